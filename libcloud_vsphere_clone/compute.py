@@ -1,0 +1,390 @@
+"""``VsphereCloneNodeDriver``: Libcloud's verbs for vSphere. Each unpacks, calls the room that knows, and converts."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from libcloud.common.base import ConnectionUserAndKey
+from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.deployment import Deployment
+
+from . import connect, convert, deployment, lifecycle
+from .convert import VsphereDatastore, VsphereGroup, VsphereNetwork
+from .errors import InvalidRequestError, NotFoundError
+from .guest.running import wait_running
+from .inventory import groups, images, locations, nodes, sizes
+from .inventory.layout import FolderNames, find_layout
+from .plan.clone import NodeRequest
+from .plan.hardware import Hardware
+from .provision import Provisioner
+from .vcenter.rows import Ref, Row
+from .vcenter.tasks import Progress
+
+TASK_TIMEOUT_S = 600.0
+"""Seconds for a task that should be quick: power, reconfigure, destroy."""
+
+CLONE_TIMEOUT_S = 3600.0
+"""Seconds for a full clone of a large disk over a slow datastore."""
+
+
+class VsphereCloneNodeDriver(NodeDriver):
+    """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
+
+    Making the driver connects: it checks the certificate, the product and the password, in this order.
+
+    :param key: the user name, e.g. ``administrator@vsphere.local``.
+    :param secret: the password.
+    :param secure: False speaks plain http, and needs ``allow_insecure=True`` as well.
+    :param host: the vCenter Server.
+    :param port: default 443, or 80 without TLS.
+    :param api_version: speak this vSphere API version instead of the newest that both sides know.
+    :param region: the same as ``ex_datacenter``, for scripts that choose a region.
+    :param ca_cert: a PEM file; only what it signed is trusted. Default: the system's store and Libcloud's bundle.
+    :param timeout: seconds to wait for any one answer of vCenter.
+    :param ex_thumbprint: the SHA-256 of the server's certificate, checked on every connection before anything is sent.
+    :param ex_datacenter: the datacenter; not needed where only one has the images folder.
+    :param ex_images_folder: where the images are: a path below the datacenter's VM folder.
+    :param ex_nodes_folder: where the group folders are, likewise; default: where the images folder is.
+    :param ex_sizes: a list replaces the catalogue of sizes, a mapping ``{id: size}`` adds to it.
+    :param ex_allow_unmanaged: allow to stop, reboot and destroy nodes that this driver did not make.
+    :raises InvalidRequestError: a parameter is wrong, or the server is no vCenter.
+    :raises ConnectionFailedError: not reachable, or not trusted; no credential was sent.
+    :raises AuthenticationError: user name or password are wrong.
+    """
+
+    name = "VMware vSphere (clone)"
+    website = "https://www.vmware.com/products/vsphere.html"
+    type = "vsphere_clone"
+    api_name = "vsphere_clone"
+    connectionCls = ConnectionUserAndKey  # noqa: N815 - Libcloud's name
+    features = {"create_node": ["ssh_key", "password", "generates_password"]}  # noqa: RUF012 - Libcloud's shape
+    NODE_STATE_MAP = convert.NODE_STATES
+
+    def __init__(
+        self,
+        key: str,
+        secret: str | None = None,
+        secure: bool = True,
+        host: str | None = None,
+        port: int | None = None,
+        api_version: str | None = None,
+        region: str | None = None,
+        *,
+        ca_cert: str | None = None,
+        timeout: float = 60.0,
+        allow_insecure: bool = False,
+        ex_thumbprint: str | None = None,
+        ex_datacenter: str | None = None,
+        ex_images_folder: str = "jclouds-images",
+        ex_nodes_folder: str | None = None,
+        ex_sizes: Iterable[sizes.SizeLike] | Mapping[str, sizes.SizeLike] | None = None,
+        ex_allow_unmanaged: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        connect.check_words(kwargs, "the constructor", ignored=("retry_delay", "backoff"))
+        self._sizes = sizes.build_sizes(ex_sizes)
+        self._names = FolderNames(ex_datacenter or region, ex_images_folder, ex_nodes_folder)
+        self._allow_unmanaged = ex_allow_unmanaged
+        endpoint = connect.build_endpoint(
+            key, secret, secure, host, port, api_version, ca_cert, timeout, allow_insecure, ex_thumbprint
+        )
+        super().__init__(key, secret, secure, host, port, api_version, region)  # type: ignore[no-untyped-call]
+        self._session = connect.open_session(endpoint)
+
+    def __enter__(self) -> VsphereCloneNodeDriver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<VsphereCloneNodeDriver {self.key} at {self._session.endpoint}, password='***'>"
+
+    def close(self) -> None:
+        """Log out. It also happens when the driver is forgotten and when the interpreter exits."""
+        self._session.close()
+
+    # Seeing
+
+    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
+        """The images: templates and VMs in the images folder and below. Every location can use every image."""
+        found = images.fetch_images(self._session, self._names)
+        return [convert.to_image(row, found, self) for row in found.rows]
+
+    def get_image(self, image_id: str) -> NodeImage:
+        """The image with this id.
+
+        :raises NotFoundError: there is none.
+        """
+        row, found = images.find_image(self._session, self._names, image_id)
+        return convert.to_image(row, found, self)
+
+    def ex_get_image_by_name(self, name: str) -> NodeImage:
+        """The one image of this name or path below the images folder."""
+        row, found = images.find_image_by_name(self._session, self._names, name)
+        return convert.to_image(row, found, self)
+
+    def list_locations(self) -> list[NodeLocation]:
+        """The clusters and stand-alone hosts of the datacenter."""
+        tree = locations.fetch_places(self._session)
+        layout = find_layout(tree, self._names)
+        return [convert.to_location(row, tree, self) for row in locations.list_clusters(tree, layout.datacenter)]
+
+    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
+        """The catalogue of sizes; nothing is asked of vCenter. Disk 0 keeps the image's."""
+        return [convert.to_size(size, self) for size in self._sizes]
+
+    def list_nodes(self, *, ex_group: str | None = None, **kwargs: Any) -> list[Node]:
+        """The nodes: VMs below the nodes folder that are no images, templates or system VMs.
+
+        :param ex_group: only those in this group.
+        """
+        connect.check_words(kwargs, "list_nodes")
+        found = nodes.fetch_nodes(self._session, self._names)
+        catalogue = self.list_sizes()
+        listed = [convert.to_node(row, found, self, catalogue) for row in found.rows]
+        return [node for node in listed if ex_group is None or node.extra["group"] == ex_group]
+
+    def ex_get_node(self, node_id: str | None = None, *, name: str | None = None, ex_group: str | None = None) -> Node:
+        """The one node with this id, or of this name (in this group, if given).
+
+        :raises NotFoundError: there is none.
+        :raises AmbiguousNameError: several have the name.
+        """
+        if (node_id is None) == (name is None):
+            raise InvalidRequestError("ex_get_node takes either an id or name=")
+        if node_id is not None:
+            return self._to_node(*nodes.find_node(self._session, self._names, node_id))
+        return self._to_node(*nodes.find_node_by_name(self._session, self._names, str(name), ex_group))
+
+    def ex_list_groups(self) -> list[VsphereGroup]:
+        """The groups, with their nodes counted."""
+        return [convert.to_group(group) for group in groups.fetch_groups(self._session, self._names)]
+
+    def ex_list_networks(self) -> list[VsphereNetwork]:
+        """The networks that adapters can be on."""
+        tree = locations.fetch_places(self._session)
+        rows = locations.list_networks(tree, find_layout(tree, self._names).datacenter)
+        return [convert.to_network(row, tree) for row in rows]
+
+    def ex_list_datastores(self) -> list[VsphereDatastore]:
+        """The datastores."""
+        tree = locations.fetch_places(self._session)
+        rows = locations.list_datastores(tree, find_layout(tree, self._names).datacenter)
+        return [convert.to_datastore(row, tree) for row in rows]
+
+    # Creating
+
+    def create_node(
+        self,
+        name: str,
+        size: NodeSize | None,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        auth: Any = None,
+        *,
+        ex_group: str = "libcloud",
+        ex_datastore: str | None = None,
+        ex_resource_pool: str | None = None,
+        ex_networks: Sequence[str] | None = None,
+        ex_cpus: int | None = None,
+        ex_memory_mib: int | None = None,
+        ex_disk_gib: int | None = None,
+        ex_metadata: Mapping[str, Any] | None = None,
+        ex_userdata: str | bytes | None = None,
+        ex_username: str | None = None,
+        ex_annotation: str | None = None,
+        ex_power_on: bool = True,
+        ex_timeout_s: float = CLONE_TIMEOUT_S,
+        ex_on_progress: Progress | None = None,
+    ) -> Node:
+        """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
+
+        Everything is checked before anything is sent, and a failure leaves nothing behind.
+
+        :param size: None keeps the image's hardware.
+        :param location: None means the image's own cluster.
+        :param auth: what cloud-init lets ``ex_username`` log in with.
+        :param ex_group: the folder, made if needed.
+        :param ex_networks: names, paths or ids, one per adapter; None keeps the image's.
+        :param ex_disk_gib: the root disk; it can only grow.
+        :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
+        :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows.
+        :param ex_username: whom ``auth`` is for; default root.
+        :param ex_timeout_s: seconds for the clone.
+        :param ex_on_progress: called with vCenter's percentage.
+        :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
+        """
+        request = NodeRequest(
+            id=str(uuid.uuid4()),
+            name=name,
+            group=ex_group,
+            size_id=size.id if size is not None else "",
+            hardware=self._hardware(size, ex_cpus, ex_memory_mib, ex_disk_gib),
+            location=location.id if location is not None else None,
+            datastore=ex_datastore,
+            resource_pool=ex_resource_pool,
+            networks=tuple(ex_networks) if ex_networks is not None else None,
+            login=convert.to_login(auth, ex_username),
+            generated_password=bool(getattr(auth, "generated", False)),
+            userdata=ex_userdata,
+            metadata=dict(ex_metadata or {}),
+            annotation=ex_annotation,
+            power_on=ex_power_on,
+        )
+        provisioner = Provisioner(self._session, self._names)
+        plan, found = provisioner.plan(request, image.id, image_moid=_moid(image))
+        return self._to_node(*provisioner.create(plan, found, timeout_s=ex_timeout_s, on_progress=ex_on_progress))
+
+    def deploy_node(
+        self,
+        deploy: Deployment,
+        ssh_username: str = "root",
+        ssh_alternate_usernames: list[str] | None = None,
+        ssh_port: int = 22,
+        ssh_timeout: float = 10,
+        ssh_key: Any = None,
+        ssh_key_password: str | None = None,
+        auth: Any = None,
+        timeout: float = deployment.DEPLOY_TIMEOUT_S,
+        max_tries: int = 3,
+        ssh_interface: str = "public_ips",
+        at_exit_func: Callable[..., Any] | None = None,
+        wait_period: float = 5,
+        *,
+        ex_destroy_on_failure: bool = False,
+        **create_node_kwargs: Any,
+    ) -> Node:
+        """A new node with ``deploy`` run in it over SSH; see Libcloud's ``deploy_node`` for the parameters.
+
+        With ``ssh_key`` and no ``auth``, the key's public half is put into the guest. With neither, a password is
+        generated; it is in the node's ``extra["password"]``. ``wait_period`` is not needed: nothing is polled.
+
+        :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
+        :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
+        """
+        access = deployment.build_access(
+            auth, ssh_key, ssh_key_password, [ssh_username, *(ssh_alternate_usernames or [])], ssh_port, ssh_timeout
+        )
+        deployer = deployment.Deployer(
+            self,
+            deploy,
+            access,
+            timeout or deployment.DEPLOY_TIMEOUT_S,
+            max_tries,
+            ssh_interface,
+            ex_destroy_on_failure,
+        )
+        return deployer.run(at_exit_func, {"ex_username": ssh_username, **create_node_kwargs})
+
+    def wait_until_running(
+        self,
+        nodes: list[Node],
+        wait_period: float = 5,
+        timeout: float = 600,
+        ssh_interface: str = "public_ips",
+        force_ipv4: bool = True,
+        ex_list_nodes_kwargs: dict[str, Any] | None = None,
+    ) -> list[tuple[Node, list[str]]]:
+        """Each node with its addresses, once all run and have some; told by vCenter as it happens.
+
+        :param ssh_interface: ``public_ips`` takes the private addresses of a node that has no public one, since most
+            vSphere networks are private; ``private_ips`` takes only these.
+        :param wait_period: not needed: nothing is polled. Nor is ``ex_list_nodes_kwargs``.
+        :raises TaskTimeoutError: some have no address in time; it says what they last reported.
+        """
+        refs = [self._ref(node) for node in nodes]
+        addresses = wait_running(self._session, refs, _chooser(ssh_interface, force_ipv4), timeout_s=timeout)
+        fresh = {node.extra["moid"]: node for node in self._read_nodes(refs)}
+        return [(fresh[ref.moid], addresses[ref]) for ref in refs]
+
+    # Running
+
+    def start_node(self, node: Node, **kwargs: Any) -> bool:
+        """Power the node on; True when it is."""
+        row, found = self._find(node, "start", kwargs)
+        lifecycle.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=TASK_TIMEOUT_S)
+        return True
+
+    def stop_node(
+        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = lifecycle.GUEST_TIMEOUT_S, **kwargs: Any
+    ) -> bool:
+        """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
+
+        :param ex_hard: switch it off at once.
+        :param ex_timeout_s: seconds the guest may take before it is switched off.
+        """
+        row, _ = self._find(node, "stop", kwargs)
+        lifecycle.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
+        return True
+
+    def reboot_node(self, node: Node, **kwargs: Any) -> bool:
+        """Reboot the node's guest where VMware Tools run, else reset it; True when that has begun."""
+        row, _ = self._find(node, "reboot", kwargs)
+        lifecycle.reboot_vm(self._session, row, timeout_s=TASK_TIMEOUT_S)
+        return True
+
+    def destroy_node(self, node: Node, **kwargs: Any) -> bool:
+        """Power the node off and delete it with the disks that its clone brought; True also when it is gone already.
+
+        Disks attached later are detached and kept.
+
+        :raises InvalidRequestError: it is no node, or not this driver's; nothing was sent.
+        """
+        try:
+            row, _ = self._find(node, "destroy", kwargs, lifecycle.DISK_PATHS)
+        except NotFoundError:
+            return True
+        lifecycle.destroy_node_vm(self._session, row, timeout_s=TASK_TIMEOUT_S)
+        return True
+
+    # Shared steps
+
+    def _find(
+        self, node: Node, action: str, words: Mapping[str, Any], extra: tuple[str, ...] = ()
+    ) -> tuple[Row, nodes.Found]:
+        connect.check_words(words, f"{action}_node")
+        row, found = nodes.find_node(self._session, self._names, str(node.id), moid=_moid(node), extra=extra)
+        nodes.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
+        return row, found
+
+    def _to_node(self, row: Row, found: nodes.Found) -> Node:
+        return convert.to_node(row, found, self, self.list_sizes())
+
+    def _read_nodes(self, refs: Sequence[Ref]) -> list[Node]:
+        found = nodes.fetch_some(self._session, self._names, refs)
+        return [self._to_node(row, found) for row in found.rows]
+
+    def _ref(self, node: Node) -> Ref:
+        moid = _moid(node)
+        return Ref("VirtualMachine", moid) if moid else nodes.find_node(self._session, self._names, str(node.id))[0].ref
+
+    def _hardware(
+        self, size: NodeSize | None, cpus: int | None, memory_mib: int | None, disk_gib: int | None
+    ) -> Hardware:
+        """The hardware that a size and single wishes make; the wishes win. A size is known by its id."""
+        if size is None:
+            return Hardware(cpus, memory_mib, disk_gib)
+        known = sizes.find_size(self._sizes, size.id)
+        return Hardware(cpus or known.cpus, memory_mib or known.memory_mib, disk_gib or known.disk_gib or None)
+
+
+def _moid(thing: Node | NodeImage) -> str | None:
+    """Where the thing was last seen; callers pass half-filled objects."""
+    return (thing.extra or {}).get("moid")
+
+
+def _chooser(ssh_interface: str, force_ipv4: bool) -> Callable[[list[str], list[str]], list[str]]:
+    if ssh_interface not in ("public_ips", "private_ips"):
+        raise InvalidRequestError(f"ssh_interface must be public_ips or private_ips, got {ssh_interface!r}")
+
+    def usable(addresses: list[str]) -> list[str]:
+        return [a for a in addresses if not force_ipv4 or ipaddress.ip_address(a).version == 4]
+
+    def choose(public: list[str], private: list[str]) -> list[str]:
+        return usable(private) if ssh_interface == "private_ips" else usable(public) or usable(private)
+
+    return choose

@@ -1,0 +1,96 @@
+"""Files in a guest, over SFTP.
+
+Takes a connected transport; gives files written and removed. Never changes the working folder: paths of one call
+mean the same in the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+import paramiko
+
+__all__ = ["RemoteFiles"]
+
+CHUNK_BYTES = 32 * 1024
+FOLDER_MODE = 0o755
+"""Not open to the group under any umask: sshd refuses keys in a ``.ssh`` that others may write to."""
+
+WINDOWS_DRIVE = re.compile(r"/?[A-Za-z]:")
+
+
+class RemoteFiles:
+    """The files that the logged-in user reaches.
+
+    Source: draft-ietf-secsh-filexfer-02, which OpenSSH implements.
+    """
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        client = paramiko.SFTPClient.from_transport(transport)
+        if client is None:
+            raise paramiko.SSHException("the server opened no channel")
+        self._client = client
+        self._home: str | None = None
+
+    @property
+    def closed(self) -> bool:
+        channel = self._client.get_channel()
+        return channel is None or channel.closed
+
+    def write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
+        """The absolute path of the file now holding, or (mode ``a``) ending in, the contents."""
+        if mode.replace("b", "") not in ("w", "a"):
+            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
+        absolute = self._absolute(path)
+        with self._open(absolute, mode) as file:
+            if chmod is not None:
+                file.chmod(chmod)  # before the contents: they may be secret
+            file.set_pipelined(True)
+            for chunk in _chunks(contents):
+                file.write(chunk)
+        return absolute
+
+    def remove(self, path: str) -> None:
+        self._client.remove(self._absolute(path))
+
+    def _absolute(self, path: str) -> str:
+        """As Libcloud: absolute paths, of Windows too, stay as they are; others are put below the home."""
+        if path.startswith(("/", "\\")) or WINDOWS_DRIVE.match(path):
+            return path
+        if self._home is None:
+            home = self._client.normalize(".")
+            self._home = home[1:] if WINDOWS_DRIVE.match(home) else home
+        return posixpath.join(self._home, path)
+
+    def _open(self, path: str, mode: str) -> paramiko.SFTPFile:
+        try:
+            return self._client.open(path, mode)
+        except FileNotFoundError:
+            self._make_folders(posixpath.dirname(path))
+            return self._client.open(path, mode)
+
+    def _make_folders(self, folder: str) -> None:
+        if folder in ("", "/") or self._exists(folder):
+            return
+        self._make_folders(posixpath.dirname(folder))
+        with contextlib.suppress(OSError):  # made by someone else meanwhile; else the open that follows says why
+            self._client.mkdir(folder, FOLDER_MODE)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._client.stat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _chunks(contents: str | bytes | IO[Any]) -> Iterator[bytes]:
+    if isinstance(contents, str | bytes):
+        contents = io.BytesIO(contents.encode() if isinstance(contents, str) else contents)
+    while chunk := contents.read(CHUNK_BYTES):
+        yield chunk.encode() if isinstance(chunk, str) else chunk

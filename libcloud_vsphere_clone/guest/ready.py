@@ -1,0 +1,169 @@
+"""The wait until a guest's sshd lets us in.
+
+Takes a way to make clients for one address; gives a client that is logged in. Polls, as only the guest can say when
+it is ready; vCenter is never asked.
+
+A new guest goes through all of: no route, refused connections, a server that hangs up, and logins refused because
+cloud-init has not made the user yet. Each has a pace of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import paramiko
+
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
+
+__all__ = ["Backoff", "Pace", "connect_when_ready"]
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Growing delays: ``first_s``, then ``factor`` times the one before, up to ``ceiling_s``."""
+
+    first_s: float
+    factor: float
+    ceiling_s: float
+
+    def delay_s(self, count: int) -> float:
+        """The delay after the ``count``-th failure in a row, from 1."""
+        return min(self.ceiling_s, self.first_s * self.factor ** min(count - 1, 100))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast to try again, by what went wrong.
+
+    fail2ban's sshd jail bans an address for 10 minutes after 5 refused passwords in 10 minutes (``maxretry``,
+    ``findtime`` in its jail.conf), so at most 4 are sent in any 10 minutes. It does not count refused keys, unless
+    the user does not exist.
+    """
+
+    unreachable: Backoff = Backoff(0.1, 1.3, 1.0)
+    tcp_timeout: Backoff = Backoff(1.0, 1.5, 60.0)
+    """The first ones short: a packet to an address that nobody has yet is lost, and TCP repeats it late."""
+    key_refused: Backoff = Backoff(0.5, 1.5, 5.0)
+    password_refused: Backoff = Backoff(4.0, 3.0, 60.0)
+    passwords_per_window: int = 4
+    window_s: float = 600.0
+
+
+def connect_when_ready(
+    build_client: Callable[[str], GuestSSHClient],
+    usernames: Sequence[str],
+    *,
+    deadline_s: float,
+    pace: Pace | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> GuestSSHClient:
+    """The first client that could log in, connected.
+
+    :param build_client: makes the client for a user name; all for one address.
+    :param usernames: tried in this order in every round, as ``ssh_username`` and ``ssh_alternate_usernames``.
+    :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
+    :raises ConnectionFailedError: no SSH server answered in time, or one that we have no algorithm in common with.
+    :raises AuthenticationError: it answered, and refused every user.
+    """
+    if not usernames:
+        raise InvalidRequestError("no user name to log in with: pass ssh_username")
+    clients = [build_client(username) for username in dict.fromkeys(usernames)]
+    wait = _Wait(clients, clock() + deadline_s, deadline_s, pace or Pace(), clock)
+    while True:
+        client = wait.try_all()
+        if client is not None:
+            return client
+        sleep(wait.next_delay_s())
+
+
+@dataclass
+class _Wait:
+    clients: list[GuestSSHClient]
+    deadline: float
+    deadline_s: float
+    pace: Pace
+    clock: Callable[[], float]
+    unreachable_count: int = 0
+    refused_count: int = 0
+    refused_passwords: deque[float] = field(default_factory=deque)
+    last_error: AuthenticationError | ConnectionFailedError | None = None
+
+    def try_all(self) -> GuestSSHClient | None:
+        """The first client that could log in; one round."""
+        for client in self.clients:
+            send_password = self._until_password_s() <= 0
+            if not (send_password or client.pkeys):
+                continue
+            try:
+                client.connect(tcp_timeout_s=self._tcp_timeout_s(), send_password=send_password)
+            except AuthenticationError as error:
+                self.last_error = error
+                self.unreachable_count = 0
+                if client.password_refused:
+                    self.refused_passwords.append(self.clock())
+            except ConnectionFailedError as error:
+                self.last_error = error
+                self.unreachable_count += 1
+                if isinstance(error.fault, paramiko.ssh_exception.IncompatiblePeer):
+                    raise
+                return None
+            else:
+                return client
+        self.refused_count += 1
+        return None
+
+    def next_delay_s(self) -> float:
+        """How long to wait before the next round.
+
+        :raises AuthenticationError, ConnectionFailedError: there is no time for another one.
+        """
+        left_s = self.deadline - self.clock()
+        # With a key there is something to try in the meantime.
+        password_s = 0.0 if any(client.pkeys for client in self.clients) else self._until_password_s()
+        if left_s <= 0 or password_s >= left_s:
+            raise self._given_up(banned_soon=0 < left_s <= password_s)
+        # The last round is at the very end rather than not at all.
+        return min(max(self._delay_s(), password_s), left_s)
+
+    def _tcp_timeout_s(self) -> float:
+        left_s = max(0.5, self.deadline - self.clock())
+        return min(left_s, self.pace.tcp_timeout.delay_s(self.unreachable_count + 1))
+
+    def _delay_s(self) -> float:
+        if self.unreachable_count:
+            return self.pace.unreachable.delay_s(self.unreachable_count)
+        if any(client.password_refused for client in self.clients):
+            return self.pace.password_refused.delay_s(self.refused_count)
+        return self.pace.key_refused.delay_s(self.refused_count)
+
+    def _until_password_s(self) -> float:
+        """How long until one more refused password would stay within the limit."""
+        oldest = self.clock() - self.pace.window_s
+        while self.refused_passwords and self.refused_passwords[0] <= oldest:
+            self.refused_passwords.popleft()
+        if len(self.refused_passwords) < self.pace.passwords_per_window:
+            return 0.0
+        return self.refused_passwords[0] - oldest
+
+    def _given_up(self, *, banned_soon: bool) -> AuthenticationError | ConnectionFailedError:
+        first = self.clients[0]
+        users = ", ".join(str(client.username) for client in self.clients)
+        where = f"could not log in to {first.hostname} port {first.port} as {users}"
+        reason = self.last_error.message if self.last_error else "nothing was tried"
+        if isinstance(self.last_error, AuthenticationError):
+            why_now = "" if not banned_soon else "; no more passwords were tried, as guests often ban who sends many"
+            return AuthenticationError(
+                f"{where}: {reason}{why_now}; check the user name, that the image runs cloud-init, and what "
+                "/var/log/cloud-init.log in the guest says",
+                fault=self.last_error,
+            )
+        return ConnectionFailedError(
+            f"{where} within {self.deadline_s:g} s: {reason}; check that this machine can reach the guest's "
+            "network, the guest's firewall, and that sshd starts in it",
+            fault=getattr(self.last_error, "fault", None),
+        )

@@ -1,0 +1,56 @@
+"""The ``libcloud.*`` extraConfig keys that the driver writes on what it creates, and what they prove. (pure)
+
+vCenter copies extraConfig to clones and restores, so a mark alone proves nothing: a VM is managed only when its
+``libcloud.id`` is its own instanceUuid. Source: VirtualMachineConfigInfo.extraConfig (vSphere Web Services API).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..vcenter.rows import Row
+
+ID = "libcloud.id"
+GROUP = "libcloud.group"
+IMAGE = "libcloud.image"
+SIZE = "libcloud.size"
+METADATA = "libcloud.metadata"
+DISKS = "libcloud.disks"
+"""Device keys of the disks that the clone brought, comma-separated: others are attached volumes."""
+GUEST = "libcloud.guest"
+"""On an image: what customizes its guest, ``cloud-init`` (also where unset) or ``none``."""
+
+OWN_PREFIX = "libcloud."
+GUEST_PREFIX = "guestinfo."
+
+
+def mark_path(key: str) -> str:
+    """The property path that reads one mark in bulk, as a bare string."""
+    return f'config.extraConfig["{key}"].value'
+
+
+NODE_MARKS = tuple(mark_path(key) for key in (ID, GROUP, IMAGE, SIZE, METADATA))
+
+
+def read_mark(row: Row, key: str) -> str | None:
+    """The mark's text; None when it is not set."""
+    value = row.get(mark_path(key))
+    return str(value) if value else None
+
+
+def is_managed(row: Row) -> bool | None:
+    """Whether this driver made the VM; None when the marks are unreadable for this user."""
+    if {mark_path(ID), "config.instanceUuid"} & row.unreadable:
+        return None
+    mark = read_mark(row, ID)
+    return mark is not None and mark == row.get("config.instanceUuid")
+
+
+def read_metadata(row: Row) -> dict[str, Any]:
+    """The caller's metadata; empty when there is none, or someone has put no JSON object there."""
+    try:
+        metadata = json.loads(read_mark(row, METADATA) or "{}")
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}

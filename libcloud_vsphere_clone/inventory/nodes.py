@@ -1,0 +1,157 @@
+"""Nodes found: VMs under the nodes folder that are neither images, templates nor system VMs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
+from ..vcenter.properties import fetch_rows
+from ..vcenter.rows import Ref, Row
+from ..vcenter.session import Session
+from . import marks
+from .layout import FolderNames, Layout, find_layout, group_name
+from .lookup import find_vm_by_uuid
+from .paths import unescape_name
+from .tree import TREE_PATHS, Tree
+
+NODE_PATHS = (
+    "name",
+    "parent",
+    "parentVApp",
+    "datastore",
+    "config.template",
+    "config.instanceUuid",
+    "config.managedBy.extensionKey",
+    "config.createDate",
+    "config.hardware.numCPU",
+    "config.hardware.memoryMB",
+    *marks.NODE_MARKS,
+    'config.extraConfig["HDCS.agent"].value',
+    "runtime.powerState",
+    "runtime.connectionState",
+    "runtime.host",
+    "guest.net",
+    "guest.toolsRunningStatus",
+)
+"""What a Node needs. Leaf paths only: a whole ``config`` is 3 kB and more of each VM."""
+
+CONFIGLESS_PATHS = ("summary.config.instanceUuid", "summary.config.template", "summary.config.name")
+"""Asked of VMs without ``config`` only: orphaned, inaccessible, or still being cloned."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows of nodes or images, and the tree and layout to read them by."""
+
+    rows: list[Row]
+    tree: Tree
+    layout: Layout
+
+
+def fetch_nodes(session: Session, names: FolderNames) -> Found:
+    """Every node, in one round trip (one more when some VM has no ``config``)."""
+    rows = fetch_rows(session, {"VirtualMachine": NODE_PATHS, **TREE_PATHS})
+    tree = Tree(rows)
+    layout = find_layout(tree, names)
+    machines = [row for ref, row in rows.items() if ref.kind == "VirtualMachine"]
+    _complete_configless(session, machines)
+    return Found([row for row in machines if is_node(row, tree, layout)], tree, layout)
+
+
+def fetch_some(session: Session, names: FolderNames, vms: Sequence[Ref]) -> Found:
+    """The rows of these VMs, those that are gone left out, and the tree around them. One round trip."""
+    rows = fetch_rows(session, {"VirtualMachine": NODE_PATHS, **TREE_PATHS}, objects=vms, everywhere=TREE_PATHS)
+    tree = Tree(rows)
+    return Found([rows[vm] for vm in vms if vm in rows], tree, find_layout(tree, names))
+
+
+def find_node(
+    session: Session, names: FolderNames, node_id: str, *, moid: str | None = None, extra: tuple[str, ...] = ()
+) -> tuple[Row, Found]:
+    """The row of the node with this id, read afresh with ``NODE_PATHS`` and ``extra``.
+
+    :param moid: where it was last seen; saves a round trip when it still is there.
+    :raises NotFoundError: no VM has this id, or this user cannot see it.
+    :raises InvalidRequestError: the VM is an image, a template, a system VM, or outside the nodes folder.
+    """
+    row, tree = find_vm_by_uuid(session, "node", node_id, (*NODE_PATHS, *extra), moid=moid)
+    layout = find_layout(tree, names)
+    reason = why_no_node(row, tree, layout)
+    if reason is not None:
+        raise InvalidRequestError(f"VM {tree.path(row)!r} is no node: {reason}; nothing was sent")
+    return row, Found([row], tree, layout)
+
+
+def find_node_by_name(session: Session, names: FolderNames, name: str, group: str | None) -> tuple[Row, Found]:
+    """The one node of this name, in this group if given.
+
+    :raises NotFoundError: there is none.
+    :raises AmbiguousNameError: there are several, in different groups.
+    """
+    found = fetch_nodes(session, names)
+    rows = [row for row in found.rows if unescape_name(row.get("name", "")) == name and _in_group(row, found, group)]
+    match rows:
+        case [row]:
+            return row, found
+        case []:
+            raise NotFoundError("node", name, "list_nodes() shows what there is")
+        case many:
+            paths = [found.tree.path(row, found.layout.vm_folder) for row in many]
+            raise AmbiguousNameError("node", name, paths, "give ex_group=, or its id")
+
+
+def is_node(row: Row, tree: Tree, layout: Layout) -> bool:
+    """Whether a VM is a node."""
+    return why_no_node(row, tree, layout) is None
+
+
+def why_no_node(row: Row, tree: Tree, layout: Layout) -> str | None:
+    """What keeps a VM from being a node; None when it is one."""
+    if tree.is_below(row, layout.images_folder):
+        return "it is in the images folder"
+    if row.get("config.template", row.get("summary.config.template")) is True:
+        return "it is a template"
+    if is_system_vm(row):
+        return "it is a system VM, managed by another product"
+    if not tree.is_below(row, layout.nodes_folder):
+        return "it is not below the nodes folder"
+    return None
+
+
+def is_system_vm(row: Row) -> bool:
+    """Whether another product owns the VM: vCLS agents, SRM placeholders, appliances with ``managedBy``."""
+    return bool(row.get("config.managedBy.extensionKey") or row.get('config.extraConfig["HDCS.agent"].value'))
+
+
+def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) -> None:
+    """Refuse to touch what this driver did not make.
+
+    :raises InvalidRequestError: the VM has no config, is not managed, or its marks are unreadable.
+    """
+    what = f"cannot {action} VM {tree.path(row)!r}"
+    if "config.instanceUuid" not in row and "config.instanceUuid" not in row.unreadable:
+        state = row.get("runtime.connectionState", "unknown")
+        raise InvalidRequestError(f"{what}: vCenter has no configuration of it (it is {state}); repair it in vCenter")
+    if allow_unmanaged or marks.is_managed(row):
+        return
+    known = marks.is_managed(row) is not None
+    reason = "this driver did not create it" if known else "this user may not read the marks that say who made it"
+    raise InvalidRequestError(f"{what}: {reason}; make the driver with ex_allow_unmanaged=True to allow it")
+
+
+def _in_group(row: Row, found: Found, group: str | None) -> bool:
+    return group is None or group_name(found.tree, found.layout, row) == group
+
+
+def _complete_configless(session: Session, machines: list[Row]) -> None:
+    bare = {row.ref: row for row in machines if "config.instanceUuid" not in row}
+    if not bare:
+        return
+    for ref, more in fetch_rows(session, {"VirtualMachine": CONFIGLESS_PATHS}, objects=bare, everywhere=()).items():
+        bare[ref].update(more)
+
+
+def vm_id(row: Row) -> str:
+    """The id that Libcloud's users know a VM by: its instanceUuid; its managed object id while it has none."""
+    return str(row.get("config.instanceUuid") or row.get("summary.config.instanceUuid") or row.ref.moid)

@@ -1,0 +1,43 @@
+"""vCenter's spelling of names: ``%``, ``/`` and ``\\`` are escaped in what it stores and shows. (pure)
+
+Source: ManagedEntity.name ("any % used in this name must be escaped"), Folder.CreateFolder (vSphere Web Services API).
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import InvalidRequestError
+
+LONGEST_NAME = 80
+"""Characters vCenter takes for the name of a VM, folder or other entity."""
+
+_ESCAPES = {"%": "%25", "/": "%2f", "\\": "%5c"}
+_ESCAPED = re.compile(r"%(25|2f|5c)", re.IGNORECASE)
+
+
+def escape_name(name: str) -> str:
+    """The name as vCenter stores it, e.g. ``a/b`` → ``a%2fb``."""
+    return re.sub(r"[%/\\]", lambda found: _ESCAPES[found.group()], name)
+
+
+def unescape_name(stored: str) -> str:
+    """The name as a person wrote it, e.g. ``a%2fb`` → ``a/b``; other percent signs stay."""
+    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), stored)
+
+
+def check_name(name: str, what: str) -> str:
+    """The name itself, when vCenter will take it.
+
+    :param what: whose name it is, for the error.
+    :raises InvalidRequestError: empty, too long, or with control characters.
+    """
+    if not name or not name.strip():
+        raise InvalidRequestError(f"a {what} needs a name, got {name!r}")
+    if len(name) > LONGEST_NAME:
+        raise InvalidRequestError(
+            f"the {what} name {name!r} has {len(name)} characters; vCenter takes {LONGEST_NAME}: shorten it"
+        )
+    if any(ord(character) < 32 for character in name):
+        raise InvalidRequestError(f"the {what} name {name!r} holds control characters: remove them")
+    return name

@@ -1,0 +1,218 @@
+"""What happens to a node later: started, stopped, rebooted, destroyed. Rows and references in, finished states out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from .errors import InvalidRequestError, TaskError, translated
+from .inventory import marks
+from .vcenter.properties import fetch_row
+from .vcenter.rows import TYPE_KEY, Ref, Row
+from .vcenter.session import Session
+from .vcenter.tasks import wait_task
+from .vcenter.updates import watch_rows
+
+log = logging.getLogger(__name__)
+
+DISK_PATHS = (
+    "config.hardware.device",
+    "config.files.vmPathName",
+    "snapshot.rootSnapshotList",
+    marks.mark_path(marks.DISKS),
+)
+"""What ``destroy_node`` asks of a node beyond what a node shows."""
+
+GUEST_TIMEOUT_S = 120.0
+"""Seconds a guest may take to shut down before it is switched off."""
+
+
+def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) -> None:
+    """Power the VM on, on a host that DRS chooses where there is DRS. On already is success.
+
+    :raises TaskError: vCenter did not attempt it, only recommends it, or the VM asks a question.
+    Source: Datacenter.PowerOnMultiVM_Task, ClusterPowerOnVmResult (vSphere Web Services API).
+    """
+    action = f"power on {vm.moid}"
+    if _power_state(session, vm) == "poweredOn":
+        return
+    with translated(action):
+        task = session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
+    result = wait_task(session, task, action, timeout_s=timeout_s)
+    _check_power_on(result, action)
+    for attempt in _listed(result, "attempted"):
+        if isinstance(attempt.get("task"), Ref):
+            started = session.managed(*attempt["task"])
+            wait_task(session, started, action, timeout_s=timeout_s, asked_by=vm)
+
+
+def stop_vm(session: Session, row: Row, *, hard: bool, timeout_s: float) -> None:
+    """Power the VM off: by its guest where tools run, else or after ``timeout_s`` by the switch.
+
+    :param row: with ``runtime.powerState`` and ``guest.toolsRunningStatus``.
+    Source: VirtualMachine.ShutdownGuest, PowerOffVM_Task (vSphere Web Services API).
+    """
+    if row.get("runtime.powerState") == "poweredOff":
+        return
+    if not hard and _tools_run(row) and _shut_down_guest(session, row.ref, timeout_s):
+        return
+    power_off_vm(session, row.ref, timeout_s=timeout_s)
+
+
+def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
+    """Reboot the VM: by its guest where tools run, else by the reset button.
+
+    Source: VirtualMachine.RebootGuest, ResetVM_Task (vSphere Web Services API).
+    """
+    vm, action = session.managed(*row.ref), f"reboot {row['name']!r}"
+    with translated(action):
+        if _tools_run(row):
+            try:
+                vm.RebootGuest()
+                return
+            except vim.fault.ToolsUnavailable:
+                log.info("%s: the tools do not answer; resetting it", action)
+        task = vm.ResetVM_Task()
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
+    """Switch the VM off. Off already is success."""
+    action = f"power off {vm.moid}"
+    try:
+        with translated(action):
+            task = session.managed(*vm).PowerOffVM_Task()
+        wait_task(session, task, action, timeout_s=timeout_s)
+    except TaskError as failure:
+        if not isinstance(failure.fault, vim.fault.InvalidPowerState):
+            raise
+
+
+def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str]:
+    """Remove a node's VM, after detaching disks that its clone did not bring. Their files are returned.
+
+    :param row: with ``NODE_PATHS`` and ``DISK_PATHS``.
+    :raises InvalidRequestError: there are such disks, and a snapshot forbids to detach them; nothing was sent.
+    """
+    foreign = list_foreign_disks(row)
+    files = [disk["backing"]["fileName"] for disk in foreign]
+    if foreign and row.get("snapshot.rootSnapshotList"):
+        raise InvalidRequestError(
+            f"cannot destroy node {row['name']!r}: it would delete attached disks that its clone did not bring "
+            f"({', '.join(files)}), and its snapshots forbid detaching them; remove the snapshots first"
+        )
+    if row.get("runtime.powerState") != "poweredOff":
+        power_off_vm(session, row.ref, timeout_s=timeout_s)
+    if foreign:
+        _detach(session, row, foreign, timeout_s)
+    destroy_vm(session, row.ref, timeout_s=timeout_s, powered_off=True)
+    return files
+
+
+def destroy_vm(session: Session, vm: Ref, *, timeout_s: float, powered_off: bool = False) -> None:
+    """Delete the VM and every disk attached to it. Gone already is success.
+
+    Source: ManagedEntity.Destroy_Task (vSphere Web Services API).
+    """
+    action = f"destroy {vm.moid}"
+    try:
+        if not powered_off:
+            power_off_vm(session, vm, timeout_s=timeout_s)
+        with translated(action):
+            task = session.managed(*vm).Destroy_Task()
+        wait_task(session, task, action, timeout_s=timeout_s)
+    except Exception as failure:
+        if not isinstance(getattr(failure, "fault", None), vmodl.fault.ManagedObjectNotFound):
+            raise
+
+
+def list_foreign_disks(row: Row) -> list[dict[str, Any]]:
+    """The disks that the clone did not bring: volumes that someone attached later.
+
+    A disk counts as the clone's own only when its device key is in the mark and its file is in the VM's directory:
+    taking one for foreign leaves a file behind, taking one for own deletes somebody's data.
+    """
+    own_keys = marks.read_mark(row, marks.DISKS)
+    home = _directory(row.get("config.files.vmPathName", ""))
+    return [
+        disk
+        for disk in row.get("config.hardware.device", [])
+        if isinstance(disk, dict) and disk.get(TYPE_KEY) == "VirtualDisk" and disk.get("backing", {}).get("fileName")
+        if _directory(disk["backing"]["fileName"]) != home
+        or (own_keys is not None and str(disk["key"]) not in own_keys.split(","))
+    ]
+
+
+def _directory(datastore_path: str) -> str:
+    """``[shared-1] web-1/web-1.vmdk`` → ``web-1``: Storage DRS may put a disk on another datastore than its VM."""
+    return datastore_path.partition("] ")[2].rpartition("/")[0]
+
+
+def _detach(session: Session, row: Row, disks: Iterable[dict[str, Any]], timeout_s: float) -> None:
+    """Take disks off the VM without deleting their files: a remove without a file operation.
+
+    Source: VirtualDeviceConfigSpec.fileOperation (vSphere Web Services API).
+    """
+    changes = [
+        vim.vm.device.VirtualDeviceSpec(
+            operation="remove",
+            device=vim.vm.device.VirtualDisk(
+                key=int(disk["key"]),
+                controllerKey=int(disk["controllerKey"]),
+                unitNumber=int(disk["unitNumber"]),
+                capacityInKB=int(disk.get("capacityInKB") or 0),
+            ),
+        )
+        for disk in disks
+    ]
+    action = f"detach {len(changes)} disks from {row['name']!r}"
+    with translated(action):
+        task = session.managed(*row.ref).ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=changes))
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+def _shut_down_guest(session: Session, vm: Ref, timeout_s: float) -> bool:
+    """Whether the guest shut down in time."""
+    try:
+        with translated(f"shut down the guest of {vm.moid}"):
+            session.managed(*vm).ShutdownGuest()
+    except TaskError as failure:
+        if not isinstance(failure.fault, vim.fault.ToolsUnavailable | vim.fault.InvalidPowerState):
+            raise
+        return False
+    for rows in watch_rows(session, {vm: ("runtime.powerState",)}, timeout_s=timeout_s):
+        row = rows[vm]
+        if row is None or row.get("runtime.powerState") == "poweredOff":
+            return True
+    log.warning("the guest of %s did not shut down within %.0f s; switching it off", vm.moid, timeout_s)
+    return False
+
+
+def _power_state(session: Session, vm: Ref) -> str | None:
+    row = fetch_row(session, vm, ("runtime.powerState",))
+    return row.get("runtime.powerState") if row is not None else None
+
+
+def _tools_run(row: Row) -> bool:
+    return row.get("guest.toolsRunningStatus") == "guestToolsRunning"
+
+
+def _check_power_on(result: Any, action: str) -> None:
+    """A finished task is not yet a powered-on VM: it may only have been considered."""
+    for refused in _listed(result, "notAttempted"):
+        fault = refused.get("fault", {})
+        text = fault.get("localizedMessage") if isinstance(fault, dict) else fault
+        raise TaskError(f"could not {action}: vCenter did not attempt it: {text or 'it gave no reason'}", action=action)
+    if _listed(result, "recommendations"):
+        raise TaskError(
+            f"could not {action}: DRS is manual and only recommends a host; apply its recommendation in vCenter",
+            action=action,
+        )
+
+
+def _listed(result: Any, field: str) -> list[dict[str, Any]]:
+    value = result.get(field, []) if isinstance(result, dict) else []
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]

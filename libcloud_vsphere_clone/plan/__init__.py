@@ -1,0 +1,1 @@
+"""What to ask vCenter for, decided without I/O: placement, hardware, network, cloud-init, clone specs."""

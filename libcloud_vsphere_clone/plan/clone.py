@@ -1,0 +1,189 @@
+"""The one CloneSpec that makes a node: what was found and what is wanted in, the spec out. (pure)
+
+Hardware, marks, adapters and cloud-init data all travel in it, so a node is complete when its clone task ends.
+Source: VirtualMachine.CloneVM_Task, VirtualMachineCloneSpec, VirtualMachineConfigSpec (vSphere Web Services API).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyVmomi import vim
+
+from ..errors import InvalidRequestError
+from ..inventory import marks
+from ..inventory.locations import find_one, list_networks
+from ..inventory.paths import check_name, escape_name
+from ..inventory.tree import Tree
+from ..vcenter.rows import Ref, Row
+from ..vcenter.types import to_managed
+from .cloud_init import Login, build_guestinfo
+from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
+from .host_name import build_host_name
+from .network import adapter_networks, build_adapter_changes
+from .placement import Placement, PlacementWish, choose_placement
+
+CLONE_PATHS = ("config.extraConfig", "config.hardware.numCoresPerSocket", "summary.storage.committed")
+"""What a clone's plan asks of the image beyond what an image shows."""
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class NodeRequest:
+    """What the caller of ``create_node`` wants, checked as far as it can be without vCenter.
+
+    :param id: the instanceUuid the node shall have.
+    :param size_id: the size's id, to be remembered in a mark.
+    :param generated_password: the login's password was made up, so the image cannot know it already.
+    :param networks: names, paths or ids, one per adapter; None keeps the image's.
+    """
+
+    id: str
+    name: str
+    group: str
+    size_id: str = ""
+    hardware: Hardware = field(default_factory=Hardware)
+    location: str | None = None
+    datastore: str | None = None
+    resource_pool: str | None = None
+    networks: tuple[str, ...] | None = None
+    login: Login | None = None
+    generated_password: bool = False
+    userdata: str | bytes | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    annotation: str | None = None
+    power_on: bool = True
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "node")
+        check_name(self.group, "group")
+        try:
+            json.dumps(self.metadata)
+        except (TypeError, ValueError) as cause:
+            raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
+
+
+@dataclass(frozen=True)
+class ClonePlan:
+    """One clone, ready to be sent into a folder."""
+
+    request: NodeRequest
+    image_name: str
+    template: Ref
+    placement: Placement
+    spec: Any = field(repr=False)  # holds the cloud-init data
+
+    @property
+    def action(self) -> str:
+        """What it does, to stand after "could not"."""
+        return f"clone image {self.image_name!r} to node {self.request.name!r} in group {self.request.group!r}"
+
+
+def build_clone_plan(request: NodeRequest, image: Row, tree: Tree, datacenter: Ref) -> ClonePlan:
+    """The plan for one node.
+
+    :param image: read with ``IMAGE_PATHS`` and ``CLONE_PATHS``.
+    :param tree: read with ``PLACE_PATHS``.
+    :raises InvalidRequestError: the image cannot do what is asked.
+    :raises NotFoundError, AmbiguousNameError: a name in the request does not lead to exactly one thing.
+    :raises NoPlacementError: nothing fits.
+    """
+    named = list_networks(tree, datacenter)
+    networks = [find_one(tree, "network", name, named) for name in request.networks or ()]
+    kept = adapter_networks(tree, image)[len(networks) :]
+    wish = PlacementWish(
+        location=request.location,
+        resource_pool=request.resource_pool,
+        datastore=request.datastore,
+        needed_bytes=_needed_bytes(image, request.hardware),
+        networks=(*(network.ref for network in networks), *kept),
+    )
+    placement = choose_placement(tree, datacenter, image, wish)
+    config = _build_config(request, image, build_adapter_changes(tree, image, networks))
+    spec = vim.vm.CloneSpec(
+        location=_build_location(placement), config=config, powerOn=request.power_on, template=False
+    )
+    return ClonePlan(request, str(tree.name(image.ref) or image["name"]), image.ref, placement, spec)
+
+
+def to_stored_name(plan: ClonePlan) -> str:
+    """The node's name as vCenter wants it sent."""
+    return escape_name(plan.request.name)
+
+
+def build_extra_config(source: Iterable[str], values: Mapping[str, str]) -> list[Any]:
+    """extraConfig options: ``values``, and blanks for all other marks and guestinfo that the source would pass on.
+
+    vCenter copies the source's extraConfig to a clone; an empty value removes a key.
+    """
+    ours = (marks.OWN_PREFIX, marks.GUEST_PREFIX)
+    blanks = {key: "" for key in source if key.startswith(ours)}
+    return [vim.option.OptionValue(key=key, value=value) for key, value in {**blanks, **values}.items()]
+
+
+def is_customizable(image: Row) -> bool:
+    """Whether the image's guest reads cloud-init data: all do but those marked otherwise."""
+    return marks.read_mark(image, marks.GUEST) != "none"
+
+
+def _build_config(request: NodeRequest, image: Row, adapter_changes: list[Any]) -> Any:
+    source = [option["key"] for option in image.get("config.extraConfig", [])]
+    values = {**_build_marks(request, image), **_build_guestinfo(request, image)}
+    return vim.vm.ConfigSpec(
+        instanceUuid=request.id,
+        annotation=request.annotation,
+        extraConfig=build_extra_config(source, values),
+        deviceChange=[*build_disk_change(image, request.hardware), *adapter_changes],
+        **build_cpu_memory(image, request.hardware),
+    )
+
+
+def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:
+    return {
+        marks.ID: request.id,
+        marks.GROUP: request.group,
+        marks.IMAGE: str(image["config.instanceUuid"]),
+        marks.SIZE: request.size_id,
+        marks.METADATA: json.dumps(request.metadata, ensure_ascii=False) if request.metadata else "",
+        marks.DISKS: ",".join(str(disk["key"]) for disk in list_devices(image, "VirtualDisk")),
+    }
+
+
+def _build_guestinfo(request: NodeRequest, image: Row) -> dict[str, str]:
+    if is_customizable(image):
+        host_name = build_host_name(request.name, f"node-{request.id[:8]}")
+        return build_guestinfo(
+            instance_id=request.id, host_name=host_name, login=request.login, userdata=request.userdata
+        )
+    # A password that the caller chose is taken for the image's own: the log-in will tell.
+    wishes = {
+        "a key": request.login is not None and request.login.public_keys,
+        "a generated password": request.generated_password,
+        "ex_userdata": request.userdata,
+    }
+    asked = [wish for wish, given in wishes.items() if given]
+    if asked:
+        raise InvalidRequestError(
+            f"image {image['name']!r} has no cloud-init (its mark {marks.GUEST} is 'none'), so {' and '.join(asked)} "
+            "cannot reach the guest; log in with the image's own password as auth=NodeAuthPassword(...), or use "
+            "another image"
+        )
+    return {}
+
+
+def _needed_bytes(image: Row, hardware: Hardware) -> int:
+    """Room on the datastore: what the image takes now, what its disk grows, and a swap file as large as its memory."""
+    memory_mib = hardware.memory_mib or int(image.get("config.hardware.memoryMB") or 0)
+    return int(image.get("summary.storage.committed") or 0) + growth_bytes(image, hardware) + memory_mib * MIB
+
+
+def _build_location(placement: Placement) -> Any:
+    return vim.vm.RelocateSpec(
+        pool=to_managed(placement.resource_pool),
+        datastore=to_managed(placement.datastore),
+        host=to_managed(placement.host),
+    )

@@ -1,0 +1,114 @@
+"""CPU, memory and root disk: an image's row and what is wanted in, ConfigSpec parts out. (pure)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyVmomi import vim
+
+from ..errors import InvalidRequestError
+from ..vcenter.rows import TYPE_KEY, Row
+
+KIB_PER_GIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the node shall have; None keeps the image's.
+
+    :param disk_gib: the root disk's capacity; it can only grow.
+    """
+
+    cpus: int | None = None
+    memory_mib: int | None = None
+    disk_gib: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, value in (
+            ("ex_cpus", self.cpus),
+            ("ex_memory_mib", self.memory_mib),
+            ("ex_disk_gib", self.disk_gib),
+        ):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
+                raise InvalidRequestError(f"{field} must be a positive whole number, got {value!r}")
+        if self.memory_mib is not None and self.memory_mib % 4:
+            raise InvalidRequestError(f"ex_memory_mib must be a multiple of 4, got {self.memory_mib}")
+
+
+def list_devices(image: Row, kind: str) -> list[dict[str, Any]]:
+    """The virtual devices whose vSphere type ends with ``kind``, by key; ``""`` gives all."""
+    devices = [device for device in image.get("config.hardware.device", []) if isinstance(device, dict)]
+    return sorted((d for d in devices if str(d.get(TYPE_KEY, "")).endswith(kind)), key=lambda d: int(d["key"]))
+
+
+def disk_capacity_kib(disk: dict[str, Any]) -> int:
+    """A disk's capacity in KiB."""
+    return int(disk.get("capacityInKB") or 0)
+
+
+def build_cpu_memory(image: Row, wanted: Hardware) -> dict[str, int]:
+    """ConfigSpec fields for CPU and memory.
+
+    vCenter refuses a number of CPUs that the cores per socket do not divide, so then there is one core per socket.
+    Source: VirtualMachineConfigSpec.numCPUs, numCoresPerSocket, memoryMB (vSphere Web Services API).
+    """
+    fields: dict[str, int] = {}
+    if wanted.cpus is not None:
+        fields["numCPUs"] = wanted.cpus
+        cores = int(image.get("config.hardware.numCoresPerSocket") or 1)
+        if wanted.cpus % cores:
+            fields["numCoresPerSocket"] = 1
+    if wanted.memory_mib is not None:
+        fields["memoryMB"] = wanted.memory_mib
+    return fields
+
+
+def build_disk_change(image: Row, wanted: Hardware) -> list[Any]:
+    """The device change that grows the root disk, or none.
+
+    :raises InvalidRequestError: the image has no disk, or a larger one.
+    Source: VirtualDeviceConfigSpec, VirtualDisk.capacityInKB (vSphere Web Services API).
+    """
+    if wanted.disk_gib is None:
+        return []
+    disks = list_devices(image, "VirtualDisk")
+    if not disks:
+        raise InvalidRequestError(f"image {image['name']!r} has no disk to resize; leave the disk size out")
+    root = disks[0]
+    wanted_kib, present_kib = wanted.disk_gib * KIB_PER_GIB, disk_capacity_kib(root)
+    if wanted_kib < present_kib:
+        raise InvalidRequestError(
+            f"the root disk of image {image['name']!r} has {present_kib / KIB_PER_GIB:g} GiB and cannot shrink to "
+            f"{wanted.disk_gib} GiB; ask for at least that, or for no disk size to keep it"
+        )
+    return [_edit(_resized(root, wanted_kib))] if wanted_kib > present_kib else []
+
+
+def growth_bytes(image: Row, wanted: Hardware) -> int:
+    """Bytes that growing the root disk takes at once: none where it is thin."""
+    disks = list_devices(image, "VirtualDisk")
+    if wanted.disk_gib is None or not disks or disks[0].get("backing", {}).get("thinProvisioned") == "true":
+        return 0
+    return max(0, wanted.disk_gib * KIB_PER_GIB - disk_capacity_kib(disks[0])) * 1024
+
+
+def _resized(disk: dict[str, Any], capacity_kib: int) -> Any:
+    known = disk.get("backing", {})
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+        fileName=known.get("fileName", ""),
+        diskMode=known.get("diskMode", "persistent"),
+        thinProvisioned=known.get("thinProvisioned") == "true" if "thinProvisioned" in known else None,
+    )
+    return vim.vm.device.VirtualDisk(
+        key=int(disk["key"]),
+        controllerKey=int(disk["controllerKey"]),
+        unitNumber=int(disk["unitNumber"]),
+        capacityInKB=capacity_kib,
+        capacityInBytes=capacity_kib * 1024,
+        backing=backing,
+    )
+
+
+def _edit(device: Any) -> Any:
+    return vim.vm.device.VirtualDeviceSpec(operation="edit", device=device)

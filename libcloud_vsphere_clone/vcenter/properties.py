@@ -1,0 +1,195 @@
+"""Bulk reads: which paths of which objects in, rows out, in one call plus the server's pages.
+
+No property is ever read through a pyVmomi object's attribute: that is a round trip each.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pyVmomi import VmomiSupport, vim, vmodl
+from pyVmomi.SoapAdapter import SoapResponseDeserializer
+
+from .rows import Page, Ref, Reply, Row, read_page
+from .session import Session
+from .types import vim_type
+
+Parsed = TypeVar("Parsed")
+Paths = Mapping[str, Sequence[str]]
+"""``{vSphere type: leaf paths}``, e.g. ``{"Folder": ("name", "parent")}``."""
+
+_Collector = vmodl.query.PropertyCollector
+
+
+def fetch_rows(
+    session: Session,
+    paths: Paths,
+    *,
+    objects: Iterable[Ref] = (),
+    everywhere: Iterable[str] | None = None,
+    below: Ref | None = None,
+) -> dict[Ref, Row]:
+    """``{ref: row}`` of every object of the types in ``everywhere``, and of ``objects``, in one read.
+
+    :param paths: what to read, by type; paths that the server's API version lacks are left out, since one unknown
+        path fails the whole call.
+    :param objects: single objects to read beside; one that is gone has no row.
+    :param everywhere: the types to read all over the inventory, by a view; default: all in ``paths``.
+    :param below: read what is in this folder and its subfolders instead.
+    Source: PropertyCollector.RetrievePropertiesEx (vSphere Web Services API).
+    """
+    kinds = frozenset(paths if everywhere is None else everywhere)
+    specs = [_Collector.ObjectSpec(obj=session.managed(*ref)) for ref in objects]
+    if below is not None:
+        specs.append(_below_spec(session, below))
+    if not kinds or below is not None:
+        return _read_pages(session, paths, specs)
+    return _read_view(session, paths, specs, kinds) or _read_again(session, paths, specs, kinds)
+
+
+def fetch_row(session: Session, ref: Ref, paths: Sequence[str]) -> Row | None:
+    """The row of one object; None when it does not exist or this user cannot see it."""
+    try:
+        return fetch_rows(session, {ref.kind: paths}, objects=[ref], everywhere=()).get(ref)
+    except vmodl.fault.ManagedObjectNotFound:
+        return None
+
+
+def stream(session: Session, method: str, target: Any, args: list[Any], parse: Callable[[Reply], Parsed]) -> Parsed:
+    """What ``parse`` makes of the reply to one call, read while it arrives.
+
+    :raises vmodl.MethodFault: the server's fault.
+    """
+    stub = session.stub
+    info = target._GetMethodInfo(method)
+
+    def attempt() -> Parsed:
+        request = stub.SerializeRequest(target, info, args)
+        connection = stub.GetConnection()
+        try:
+            connection.request("POST", stub.path, request, _headers(stub))
+            parsed = _parse(connection.getresponse(), stub, parse)
+        except vmodl.MethodFault:
+            stub.ReturnConnection(connection)
+            raise
+        except BaseException:
+            connection.close()
+            stub.DropConnections()
+            raise
+        stub.ReturnConnection(connection)
+        return parsed
+
+    return stub.perform(info.wsdlName, attempt)
+
+
+def supported_paths(kind: str, paths: Sequence[str], version: str) -> list[str]:
+    """Those of ``paths`` that a server speaking this pyVmomi API version knows.
+
+    :raises AttributeError: no version knows the path: a mistake in this program.
+    """
+    return [path for path in paths if _is_supported(vim_type(kind), path, version)]
+
+
+def _is_supported(kind: Any, path: str, version: str) -> bool:
+    for step in re.sub(r"\[[^]]*\]", "", path).split("."):
+        element = getattr(kind, "Item", None)
+        if element is not None and issubclass(kind, list):
+            kind = element  # a key in brackets picks one of the array
+        info = kind._GetPropertyInfo(step)
+        if not VmomiSupport.IsChildVersion(version, info.version):
+            return False
+        kind = info.type
+    return True
+
+
+def _read_view(session: Session, paths: Paths, specs: list[Any], kinds: frozenset[str]) -> dict[Ref, Row]:
+    """One read over a kept view; a view that the server has lost meanwhile is made again, once."""
+    try:
+        return _read_pages(session, paths, [*specs, _view_spec(session, kinds)])
+    except vmodl.fault.ManagedObjectNotFound:
+        session.drop_views()
+        return _read_pages(session, paths, [*specs, _view_spec(session, kinds)])
+
+
+def _read_again(session: Session, paths: Paths, specs: list[Any], kinds: frozenset[str]) -> dict[Ref, Row]:
+    """A second read where the first saw nothing at all: every user of a living session sees a folder."""
+    session.check_alive()
+    return _read_view(session, paths, specs, kinds)
+
+
+def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, Row]:
+    collector = session.content.propertyCollector
+    spec = _Collector.FilterSpec(
+        objectSet=specs, propSet=build_property_specs(session, paths), reportMissingObjectsInResults=True
+    )
+    args: list[Any] = [[spec], _Collector.RetrieveOptions()]
+    page = stream(session, "RetrievePropertiesEx", collector, args, _authenticated_page)
+    rows = {row.ref: row for row in page.rows}
+    while page.token:
+        page = stream(session, "ContinueRetrievePropertiesEx", collector, [page.token], _authenticated_page)
+        rows.update((row.ref, row) for row in page.rows)
+    return rows
+
+
+def _view_spec(session: Session, kinds: frozenset[str]) -> Any:
+    view = session.view(kinds)
+    through = _Collector.TraversalSpec(name="view", type=type(view), path="view", skip=False)
+    return _Collector.ObjectSpec(obj=view, skip=True, selectSet=[through])
+
+
+def _below_spec(session: Session, folder: Ref) -> Any:
+    """The folder and, through its subfolders, all that is in it.
+
+    Source: PropertyCollector.TraversalSpec, SelectionSpec (vSphere Web Services API).
+    """
+    again = _Collector.SelectionSpec(name="folder")
+    through = _Collector.TraversalSpec(
+        name="folder", type=vim.Folder, path="childEntity", skip=False, selectSet=[again]
+    )
+    return _Collector.ObjectSpec(obj=session.managed(*folder), selectSet=[through])
+
+
+def _authenticated_page(reply: Reply) -> Page:
+    """A page; data that is missing for lack of a session is a dead session, not an empty inventory."""
+    page = read_page(reply)
+    if page.unauthenticated:
+        raise vim.fault.NotAuthenticated()
+    return page
+
+
+def build_property_specs(session: Session, paths: Paths) -> list[Any]:
+    """PropertySpecs for these paths, as far as the server's API version has them."""
+    version = session.stub.version
+    return [
+        _Collector.PropertySpec(
+            type=vim_type(kind),
+            all=False,
+            pathSet=supported_paths(kind, wanted, version),
+        )
+        for kind, wanted in paths.items()
+    ]
+
+
+def _headers(stub: Any) -> dict[str, str]:
+    return {
+        "Cookie": stub.cookie,
+        "SOAPAction": stub.versionId,
+        "Content-Type": "text/xml; charset=UTF-8",
+        "Accept-Encoding": "gzip, deflate",
+    }
+
+
+def _parse(response: http.client.HTTPResponse, stub: Any, parse: Callable[[Reply], Parsed]) -> Parsed:
+    if response.status == 200:
+        parsed = parse(response)  # type: ignore[arg-type]
+        response.read()
+        return parsed
+    body = response.read()
+    if response.status == 500:
+        fault = SoapResponseDeserializer(stub).Deserialize(body, object)
+        if isinstance(fault, Exception):
+            raise fault
+    raise http.client.HTTPException(f"HTTP {response.status} {response.reason}")

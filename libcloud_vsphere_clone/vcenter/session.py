@@ -1,0 +1,206 @@
+"""A login to one vCenter: endpoint and credentials in, managed objects out, logged out in the end.
+
+Checks the product before it sends a password. Knows nothing of VMs.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree
+
+from pyVmomi import VmomiSupport, vim
+
+from ..errors import ConnectionFailedError, InvalidRequestError, translated
+from .rows import Ref
+from .stub import VcenterStub, stub_version
+from .tls import Trust
+from .types import to_managed, vim_type
+
+log = logging.getLogger(__name__)
+
+OLDEST_VERSION = "vim.version.version9"
+"""vSphere 5.5, the oldest that pyVmomi speaks: good for the first, version-neutral call."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where vCenter is and who we are there.
+
+    :param trust: None speaks plain http.
+    :param timeout_s: seconds to wait for any answer.
+    :param api_version: speak this API version (``8.0.3.0``) instead of the newest that both sides know.
+    """
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    trust: Trust | None = field(default_factory=Trust)
+    timeout_s: float = 60.0
+    api_version: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Session:
+    """A vCenter session, renewed when it ends, closed by ``close()``, ``with``, or the interpreter's exit.
+
+    One session serves any number of threads.
+
+    :raises ConnectionFailedError: not reachable, or its certificate is not trusted; no credential was sent.
+    :raises InvalidRequestError: it is no vCenter.
+    :raises AuthenticationError: user name or password are wrong.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        with translated(f"connect to vCenter at {endpoint}"):
+            self.stub = _build_stub(endpoint)
+            self.content = self._service_instance().RetrieveContent()
+            self._check_product()
+            self.stub.login = _build_login(endpoint, self.content.sessionManager)
+            self.stub.renew(self.stub.generation)
+        self._views: dict[frozenset[str], Any] = {}
+        self._views_generation = self.stub.generation
+        self._finalizer = weakref.finalize(self, _log_out, self.stub, self.content.sessionManager)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.endpoint.username} at {self.endpoint}, API {self.api_version}>"
+
+    @property
+    def api_version(self) -> str:
+        """The API version spoken, such as ``8.0.3.0``."""
+        return str(VmomiSupport.versionIdMap[self.stub.version])
+
+    def close(self) -> None:
+        """Log out, which also ends the session's views and collectors. Closing twice is harmless."""
+        self._finalizer()
+
+    def managed(self, kind: str, moid: str) -> Any:
+        """The managed object of this vSphere type and id; nothing is sent."""
+        return to_managed(Ref(kind, moid), self.stub)
+
+    def view(self, kinds: Iterable[str]) -> Any:
+        """A view of all objects of these types, made on first use and kept: the next listing costs one call.
+
+        Views end with their session, so a renewed session starts without any.
+        Source: ViewManager.CreateContainerView (vSphere Web Services API).
+        """
+        wanted = frozenset(kinds)
+        with self.stub.keeping:
+            if self._views_generation != self.stub.generation:
+                self._views, self._views_generation = {}, self.stub.generation
+            if wanted not in self._views:
+                types = [vim_type(kind) for kind in sorted(wanted)]
+                made = self.content.viewManager.CreateContainerView(self.content.rootFolder, types, True)
+                self._views_generation = self.stub.generation  # the call itself may have renewed the session
+                self._views[wanted] = made
+            return self._views[wanted]
+
+    def check_alive(self) -> None:
+        """Renew the session if it has ended: a dead one can look like an empty inventory.
+
+        A call that fails without a session finds out; SessionIsActive needs a privilege that few users have.
+        """
+        self.drop_views()
+        self.view({"Folder"})
+
+    def drop_views(self) -> None:
+        """Forget the kept views: the server no longer knows them."""
+        with self.stub.keeping:
+            self._views = {}
+
+    def _service_instance(self) -> Any:
+        return vim.ServiceInstance("ServiceInstance", self.stub)
+
+    def _check_product(self) -> None:
+        about = self.content.about
+        if about.apiType != "VirtualCenter":
+            raise InvalidRequestError(
+                f"{self.endpoint} is {about.fullName or about.name!r} ({about.apiType}), a single host: it has no "
+                "clone API; connect to the vCenter Server that manages it"
+            )
+
+
+def _build_stub(endpoint: Endpoint) -> VcenterStub:
+    version = OLDEST_VERSION
+    if endpoint.api_version is not None:
+        found = stub_version(endpoint.api_version)
+        if found is None:
+            raise InvalidRequestError(
+                f"api_version {endpoint.api_version!r} is not known; leave it out to use the newest both sides know"
+            )
+        version = found
+    stub = VcenterStub(endpoint.host, endpoint.port, version, endpoint.trust, timeout_s=endpoint.timeout_s)
+    if endpoint.api_version is None:
+        stub.ComputeVersionInfo(_negotiate_version(stub))
+    return stub
+
+
+def _negotiate_version(stub: VcenterStub) -> str:
+    """The newest API version that the server and pyVmomi both know, asked over the stub's own connection.
+
+    Source: vimServiceVersions.xml (vSphere Web Services SDK Programming Guide, "Multiple API versions").
+    """
+    status, body = stub.perform("RetrieveServiceContent", lambda: _get(stub, "/sdk/vimServiceVersions.xml"))
+    served = _served_versions(body) if status == 200 else set()
+    for version in VmomiSupport.GetServiceVersions("vim25"):
+        if VmomiSupport.versionIdMap[version] in served:
+            return str(version)
+    raise ConnectionFailedError(
+        f"{stub.host} does not answer as a vSphere server (HTTP {status} for its API versions); check host= and port="
+    )
+
+
+def _served_versions(body: bytes) -> set[str]:
+    try:
+        return {e.text or "" for e in ElementTree.fromstring(body).iter("version")}  # noqa: S314
+    except ElementTree.ParseError:
+        return set()
+
+
+def _get(stub: VcenterStub, path: str) -> tuple[int, bytes]:
+    connection = stub.GetConnection()
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+    except BaseException:
+        connection.close()
+        raise
+    stub.ReturnConnection(connection)
+    return response.status, body
+
+
+def _build_login(endpoint: Endpoint, session_manager: Any) -> Any:
+    """The login as a function that holds no session, so that a forgotten one can be finalized."""
+
+    def login() -> None:
+        with translated(f"log in to vCenter at {endpoint} as {endpoint.username!r}"):
+            session_manager.Login(endpoint.username, endpoint.password)
+        log.info("logged in to %s as %s", endpoint, endpoint.username)
+
+    return login
+
+
+def _log_out(stub: VcenterStub, session_manager: Any) -> None:
+    """End the session on the server; a failure leaves it to vCenter's idle time-out."""
+    stub.login = None
+    if stub.cookie:
+        try:
+            session_manager.Logout()
+        except Exception as cause:  # whatever it is, the caller is leaving
+            log.debug("logout from %s: %s", stub.host, type(cause).__name__)
+        stub.cookie = ""
+    stub.DropConnections()
