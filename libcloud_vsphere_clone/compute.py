@@ -14,6 +14,7 @@ from libcloud.compute.deployment import Deployment
 from . import connect, convert, deployment, lifecycle
 from .convert import VsphereDatastore, VsphereGroup, VsphereNetwork
 from .errors import InvalidRequestError, NotFoundError
+from .guest.ready import connect_when_ready
 from .guest.running import wait_running
 from .inventory import groups, images, locations, nodes, sizes
 from .inventory.layout import FolderNames, find_layout
@@ -351,6 +352,10 @@ class VsphereCloneNodeDriver(NodeDriver):
         nodes.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
 
+    def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
+        """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors."""
+        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=timeout)
+
     def _to_node(self, row: Row, found: nodes.Found) -> Node:
         return convert.to_node(row, found, self, self.list_sizes())
 
@@ -369,7 +374,11 @@ class VsphereCloneNodeDriver(NodeDriver):
         if size is None:
             return Hardware(cpus, memory_mib, disk_gib)
         known = sizes.find_size(self._sizes, size.id)
-        return Hardware(cpus or known.cpus, memory_mib or known.memory_mib, disk_gib or known.disk_gib or None)
+        return Hardware(
+            known.cpus if cpus is None else cpus,
+            known.memory_mib if memory_mib is None else memory_mib,
+            (known.disk_gib or None) if disk_gib is None else disk_gib,
+        )
 
 
 def _moid(thing: Node | NodeImage) -> str | None:

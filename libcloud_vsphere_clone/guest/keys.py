@@ -11,6 +11,7 @@ import binascii
 import contextlib
 import io
 import re
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -27,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 
-from libcloud_vsphere_clone.errors import InvalidRequestError
+from ..errors import InvalidRequestError
 
 __all__ = ["KeySource", "check_public_key", "find_private_keys", "load_private_key", "load_private_keys", "public_half"]
 
@@ -89,7 +90,8 @@ def load_private_key(ssh_key: KeySource, password: str | None = None) -> paramik
     data, name = _read(ssh_key)
     if not PRIVATE_MARK.search(data):
         raise InvalidRequestError(f"{name} is not a private SSH key: {_what_else(data)}")
-    if _is_openssh_dsa(data):
+    # Asked before loading: cryptography warns when it meets one, and callers may have made warnings errors.
+    if b"\0\0\0\x07ssh-dss" in _decoded_body(data):
         raise _unusable_kind(name, "a DSA key, which sshd no longer takes")
     return _to_paramiko(_checked_kind(_decrypt(data, password, name), name))
 
@@ -100,12 +102,13 @@ def find_private_keys(public_keys: str) -> tuple[paramiko.PKey, ...]:
     For a login with a public key alone, as Libcloud allows. Only matching keys count: sshd hangs up on a client
     that offers too many.
 
-    :param public_keys: authorized_keys lines, as ``check_public_key`` gives them.
-    :raises InvalidRequestError: there is none.
+    :param public_keys: one line or several, as ``check_public_key`` takes them.
+    :raises InvalidRequestError: there is none, or the public keys are junk.
     """
-    blobs = {match["blob"] for line in public_keys.splitlines() if (match := AUTHORIZED_LINE.fullmatch(line))}
+    lines = check_public_key(public_keys).splitlines()
+    blobs = {match["blob"].rstrip("=") for line in lines if (match := AUTHORIZED_LINE.fullmatch(line))}
     for candidates in (_home_keys, _agent_keys):
-        found = tuple(key for key in candidates() if key.get_base64() in blobs)
+        found = tuple(key for key in candidates() if key.get_base64().rstrip("=") in blobs)
         if found:
             return found
     raise InvalidRequestError(
@@ -147,9 +150,15 @@ def _home_keys() -> Iterator[paramiko.PKey]:
 
 def _agent_keys() -> Sequence[paramiko.PKey]:
     try:
-        return paramiko.Agent().get_keys()
+        agent = paramiko.Agent()
+        keys = agent.get_keys()
     except (paramiko.SSHException, OSError):
         return ()
+    connection = getattr(agent, "_conn", None)
+    if connection is not None:
+        # paramiko leaves it to the garbage collector, which warns of an open socket.
+        weakref.finalize(agent, connection.close)
+    return keys
 
 
 def _read(ssh_key: KeySource) -> tuple[bytes, str]:
@@ -184,46 +193,39 @@ def _what_else(data: bytes) -> str:
     return f"no private key in it is known; {SUPPORTED}"
 
 
-def _is_openssh_dsa(data: bytes) -> bool:
-    # Asked before loading: cryptography warns when it meets one, and callers may have made warnings errors.
-    body = b"".join(line for line in data.split() if not line.startswith(b"-----"))
+def _decoded_body(data: bytes) -> bytes:
+    """What the base64 between the marks says; empty when it is damaged, or has a header as PKCS#1 can."""
+    body = b"".join(line.strip() for line in data.splitlines() if not line.strip().startswith(b"-----"))
     try:
-        return b"\0\0\0\x07ssh-dss" in base64.b64decode(body)
+        return base64.b64decode(body, validate=True)
     except binascii.Error:
-        return False
+        return b""
 
 
 def _decrypt(data: bytes, password: str | None, name: str) -> object:
     load = load_ssh_private_key if b"BEGIN OPENSSH PRIVATE KEY" in data else load_pem_private_key
+    text = data.strip() + b"\n"
     try:
         try:
-            return load(data.strip() + b"\n", None)
+            return load(text, None)
         except TypeError:  # what cryptography raises for an encrypted key
-            if not password:
-                raise InvalidRequestError(f"{name} is encrypted: pass its passphrase as ssh_key_password") from None
-            return load(data.strip() + b"\n", password.encode())
+            if password:
+                return load(text, password.encode())
     except UnsupportedAlgorithm:
-        raise _unusable_kind(name, "of a kind that can't be used from here") from None
+        raise _unusable_kind(name, "damaged, or of a kind that can't be used from here") from None
     except ValueError:
         # The cause stays behind: its text may quote what it could not parse.
         raise InvalidRequestError(f"{name} could not be loaded: {_why_not(data, password)}") from None
+    raise InvalidRequestError(f"{name} is encrypted: pass its passphrase as ssh_key_password")
 
 
 def _why_not(data: bytes, password: str | None) -> str:
-    if password and _is_encrypted(data):
+    # openssh-key-v1 names the cipher first, "none" where there is no passphrase.
+    openssh = _decoded_body(data).startswith(b"openssh-key-v1\0")
+    encrypted = b"\0\0\0\x04none" not in _decoded_body(data)[:32] if openssh else b"ENCRYPTED" in data
+    if password and encrypted:
         return "the passphrase in ssh_key_password is wrong, or the file is damaged"
     return f"it is damaged or cut off; {SUPPORTED}"
-
-
-def _is_encrypted(data: bytes) -> bool:
-    if b"BEGIN OPENSSH PRIVATE KEY" not in data:
-        return b"ENCRYPTED" in data
-    body = b"".join(line for line in data.split() if not line.startswith(b"-----"))
-    try:
-        # openssh-key-v1: magic, then the cipher's name, "none" where there is no passphrase.
-        return b"\0\0\0\x04none" not in base64.b64decode(body)[:32]
-    except binascii.Error:
-        return False
 
 
 def _checked_kind(key: object, name: str) -> SshPrivateKey:

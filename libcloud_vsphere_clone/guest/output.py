@@ -55,6 +55,8 @@ def collect_output(channel: paramiko.Channel, timeout_s: float | None) -> Output
             # Asked before reading: what came before the end is in the buffers by then.
             ended = bool(channel.eof_received or channel.closed)
             _read_arrived(channel, output)
+            while ended and (channel.recv_ready() or channel.recv_stderr_ready()):
+                _read_arrived(channel, output)
             output.finished = ended or (quiet and channel.exit_status_ready())
     # A command may close its output and go on.
     output.finished = channel.status_event.wait(None if deadline is None else max(0.0, _left_s(deadline)))
@@ -66,7 +68,8 @@ def _left_s(deadline: float | None) -> float:
 
 
 def _read_arrived(channel: paramiko.Channel, output: Output) -> None:
-    while channel.recv_ready():
+    """One chunk of each, so that a command that writes without end can't keep us from the clock."""
+    if channel.recv_ready():
         output.stdout_bytes += channel.recv(CHUNK_BYTES)
-    while channel.recv_stderr_ready():
+    if channel.recv_stderr_ready():
         output.stderr_bytes += channel.recv_stderr(CHUNK_BYTES)

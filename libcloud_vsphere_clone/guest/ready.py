@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 import paramiko
 
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
-from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
+from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from .ssh import GuestSSHClient
 
 __all__ = ["Backoff", "Pace", "connect_when_ready"]
 
@@ -39,16 +39,17 @@ class Backoff:
 class Pace:
     """How fast to try again, by what went wrong.
 
-    fail2ban's sshd jail bans an address for 10 minutes after 5 refused passwords in 10 minutes (``maxretry``,
-    ``findtime`` in its jail.conf), so at most 4 are sent in any 10 minutes. It does not count refused keys, unless
-    the user does not exist.
+    fail2ban's sshd jail bans an address for 10 minutes after 5 failures in 10 minutes (``maxretry``, ``findtime`` in
+    its jail.conf). Its filter counts a refused password once, and a refused key not at all, so at most 4 passwords
+    are sent in any 10 minutes. For a user who does not exist it counts keys as well, and passwords twice: there,
+    a ban can only be avoided by an image in which cloud-init makes the users before sshd starts, as most do.
     """
 
-    unreachable: Backoff = Backoff(0.1, 1.3, 1.0)
+    unreachable: Backoff = Backoff(0.05, 1.15, 1.0)
     tcp_timeout: Backoff = Backoff(1.0, 1.5, 60.0)
     """The first ones short: a packet to an address that nobody has yet is lost, and TCP repeats it late."""
     key_refused: Backoff = Backoff(0.5, 1.5, 5.0)
-    password_refused: Backoff = Backoff(4.0, 3.0, 60.0)
+    password_refused: Backoff = Backoff(4.0, 4.0, 64.0)
     passwords_per_window: int = 4
     window_s: float = 600.0
 

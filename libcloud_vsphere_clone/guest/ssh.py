@@ -19,10 +19,10 @@ from typing import IO, Any
 import paramiko
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError
-from libcloud_vsphere_clone.guest.files import RemoteFiles
-from libcloud_vsphere_clone.guest.keys import KeySource, load_private_keys
-from libcloud_vsphere_clone.guest.output import collect_output
+from ..errors import AuthenticationError, ConnectionFailedError
+from .files import RemoteFiles
+from .keys import KeySource, load_private_keys
+from .output import collect_output
 
 __all__ = ["GuestSSHClient"]
 

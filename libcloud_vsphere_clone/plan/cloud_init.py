@@ -29,7 +29,7 @@ from typing import Any
 
 from passlib.hash import sha512_crypt
 
-from libcloud_vsphere_clone.errors import InvalidRequestError
+from ..errors import InvalidRequestError
 
 __all__ = ["Login", "build_guestinfo"]
 

@@ -1,0 +1,342 @@
+"""The SSH client against a real sshd."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import paramiko
+import pytest
+from libcloud.compute.base import Node
+from libcloud.compute.deployment import (
+    FileDeployment,
+    MultiStepDeployment,
+    ScriptDeployment,
+    ScriptFileDeployment,
+    SSHKeyDeployment,
+)
+from libcloud.compute.drivers.dummy import DummyNodeDriver
+from libcloud.compute.ssh import SSHCommandTimeoutError
+from libcloud.compute.types import NodeState
+
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError
+from libcloud_vsphere_clone.guest.keys import load_private_key
+from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
+from tests.guest.conftest import Sshd, SshdFactory, free_port, password_user
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of this machine: needs root")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    yield
+    left = [thread for thread in threading.enumerate() if isinstance(thread, paramiko.Transport)]
+    assert not left
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node("1", "n", NodeState.RUNNING, ["127.0.0.1"], [], DummyNodeDriver(""))
+
+
+def test_run_gives_both_outputs_and_the_status(client: GuestSSHClient) -> None:
+    assert client.run("echo out; echo err >&2; exit 7") == ("out\n", "err\n", 7)
+
+
+def test_run_gives_empty_input(client: GuestSSHClient) -> None:
+    assert client.run("cat; echo done", timeout=5) == ("done\n", "", 0)
+
+
+def test_run_reads_megabytes_on_both_outputs(client: GuestSSHClient) -> None:
+    command = "head -c 5000000 /dev/zero | tr '\\0' e >&2 & head -c 8000000 /dev/zero | tr '\\0' o; wait; echo"
+    stdout, stderr, status = client.run(command, timeout=60)
+    assert (stdout == "o" * 8_000_000 + "\n", stderr == "e" * 5_000_000, status) == (True, True, 0)
+
+
+def test_run_decodes_characters_split_over_reads(client: GuestSSHClient) -> None:
+    assert client.run(r"printf '\303'; sleep 0.3; printf '\251'")[0] == "é"
+
+
+def test_run_replaces_what_is_not_utf8(client: GuestSSHClient) -> None:
+    assert client.run(r"printf 'a\377b'")[0] == "a�b"
+
+
+def test_run_is_as_fast_as_the_command(client: GuestSSHClient) -> None:
+    started = time.monotonic()
+    for _ in range(10):
+        client.run("true")
+    assert time.monotonic() - started < 2  # Libcloud's client sleeps 0.2 s in each
+
+
+def test_run_over_time_says_what_it_read(client: GuestSSHClient) -> None:
+    started = time.monotonic()
+    with pytest.raises(SSHCommandTimeoutError) as caught:
+        client.run("echo first; echo bad >&2; sleep 30", timeout=0.5)
+    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("first\n", "bad\n", 0.5)
+    assert time.monotonic() - started < 3
+    assert client.run("echo again")[0] == "again\n"
+
+
+def test_run_over_time_while_output_comes_without_end(client: GuestSSHClient) -> None:
+    started = time.monotonic()
+    with pytest.raises(SSHCommandTimeoutError) as caught:
+        client.run("yes", timeout=0.5)
+    assert str(caught.value.stdout).startswith("y\ny\n")
+    assert time.monotonic() - started < 5
+
+
+def test_run_over_time_after_the_output_was_closed(client: GuestSSHClient) -> None:
+    with pytest.raises(SSHCommandTimeoutError):
+        client.run("exec >&- 2>&-; sleep 30", timeout=0.5)
+
+
+def test_run_waits_for_the_status_after_the_output_was_closed(client: GuestSSHClient) -> None:
+    assert client.run("echo x; exec >&- 2>&-; sleep 0.7; exit 3") == ("x\n", "", 3)
+
+
+def test_run_is_not_held_up_by_what_stays_in_the_background(client: GuestSSHClient) -> None:
+    started = time.monotonic()
+    assert client.run("echo x; sleep 8 & exit 4") == ("x\n", "", 4)
+    assert time.monotonic() - started < 4
+
+
+def test_run_of_a_killed_command_has_status_minus_one(client: GuestSSHClient) -> None:
+    assert client.run("kill -9 $$")[2] == -1
+
+
+def test_put_makes_folders_and_gives_the_absolute_path(client: GuestSSHClient, tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b" / "c.sh"
+    assert client.put(str(target), "ä\n", chmod=0o750) == str(target)
+    assert target.read_text() == "ä\n"
+    assert target.stat().st_mode & 0o777 == 0o750
+    assert client.put(str(target), b"second\n", mode="a") == str(target)
+    assert target.read_text() == "ä\nsecond\n"
+    client.put(str(target), "short")
+    assert target.read_text() == "short"
+
+
+def test_put_of_a_relative_path_starts_at_home_each_time(client: GuestSSHClient) -> None:
+    home = client.run("pwd")[0].strip()
+    folder = f"libcloud-test-{os.getpid()}"
+    try:
+        for name in ("one", "two"):
+            assert client.put(f"{folder}/{name}", name) == f"{home}/{folder}/{name}"
+        assert client.run(f"ls {folder}")[0] == "one\ntwo\n"
+    finally:
+        client.run(f"rm -r {folder}")
+
+
+def test_put_of_something_big(client: GuestSSHClient, tmp_path: Path) -> None:
+    contents = os.urandom(5_000_000)
+    client.put(str(tmp_path / "big"), contents)
+    assert (tmp_path / "big").read_bytes() == contents
+
+
+def test_put_where_nothing_can_be_written(client: GuestSSHClient) -> None:
+    with pytest.raises(OSError):
+        client.put("/proc/none/x", "text")
+    with pytest.raises(ValueError, match="mode 'r'"):
+        client.put("x", "text", mode="r")
+
+
+def test_putfo_and_delete(client: GuestSSHClient, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "new" / "target"
+    source.write_bytes(b"\0\1" * 100_000)
+    with source.open("rb") as file:
+        assert client.putfo(str(target), file, chmod=0o600) == str(target)
+    assert target.read_bytes() == source.read_bytes()
+    assert client.delete(str(target)) is True
+    with pytest.raises(FileNotFoundError):
+        client.delete(str(target))
+
+
+def test_libclouds_deployments(client: GuestSSHClient, node: Node, tmp_path: Path) -> None:
+    source = tmp_path / "local.sh"
+    source.write_text("#!/bin/sh\necho from a file $1\n")
+    source.chmod(0o640)
+    script = ScriptDeployment("#!/bin/sh\necho hello $1\nexit 9\n", args=["you"], delete=True)
+    from_file = ScriptFileDeployment(str(source), args=["it"], name=str(tmp_path / "run.sh"))
+    steps = [script, from_file, FileDeployment(str(source), str(tmp_path / "x" / "copy"))]
+    MultiStepDeployment(steps).run(node, client)
+    assert (script.stdout, script.stderr, script.exit_status) == ("hello you\n", "", 9)
+    assert client.run(f"ls {script.name}")[2] != 0
+    assert from_file.stdout == "from a file it\n"
+    assert (tmp_path / "x" / "copy").stat().st_mode & 0o777 == 0o640
+
+
+def test_libclouds_key_deployment(client: GuestSSHClient, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, bytes | str | None, str]] = []
+
+    def put(path: str, contents: bytes | str | None = None, chmod: int | None = None, mode: str = "w") -> str:
+        calls.append((path, contents, mode))  # not into the real user's authorized_keys
+        return path
+
+    monkeypatch.setattr(client, "put", put)
+    SSHKeyDeployment("ssh-ed25519 AAAA").run(node, client)
+    assert calls == [(".ssh/authorized_keys", "ssh-ed25519 AAAA", "a")]
+
+
+def test_connecting_again_after_close(client: GuestSSHClient) -> None:
+    client.put("/dev/null", "x")
+    assert client.close() is True
+    assert client.close() is True
+    with pytest.raises(paramiko.SSHException, match="SSH session not active"):
+        client.run("true")
+    assert client.connect() is True
+    client.put("/dev/null", "x")
+    assert client.run("echo back")[0] == "back\n"
+
+
+def test_a_server_that_goes_away_while_a_command_runs(new_sshd: SshdFactory, client_key: Path, username: str) -> None:
+    server = new_sshd()
+    server.start()
+    server.wait()
+    session = GuestSSHClient("127.0.0.1", server.port, username, key_files=str(client_key))
+    session.connect()
+    # $PPID is the server's process of this session.
+    assert session.run("echo x; sleep 0.3; kill -9 $PPID; sleep 0.2", timeout=10)[::2] == ("x\n", -1)
+    with pytest.raises(paramiko.SSHException, match="SSH session not active"):
+        session.run("true")
+    session.close()
+
+
+def test_without_sftp(new_sshd: SshdFactory, client_key: Path, username: str) -> None:
+    server = new_sshd(Subsystem="none /bin/false")
+    server.start()
+    server.wait()
+    with closing(GuestSSHClient("127.0.0.1", server.port, username, key_files=str(client_key))) as session:
+        session.connect()
+        with pytest.raises(ConnectionFailedError, match="offers no SFTP"):
+            session.put("x", "y")
+        assert session.run("echo ok")[0] == "ok\n"
+
+
+@pytest.mark.parametrize("arguments", [("-t", "rsa", "-m", "PEM"), ("-t", "ecdsa", "-m", "PKCS8"), ("-t", "ed25519")])
+def test_login_with_each_kind_of_key(
+    new_sshd: SshdFactory, make_key: Callable[..., Path], username: str, arguments: tuple[str, ...]
+) -> None:
+    path = make_key(*arguments, passphrase="a passphrase")
+    server = new_sshd()
+    server.authorize(path.with_name(f"{path.name}.pub").read_text().strip())
+    server.start()
+    server.wait()
+    session = GuestSSHClient("127.0.0.1", server.port, username, "a passphrase", key_files=[path])
+    with closing(session):
+        assert session.connect()
+    assert session.login_password is None  # a passphrase is not for the guest
+    assert "a passphrase" not in repr(session)
+
+
+def test_the_second_key_is_tried(sshd: Sshd, make_key: Callable[..., Path], client_key: Path, username: str) -> None:
+    keys = [make_key("-t", "rsa"), client_key]
+    with closing(GuestSSHClient("127.0.0.1", sshd.port, username, key_files=keys)) as session:
+        assert session.connect()
+
+
+def test_a_refused_key(sshd: Sshd, make_key: Callable[..., Path], username: str) -> None:
+    session = GuestSSHClient("127.0.0.1", sshd.port, username, key_files=make_key("-t", "rsa"))
+    with pytest.raises(AuthenticationError) as caught:
+        session.connect()
+    assert str(caught.value) == (f"127.0.0.1 port {sshd.port} refused the login as {username!r}: 1 key(s) refused")
+    assert session.password_refused is False
+
+
+def test_nothing_but_what_is_given_is_tried(
+    sshd: Sshd, client_key: Path, username: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id_ed25519").write_bytes(client_key.read_bytes())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    session = GuestSSHClient("127.0.0.1", sshd.port, username)
+    with pytest.raises(AuthenticationError, match="neither a key nor a password was given"):
+        session.connect()
+
+
+@AS_ROOT
+def test_login_with_a_password(new_sshd: SshdFactory) -> None:
+    server = new_sshd()
+    server.start()
+    server.wait()
+    with password_user("libcloudtest", "pass wörd"):
+        session = GuestSSHClient("127.0.0.1", server.port, "libcloudtest", "pass wörd", timeout=10)
+        with closing(session):
+            assert session.connect()
+            assert session.run("id -un")[0] == "libcloudtest\n"
+        wrong = GuestSSHClient("127.0.0.1", server.port, "libcloudtest", "secret-guess")
+        with pytest.raises(AuthenticationError, match="the password is refused") as caught:
+            wrong.connect()
+        assert wrong.password_refused is True
+        assert "secret-guess" not in str(caught.value)
+        assert server.log.count("Failed password") == 1
+
+
+@AS_ROOT
+def test_a_password_is_not_sent_where_passwords_are_off(new_sshd: SshdFactory) -> None:
+    server = new_sshd(PasswordAuthentication="no", KbdInteractiveAuthentication="no")
+    server.start()
+    server.wait()
+    session = GuestSSHClient("127.0.0.1", server.port, "root", "pw")
+    with pytest.raises(AuthenticationError, match="it takes no passwords, only publickey"):
+        session.connect()
+    assert session.password_refused is False
+    assert "Failed password" not in server.log  # what fail2ban counts
+
+
+def test_nobody_there(client_key: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    port = free_port()
+    with pytest.raises(ConnectionFailedError) as caught:
+        GuestSSHClient("127.0.0.1", port, key_files=client_key).connect()
+    assert str(caught.value) == f"SSH to 127.0.0.1 port {port} failed: Connection refused"
+    assert isinstance(caught.value.fault, ConnectionRefusedError)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_something_else_answers(greeting: bytes, client_key: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with closing(connection):
+                connection.sendall(greeting)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ConnectionFailedError):
+            GuestSSHClient("127.0.0.1", listener.getsockname()[1], key_files=client_key, timeout=3).connect()
+        thread.join()
+    assert capfd.readouterr() == ("", "")  # paramiko's log stays quiet
+
+
+def test_a_server_that_never_speaks(client_key: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        started = time.monotonic()
+        with pytest.raises(ConnectionFailedError, match=r"did not answer in time|banner"):
+            GuestSSHClient("127.0.0.1", listener.getsockname()[1], key_files=client_key, timeout=0.5).connect()
+        assert time.monotonic() - started < 3
+
+
+def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
+    """In a fresh interpreter, as what is imported matters."""
+    program = (
+        "from libcloud_vsphere_clone.guest.ssh import GuestSSHClient as C\n"
+        f"c = C('127.0.0.1', {sshd.port}, {username!r}, key_files={str(client_key)!r})\n"
+        "c.connect(); print(c.run('echo fine')[0]); c.close()\n"
+        "from libcloud_vsphere_clone.plan.cloud_init import Login, build_guestinfo\n"
+        "build_guestinfo(instance_id='i', host_name='h', login=Login(password='x'))\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout.strip(), done.stderr) == ("fine", "")
+
+
+def test_key_loading_is_shared(client_key: Path) -> None:
+    key = load_private_key(client_key)
+    assert GuestSSHClient("h", key_files=[client_key], pkeys=[key]).pkeys == (key, key)
