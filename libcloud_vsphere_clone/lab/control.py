@@ -1,0 +1,210 @@
+"""The lever that tests pull: faults, delays, dead sessions and swapped certificates in a running lab.
+
+Takes the lab's control address and token; each method is one request. Never speaks to the vSphere endpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from ..errors import LabError
+
+TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class CallCounts:
+    """The SOAP calls that arrived since the start or the last reset.
+
+    :param by_method: {method: calls}
+    :param bytes_out: the size of all answers.
+    """
+
+    total: int
+    by_method: dict[str, int]
+    bytes_out: int
+
+
+@dataclass(frozen=True)
+class LoginCounts:
+    """The Login calls that arrived since the start.
+
+    :param count: all of them, refused ones too.
+    """
+
+    count: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """Server-side objects of all live sessions that nobody has destroyed yet.
+
+    :param collectors: property collectors beside each session's own.
+    """
+
+    views: int
+    collectors: int
+    filters: int
+
+
+class LabControl:
+    """One lab's control endpoint.
+
+    :param url: ``http://127.0.0.1:port``, as in ``lab start --json``.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        address = urlsplit(url)
+        self._host, self._port = address.hostname or "", address.port
+        self._token = token
+        self.faults = Faults(self)
+
+    def __repr__(self) -> str:
+        return f"LabControl('http://{self._host}:{self._port}', token='***')"
+
+    def calls(self) -> CallCounts:
+        answer = self.request("GET", "/v1/calls")
+        return CallCounts(answer["total"], dict(answer["by_method"]), answer["bytes_out"])
+
+    def reset_calls(self) -> None:
+        self.request("DELETE", "/v1/calls")
+
+    def logins(self) -> LoginCounts:
+        answer = self.request("GET", "/v1/logins")
+        return LoginCounts(answer["count"], answer["failed"])
+
+    def count_sessions(self) -> int:
+        """The live logins."""
+        return int(self.request("GET", "/v1/sessions")["count"])
+
+    def expire_sessions(self, *, silent: bool = False) -> int:
+        """How many sessions there were; none is left, as after vCenter's idle time-out.
+
+        :param silent: bulk reads without a session come back empty, as some servers do, instead of failing.
+        """
+        return int(self.request("POST", "/v1/sessions/expire", {"silent": silent})["expired"])
+
+    def leftovers(self) -> Leftovers:
+        """What clients have made on the server and not destroyed."""
+        answer = self.request("GET", "/v1/views")
+        return Leftovers(answer["count"], answer["collectors"], answer["filters"])
+
+    def delay_tasks(self, delays_ms: Mapping[str, int]) -> None:
+        """Makes tasks take longer from now on; an empty mapping ends that.
+
+        :param delays_ms: {task name such as ``CloneVM``: milliseconds}
+        """
+        self.request("POST", "/v1/tasks/delay", dict(delays_ms))
+
+    def swap_certificate(self) -> None:
+        """From now on new connections see another certificate, which no CA of the lab signed."""
+        self.request("POST", "/v1/tls/swap")
+
+    def restore_certificate(self) -> None:
+        self.request("DELETE", "/v1/tls/swap")
+
+    def change_vm(
+        self, vm_id: str, properties: Mapping[str, object] | None = None, *, drop_config: bool | None = None
+    ) -> None:
+        """Puts a VM into a state that the simulator never reaches by itself.
+
+        :param vm_id: its MoID.
+        :param properties: {property path: value}
+        :param drop_config: True hides ``config``, as of an orphaned VM; False shows it again.
+        """
+        body: dict[str, object] = {"set": dict(properties or {})}
+        if drop_config is not None:
+            body["drop_config"] = drop_config
+        self.request("POST", f"/v1/vms/{quote(vm_id, safe='')}", body)
+
+    def check_health(self) -> None:
+        """:raises LabError: the lab does not answer."""
+        self.request("GET", "/v1/health")
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """The decoded answer of one request.
+
+        :raises LabError: the lab does not answer, or refuses; with its own words.
+        """
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        # Not urllib: a proxy of the environment is not for a loopback address.
+        connection = HTTPConnection(self._host, self._port, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+        except (OSError, HTTPException) as cause:
+            raise LabError(f"the lab's control endpoint does not answer ({cause}); does the lab run?") from cause
+        finally:
+            connection.close()
+        if response.status >= 300:
+            raise LabError(f"the lab refused {method} {path}: {_reason(text)}")
+        return json.loads(text) if text.strip() else None
+
+
+def _reason(text: str) -> str:
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return text.strip() or "without a reason"
+
+
+class Faults:
+    """What goes wrong in the lab, on purpose."""
+
+    def __init__(self, control: LabControl) -> None:
+        self._control = control
+
+    def add(
+        self,
+        method: str,
+        *,
+        fault: str | None = None,
+        target: str | None = None,
+        message: str = "",
+        fields: Mapping[str, object] | None = None,
+        when: str = "before",
+        times: int = 1,
+        every: int = 1,
+        delay_ms: int = 0,
+    ) -> int:
+        """The id of a new rule, which makes calls of a method go wrong.
+
+        :param method: as on the wire, such as ``CloneVM_Task``.
+        :param fault: the name of a vim fault type, such as ``NoDiskSpace``; ``fields`` are its own.
+        :param target: only calls on this object: a MoID, or ``name:`` and its name; None is any.
+        :param when: ``before`` (the fault instead of the call), ``task`` (its task ends so), ``reset-before`` and
+            ``reset-after`` (the connection breaks before or after the call took effect), ``drop-body``, ``stall``
+            (the answer comes ``delay_ms`` later).
+        :param times: how often; 0 is always. ``every`` 3 spares two of three calls.
+        """
+        rule = {
+            "method": method,
+            "object": target,
+            "fault": fault or "",
+            "message": message,
+            "fields": dict(fields or {}),
+            "when": when,
+            "times": times,
+            "every": every,
+            "delay_ms": delay_ms,
+        }
+        return int(self._control.request("POST", "/v1/faults", rule)["id"])
+
+    def rules(self) -> list[dict[str, Any]]:
+        """All rules, with how often each was hit."""
+        return list(self._control.request("GET", "/v1/faults")["faults"] or [])
+
+    def remove(self, rule_id: int) -> None:
+        """Ends one rule; the others stay."""
+        self._control.request("DELETE", f"/v1/faults/{rule_id}")
+
+    def clear(self) -> None:
+        """From now on nothing goes wrong on purpose."""
+        self._control.request("DELETE", "/v1/faults")

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"strconv"
+)
+
+// ready is what ready.json says. It has no secrets.
+type ready struct {
+	Host       string `json:"host"`
+	Port       int    `json:"port"`
+	Username   string `json:"username"`
+	CACert     string `json:"ca_cert"`
+	Datacenter string `json:"datacenter"`
+	ControlURL string `json:"control_url"`
+	PID        int    `json:"pid"`
+	APIVersion string `json:"api_version"`
+	ESXi       bool   `json:"esxi"`
+	LabID      string `json:"lab_id"`
+}
+
+// writeReady says that the lab answers; the file appears complete or not at all.
+func (l *Lab) writeReady() error {
+	host, port, err := net.SplitHostPort(l.listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(ready{
+		Host: host, Port: number, Username: l.config.Username, CACert: l.path("ca.pem"),
+		Datacenter: l.datacenterName(), ControlURL: l.ControlURL(), PID: os.Getpid(),
+		APIVersion: l.config.APIVersion, ESXi: l.config.ESXi, LabID: l.config.LabID,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	draft := l.path(".ready.json")
+	if err := os.WriteFile(draft, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(draft, l.path("ready.json"))
+}

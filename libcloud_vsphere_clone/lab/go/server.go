@@ -1,0 +1,84 @@
+package main
+
+import (
+	"crypto/subtle"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// listen opens both endpoints before anything is told where they are.
+func (l *Lab) listen() (err error) {
+	if l.listener, err = net.Listen("tcp", l.config.Listen); err != nil {
+		return err
+	}
+	l.control, err = net.Listen("tcp", "127.0.0.1:0")
+	return err
+}
+
+// serve starts both endpoints. The simulator's own server is started only to
+// have its handlers registered: ours counts calls and can break connections.
+func (l *Lab) serve() error {
+	service := l.model.Service
+	service.RegisterEndpoints = true
+	service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword(l.config.Username, l.config.Password)}
+	manager := l.model.Map().SessionManager()
+	manager.ValidLogin = l.validLogin
+	service.NewServer().Close()
+
+	address := l.URL()
+	address.User = service.Listen.User
+	service.Listen = address
+	manager.ServiceHostName = address.Host
+	l.announce(address)
+
+	l.server = &http.Server{
+		Handler:           &middleware{lab: l, next: service.ServeMux},
+		TLSConfig:         l.certificates.config(),
+		ReadHeaderTimeout: 30 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // a client that refuses the certificate is no news
+	}
+	l.controlAPI = &http.Server{Handler: newControl(l), ReadHeaderTimeout: 30 * time.Second}
+	go func() { _ = l.server.ServeTLS(l.listener, "", "") }()
+	go func() { _ = l.controlAPI.Serve(l.control) }()
+	return nil
+}
+
+// announce puts the endpoint's address where the simulator keeps its own.
+func (l *Lab) announce(address *url.URL) {
+	options := l.model.Map().OptionManager()
+	for _, option := range options.Setting {
+		value := option.GetOptionValue()
+		text, ok := value.Value.(string)
+		if !ok || !(strings.HasSuffix(value.Key, ".uri") || value.Key == "vcsim.server.url") {
+			continue
+		}
+		if endpoint, err := url.Parse(text); err == nil {
+			endpoint.Scheme, endpoint.Host, endpoint.User = address.Scheme, address.Host, nil
+			value.Value = endpoint.String()
+		}
+	}
+}
+
+// validLogin compares the whole user name: as a real one, it contains an "@".
+func (l *Lab) validLogin(login *types.Login) bool {
+	name := subtle.ConstantTimeCompare([]byte(login.UserName), []byte(l.config.Username))
+	password := subtle.ConstantTimeCompare([]byte(login.Password), []byte(l.config.Password))
+	return name&password == 1
+}
+
+// URL is the vSphere endpoint, without credentials.
+func (l *Lab) URL() *url.URL {
+	return &url.URL{Scheme: "https", Host: l.listener.Addr().String(), Path: "/sdk"}
+}
+
+// ControlURL is where the control endpoint is.
+func (l *Lab) ControlURL() string {
+	return "http://" + l.control.Addr().String()
+}

@@ -1,0 +1,72 @@
+"""One lab per run, on a port of its own; tests that break a lab make a fresh one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.lab import Lab
+from tests.direct import Direct
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "guests: needs guests in the lab's containers")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The run's lab; with guests, where they can run."""
+    with Lab() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bare_lab() -> Iterator[Lab]:
+    """A lab without guests: no container is started, so nothing in it takes long."""
+    with Lab(guests=False) as running:
+        yield running
+
+
+@pytest.fixture
+def private_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder in which no other lab is."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def driver(bare_lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
+    """A driver connected to the lab without guests; what the test made, broke and delayed is gone after it."""
+    with bare_lab.driver() as made:
+        yield made
+        bare_lab.faults.clear()
+        bare_lab.delay_tasks({})
+        for node in made.list_nodes():
+            if node.extra["managed"]:
+                made.destroy_node(node)
+
+
+@pytest.fixture
+def direct(bare_lab: Lab) -> Iterator[Direct]:
+    """pyVmomi and nothing else, logged in to the lab without guests: what is really in vCenter."""
+    client = Direct(bare_lab)
+    yield client
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def _guests_if_marked(request: pytest.FixtureRequest) -> None:
+    """Skips tests marked ``guests`` where none can run; with CI=true nothing may be skipped, so they fail."""
+    if request.node.get_closest_marker("guests") is None:
+        return
+    reason = request.getfixturevalue("lab").guests_unavailable
+    if reason and os.environ.get("CI") == "true":
+        pytest.fail(f"guests cannot run, and with CI=true no lab test may be skipped: {reason}")
+    if reason:
+        pytest.skip(reason)
