@@ -223,21 +223,24 @@ class VsphereCloneNodeDriver(NodeDriver):
             id=str(uuid.uuid4()),
             name=name,
             group=ex_group,
-            size_id=size.id if size is not None else "",
+            size_id=_id_of(size, "size", "list_sizes()") or "",
             hardware=self._hardware(size, ex_cpus, ex_memory_mib, ex_disk_gib),
-            location=location.id if location is not None else None,
+            location=_id_of(location, "location", "list_locations()"),
             datastore=ex_datastore,
             resource_pool=ex_resource_pool,
-            networks=tuple(ex_networks) if ex_networks is not None else None,
+            networks=ex_networks,
             login=convert.to_login(auth, ex_username),
             generated_password=bool(getattr(auth, "generated", False)),
             userdata=ex_userdata,
-            metadata=dict(ex_metadata or {}),
+            metadata=ex_metadata or {},
             annotation=ex_annotation,
             power_on=ex_power_on,
         )
         provisioner = Provisioner(self._session, self._names)
-        plan, found = provisioner.plan(request, image.id, image_moid=_moid(image))
+        image_id = _id_of(image, "image", "list_images()")
+        if image_id is None:
+            raise InvalidRequestError("create_node needs an image; take one of list_images()")
+        plan, found = provisioner.plan(request, image_id, image_moid=_moid(image))
         return self._to_node(*provisioner.create(plan, found, timeout_s=ex_timeout_s, on_progress=ex_on_progress))
 
     def deploy_node(
@@ -267,6 +270,7 @@ class VsphereCloneNodeDriver(NodeDriver):
         :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
         :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
         """
+        _chooser(ssh_interface, True)  # refused before there is a node
         access = deployment.build_access(
             auth, ssh_key, ssh_key_password, [ssh_username, *(ssh_alternate_usernames or [])], ssh_port, ssh_timeout
         )
@@ -379,6 +383,18 @@ class VsphereCloneNodeDriver(NodeDriver):
             known.memory_mib if memory_mib is None else memory_mib,
             (known.disk_gib or None) if disk_gib is None else disk_gib,
         )
+
+
+def _id_of(thing: NodeSize | NodeImage | NodeLocation | None, what: str, listing: str) -> str | None:
+    """The id of a Libcloud object; None stays None.
+
+    :raises InvalidRequestError: it is something else, such as the name of one.
+    """
+    if thing is None:
+        return None
+    if not isinstance(thing, NodeSize | NodeImage | NodeLocation):
+        raise InvalidRequestError(f"{what} must be one of {listing}, got {thing!r}")
+    return str(thing.id)
 
 
 def _moid(thing: Node | NodeImage) -> str | None:

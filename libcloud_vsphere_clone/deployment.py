@@ -12,6 +12,7 @@ from libcloud.compute.base import Node, NodeAuthPassword, NodeAuthSSHKey
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.types import DeploymentError
 
+from .errors import InvalidRequestError
 from .guest.keys import find_private_keys, load_private_keys, public_half
 from .guest.ready import connect_when_ready
 from .guest.ssh import GuestSSHClient
@@ -79,6 +80,10 @@ class Deployer:
     max_tries: int
     ssh_interface: str
     destroy_on_failure: bool
+
+    def __post_init__(self) -> None:
+        if not callable(getattr(self.deploy, "run", None)):
+            raise InvalidRequestError(f"deploy must be a Deployment, such as ScriptDeployment; got {self.deploy!r}")
 
     def run(self, at_exit_func: Callable[..., Any] | None, create_node_kwargs: Mapping[str, Any]) -> Node:
         """The node, deployed.

@@ -31,11 +31,13 @@ def vsphere_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def vsphere_driver(vsphere_lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
-    """A driver connected to the lab; the nodes that the test made and left are destroyed after it."""
+    """A driver connected to the lab; nodes that the test left, its faults and its delays are gone after it."""
     driver = vsphere_lab.driver()
     try:
         before = {node.id for node in _managed_nodes(driver)}
         yield driver
+        vsphere_lab.faults.clear()
+        vsphere_lab.delay_tasks({})
         for node in _managed_nodes(driver):
             if node.id not in before:
                 driver.destroy_node(node)

@@ -7,7 +7,7 @@ Source: VirtualMachine.CloneVM_Task, VirtualMachineCloneSpec, VirtualMachineConf
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,7 @@ class NodeRequest:
     location: str | None = None
     datastore: str | None = None
     resource_pool: str | None = None
-    networks: tuple[str, ...] | None = None
+    networks: Sequence[str] | None = None
     login: Login | None = None
     generated_password: bool = False
     userdata: str | bytes | None = None
@@ -61,10 +61,11 @@ class NodeRequest:
     def __post_init__(self) -> None:
         check_name(self.name, "node")
         check_name(self.group, "group")
-        try:
-            json.dumps(self.metadata)
-        except (TypeError, ValueError) as cause:
-            raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
+        _check_metadata(self.metadata)
+        if isinstance(self.networks, str):
+            raise InvalidRequestError(f"ex_networks must be a list of names, got the text {self.networks!r}")
+        if not isinstance(self.userdata, str | bytes | None):
+            raise InvalidRequestError(f"ex_userdata must be text or bytes, got a {type(self.userdata).__name__}")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,15 @@ def is_customizable(image: Row) -> bool:
     return marks.read_mark(image, marks.GUEST) != "none"
 
 
+def _check_metadata(metadata: object) -> None:
+    if not isinstance(metadata, Mapping):
+        raise InvalidRequestError(f"ex_metadata must be a mapping, got {metadata!r}")
+    try:
+        json.dumps(dict(metadata))
+    except (TypeError, ValueError) as cause:
+        raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
+
+
 def _build_config(request: NodeRequest, image: Row, adapter_changes: list[Any]) -> Any:
     source = [option["key"] for option in image.get("config.extraConfig", [])]
     values = {**_build_marks(request, image), **_build_guestinfo(request, image)}
@@ -148,7 +158,7 @@ def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:
         marks.GROUP: request.group,
         marks.IMAGE: str(image["config.instanceUuid"]),
         marks.SIZE: request.size_id,
-        marks.METADATA: json.dumps(request.metadata, ensure_ascii=False) if request.metadata else "",
+        marks.METADATA: json.dumps(dict(request.metadata), ensure_ascii=False) if request.metadata else "",
         marks.DISKS: ",".join(str(disk["key"]) for disk in list_devices(image, "VirtualDisk")),
     }
 

@@ -1,0 +1,294 @@
+"""What the documents say is so: their Python runs, their commands parse, their links and privileges lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from pyVmomi import VmomiSupport, vim, vmodl
+
+import libcloud_vsphere_clone
+from libcloud_vsphere_clone.cli import main
+from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.lab import Lab
+from tests.direct import Direct
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contrib/**/*.md")])
+EXAMPLES = sorted(ROOT.glob("contrib/examples/*.py"))
+COUNTS = ROOT / "contrib/examples/count_round_trips.py"
+WITHOUT_GUESTS = {"same_script_anywhere.py", COUNTS.name}
+SUITE = ROOT / "contrib/examples/pytest_suite"
+PRIVILEGES = ROOT / "contrib/privileges.md"
+
+BLOCK = re.compile(r"^```(?P<language>[\w-]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(vsphere-clone [^`\n]+)`")
+LINK = re.compile(r"(?<!!)\[[^]]*\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
+
+
+def document_id(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def python_of(document: Path) -> list[str]:
+    return [block["text"] for block in BLOCK.finditer(document.read_text()) if block["language"] == "python"]
+
+
+RUNNABLE = [document for document in DOCUMENTS if python_of(document)]
+
+
+# Python
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id_ed25519"], check=True)
+    return tmp_path / "id_ed25519"
+
+
+@pytest.fixture
+def tidy_lab(lab: Lab) -> Iterator[Lab]:
+    """The lab with guests; what a document's code left in it is gone after the test."""
+    yield lab
+    lab.faults.clear()
+    lab.delay_tasks({})
+    with lab.driver() as driver:
+        for node in driver.list_nodes():
+            if node.extra["managed"]:
+                driver.destroy_node(node)
+
+
+def for_lab(code: str, lab: Lab, key_file: Path) -> str:
+    """The code with the lab's in place of the reader's own names."""
+    for theirs, ours in {
+        '("vcenter.example.com", 443)': repr((lab.host, lab.port)),
+        'host="vcenter.example.com"': f"host={lab.host!r}, port={lab.port}",
+        '"me@vsphere.local"': repr(lab.username),
+        '"password"': repr(lab.password),
+        '"ca.pem"': repr(lab.ca_cert),
+        '"id_ed25519"': repr(str(key_file)),
+        '"id_ed25519.pub"': repr(f"{key_file}.pub"),
+    }.items():
+        code = code.replace(theirs, ours)
+    return code
+
+
+@pytest.mark.guests
+@pytest.mark.parametrize("document", RUNNABLE, ids=document_id)
+def test_python_runs(document: Path, tidy_lab: Lab, key_file: Path) -> None:
+    names: dict[str, Any] = {}
+    for code in python_of(document):
+        exec(compile(for_lab(code, tidy_lab, key_file), str(document), "exec"), names)  # noqa: S102
+    for value in names.values():
+        if isinstance(value, VsphereCloneNodeDriver):
+            value.close()
+
+
+def test_same_script_runs_on_the_lab(private_state: Path) -> None:
+    run_example(str(ROOT / "contrib/examples/same_script_anywhere.py"))
+
+
+def test_calls_are_as_many_as_the_readme_says(private_state: Path) -> None:
+    (line,) = (line for line in run_example(str(COUNTS)).splitlines() if "list_nodes" in line)
+    ours, _, theirs, found = re.findall(r"\d+", line)
+    said = " ".join((ROOT / "README.md").read_text().split())
+    assert f"counts {theirs} calls there for {found} nodes, and {ours} here" in said
+
+
+@pytest.mark.guests
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name not in WITHOUT_GUESTS], ids=document_id)
+def test_example_with_guests_runs(example: Path, private_state: Path) -> None:
+    run_example(str(example))
+
+
+def test_same_script_runs_elsewhere() -> None:
+    run_example(str(ROOT / "contrib/examples/same_script_anywhere.py"), "dummy")
+
+
+def test_example_suite_passes(private_state: Path) -> None:
+    # Where the package is installed, its entry point loads the plugin; a second time would be one too many.
+    installed = entry_points(group="pytest11", name="vsphere_clone")
+    plugin = () if installed else ("-p", "libcloud_vsphere_clone.pytest_plugin")
+    run_example("-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, str(SUITE))
+
+
+def run_example(*words: str) -> str:
+    """What it printed; it must end well."""
+    command, environment = [sys.executable, *words], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# Commands
+
+
+def block_commands(text: str) -> list[str]:
+    """The commands of ours in the blocks of a document's text."""
+    lines = [line for block in BLOCK.finditer(text) for line in block["text"].replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line.startswith("vsphere-clone ")]
+
+
+def shown_commands() -> Iterator[tuple[Path, str]]:
+    for document in DOCUMENTS:
+        text = document.read_text()
+        yield from ((document, line) for line in block_commands(text))
+        yield from ((document, inline[1]) for inline in INLINE.finditer(BLOCK.sub("", text)))
+
+
+@pytest.mark.parametrize("document, line", list(shown_commands()), ids=lambda value: str(getattr(value, "name", value)))
+def test_shown_command_parses(document: Path, line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    command: click.Command = main
+    context = click.Context(main, info_name="vsphere-clone")
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(context, words[0])
+        assert found is not None, f"{document.name}: no command {words[0]}"
+        command, context, words = found, click.Context(found, info_name=words[0], parent=context), words[1:]
+    _, left, _ = command.make_parser(context).parse_args(words)  # raises NoSuchOption
+    assert not left
+
+
+@pytest.mark.guests
+def test_commands_of_the_readme_run(private_state: Path) -> None:
+    command = ("-m", "libcloud_vsphere_clone.cli")
+    try:
+        for line in block_commands((ROOT / "README.md").read_text()):
+            run_example(*command, *shlex.split(line, comments=True)[1:])
+    finally:
+        run_example(*command, "lab", "stop", "--all")
+
+
+def test_every_command_is_in_the_user_guide() -> None:
+    guide = (ROOT / "docs/user-guide.md").read_text() + (ROOT / "docs/lab.md").read_text()
+    lab = main.get_command(click.Context(main), "lab")
+    assert isinstance(lab, click.Group)
+    every = [*main.list_commands(click.Context(main)), *(f"lab {name}" for name in lab.commands)]
+    assert [name for name in every if f"vsphere-clone {name}" not in guide] == []
+
+
+# Names and links
+
+
+@pytest.mark.parametrize("name", libcloud_vsphere_clone.__all__)
+def test_every_public_name_is_in_the_user_guide(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs/user-guide.md").read_text()
+
+
+def test_every_parameter_is_in_the_user_guide() -> None:
+    guide = (ROOT / "docs/user-guide.md").read_text()
+    methods = (VsphereCloneNodeDriver.__init__, VsphereCloneNodeDriver.create_node)
+    words = {word for method in methods for word in method.__annotations__} - {"return", "kwargs"}
+    assert [word for word in sorted(words) if not re.search(rf"`{word}`|[(, ]{word}[,)]", guide)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=document_id)
+def test_links_lead_somewhere(document: Path) -> None:
+    dead = [link["target"] for link in LINK.finditer(document.read_text()) if not leads(document, link["target"])]
+    assert dead == []
+
+
+def leads(document: Path, target: str) -> bool:
+    """Whether a file is there, with a heading of that name; addresses on the web are taken as they are."""
+    if re.match(r"[a-z]+:", target):
+        return True
+    name, _, anchor = target.partition("#")
+    file = (document.parent / name).resolve() if name else document
+    if not file.is_relative_to(ROOT) or not file.exists():
+        return False
+    return not anchor or anchor in {slug(heading["text"]) for heading in HEADING.finditer(file.read_text())}
+
+
+def slug(heading: str) -> str:
+    """What GitHub calls a heading in links."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# Privileges
+
+
+def table_rows(width: int) -> list[list[str]]:
+    """The rows of this many columns in the privileges document, without headings and their rules."""
+    lines = [line for line in PRIVILEGES.read_text().splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in rows if len(row) == width and any("`" in cell for cell in row)]
+
+
+CHANGES = [[re.sub("`", "", cell) for cell in row] for row in table_rows(5)]
+"""[call, API method, privilege, object, condition] of all that changes something."""
+
+READS = {method for row in table_rows(3) for method in re.findall(r"`(\w+)`", row[2])}
+"""The API methods that every call may use."""
+
+
+def test_privilege_ids_exist(direct: Direct) -> None:
+    roles = direct.read(direct.content.authorizationManager, "roleList")
+    known = {privilege for role in roles for privilege in role.privilege}
+    named = set(re.findall(r"`([A-Z]\w+(?:\.[A-Z]\w+)+)`", PRIVILEGES.read_text()))
+    assert len(named) > 20
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("row", CHANGES, ids=lambda row: f"{row[0]}-{row[2]}")
+def test_privilege_is_the_one_that_pyvmomi_knows(row: list[str]) -> None:
+    """pyVmomi carries the reference's privileges, where they are fixed for the method or its parameters."""
+    call, method, privilege, *_ = row
+    assert hasattr(VsphereCloneNodeDriver, call)
+    info = api_method(method)
+    fixed = {info.privId, *(parameter.privId for parameter in info.params)} - {None, "System.View", "System.Read"}
+    assert not fixed or privilege in fixed
+
+
+def api_method(name: str) -> Any:
+    """pyVmomi's description of the method of this name on the wire."""
+    for kind in (vim.VirtualMachine, vim.ManagedEntity, vim.Folder, vim.Datacenter, vim.Task):
+        for info in methods_of(kind):
+            if info.wsdlName == name:
+                return info
+    raise AssertionError(f"no API method {name}")
+
+
+def methods_of(kind: Any) -> list[Any]:
+    """pyVmomi's descriptions of a type's own methods; it loads a type when it is asked for by name."""
+    return list(VmomiSupport.GetVmodlType(kind.__name__)._methodInfo.values())
+
+
+def test_every_call_that_changes_something_has_its_row(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
+    sent = {}
+    image = driver.ex_get_image_by_name("debian-12")
+    bare_lab.reset_calls()
+    node = driver.create_node("privileged", None, image, ex_group="a group that is new", ex_power_on=False)
+    for call in ("create_node", "start_node", "reboot_node", "stop_node", "destroy_node"):
+        if call != "create_node":
+            getattr(driver, call)(node)
+        sent[call] = set(bare_lab.calls().by_method) - READS
+        bare_lab.reset_calls()
+    listed = {call: {row[1] for row in CHANGES if row[0] == call} for call in sent}
+    assert {call: methods - listed[call] for call, methods in sent.items() if methods - listed[call]} == {}
+
+
+def test_reads_need_what_the_document_says(bare_lab: Lab) -> None:
+    bare_lab.reset_calls()
+    with bare_lab.driver() as driver:
+        for listing in (driver.list_images, driver.list_nodes, driver.list_locations, driver.ex_list_groups):
+            listing()
+    assert set(bare_lab.calls().by_method) - READS == set()
+
+
+def test_reading_privileges_are_those_that_pyvmomi_knows() -> None:
+    kinds = (vmodl.query.PropertyCollector, vim.SearchIndex, vim.view.View, vim.view.ViewManager)
+    others = (vim.SessionManager, vim.ServiceInstance)
+    known = {info.wsdlName: info.privId for kind in (*kinds, *others) for info in methods_of(kind)}
+    listed = {method: row[0].strip("`") for row in table_rows(3) for method in re.findall(r"`(\w+)`", row[2])}
+    assert len(listed) > 10
+    assert {method: known[method] for method in listed} == listed
