@@ -1,0 +1,59 @@
+"""The ``vsphere-clone`` command: what the driver and the lab can do, for people and for shell scripts.
+
+Takes options, gives tables or JSON on stdout, progress and errors on stderr, and an exit status. Each command's module
+is imported when it is used, and imports the driver only when it runs.
+
+The code, in the order in which it is best read:
+
+1. ``group``       the top-level group: loads commands, turns errors into one line and an exit status
+2. ``connection``  options and variables → a connected driver
+3. ``output``      tables, JSON, what errors are called in terms of options
+4. ``progress``    what is being done, on stderr; interrupts
+5. ``seeing``, ``nodes``, ``deploy``, ``doctor``, ``lab``  the commands
+6. ``order``, ``script``  how a deploy is carried out; ``placement``, how the doctor asks for one
+"""
+
+from __future__ import annotations
+
+import click
+
+from .. import __version__
+from .group import CommandGroup, debug_option
+
+__all__ = ["main"]
+
+EPILOG = """\b
+Exit status:
+  0    done
+  1    failed; stderr says why
+  2    wrong usage
+  130  interrupted (143 when terminated); what was made is removed first
+deploy ends with its script's own exit status.
+
+\b
+Completion in bash (zsh and fish likewise):
+  eval "$(_VSPHERE_CLONE_COMPLETE=bash_source vsphere-clone)"
+"""
+
+COMMANDS = {
+    "deploy": "deploy",
+    "destroy": "nodes",
+    "doctor": "doctor",
+    "images": "seeing",
+    "lab": "lab",
+    "locations": "seeing",
+    "nodes": "nodes",
+    "sizes": "seeing",
+}
+"""{command: the module that has it, under the same name}"""
+
+
+@click.group(cls=CommandGroup, modules=COMMANDS, epilog=EPILOG)
+@click.version_option(__version__, prog_name="vsphere-clone")
+@debug_option
+def main() -> None:
+    """Clone nodes from the images of a VMware vCenter, as on a cloud.
+
+    Name the vCenter by a command's options or their variables (--ca-cert is VSPHERE_CLONE_CA_CERT), or use --lab for
+    a simulated one on this machine.
+    """

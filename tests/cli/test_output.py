@@ -1,0 +1,59 @@
+"""``cli/output.py``: tables, JSON, words."""
+
+from __future__ import annotations
+
+import pytest
+
+from libcloud_vsphere_clone.cli.output import cell, in_options, print_table, redacted
+from libcloud_vsphere_clone.errors import AmbiguousNameError, NotFoundError
+
+
+def test_secrets_are_redacted_at_any_depth() -> None:
+    value = {"a": [{"password": "x", "ssh_private_key": "y"}], "Token": 1, "id": "stays", "passphrase": None}
+    assert redacted(value) == {
+        "a": [{"password": "***", "ssh_private_key": "***"}],
+        "Token": "***",
+        "id": "stays",
+        "passphrase": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, ""), (True, "yes"), (False, "no"), (["a", "b"], "a, b"), (4, "4"), ("a\x1b[2Jb", "a\ufffd[2Jb")],
+)
+def test_cells(value: object, shown: str) -> None:
+    assert cell(value) == shown
+
+
+def test_in_a_pipe_no_row_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "id"), [("x" * 300, "[red]:smile:"), ("ü", "2")], empty="nothing")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [["name", "id"], ["x" * 300, "[red]:smile:"], ["ü", "2"]]
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name",), [], empty="no node")
+    assert capsys.readouterr().out == "no node\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        (str(NotFoundError("node", "web", "list_nodes() shows what there is")), "vsphere-clone nodes shows"),
+        (str(AmbiguousNameError("node", "web", ["a", "b"], "give ex_group=, or its id")), "give --group, or its id"),
+        (
+            "pass ca_cert= with the CA, or ex_thumbprint= with its SHA-256",
+            "pass --ca-cert with the CA, or --thumbprint",
+        ),
+        ("or pass a longer timeout=", "a longer --timeout"),
+        ("name one with ex_images_folder=", "with --images-folder"),
+        ("name one you may use with ex_resource_pool=", "with --pool"),
+        ("ex_memory_mib must be a multiple of 4", "--memory-mib must be"),
+        ("is encrypted: pass its passphrase as ssh_key_password", "is encrypted: give --ssh-key-password-file"),
+        ("make the driver with ex_allow_unmanaged=True to allow it", "give --allow-unmanaged to allow it"),
+    ],
+)
+def test_messages_name_options(message: str, shown: str) -> None:
+    assert shown in in_options(message)
