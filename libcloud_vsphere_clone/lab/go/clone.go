@@ -20,30 +20,45 @@ func (l *Lab) prepareClone(ctx *simulator.Context, request *types.CloneVM_Task) 
 	if !ok {
 		return nil // the simulator says what is wrong with that
 	}
-	if request.Spec.Config == nil {
-		request.Spec.Config = new(types.VirtualMachineConfigSpec)
-	}
+	completeClone(request)
 	checks := []func() types.BaseMethodFault{
 		func() types.BaseMethodFault { return checkName(request.Name, request.Folder) },
 		func() types.BaseMethodFault { return checkTargets(ctx.Map, request) },
 		func() types.BaseMethodFault { return chooseHost(ctx.Map, vm, &request.Spec.Location) },
+		func() (fault types.BaseMethodFault) {
+			ctx.WithLock(vm, func() { fault = l.inherit(vm, request) })
+			return fault
+		},
 	}
 	for _, check := range checks {
 		if fault := check(); fault != nil {
 			return fault
 		}
 	}
-	var fault types.BaseMethodFault
-	ctx.WithLock(vm, func() { fault = l.inherit(ctx.Map, vm, request) })
+	name := storedName(request.Name)
 	request.Name = l.names.replace(ctx.Map, request.Folder, request.Name)
-	return fault
+	l.tasks.plan = newClonePlan(vm, request, name)
+	return nil
+}
+
+// completeClone fills in what the request leaves open.
+//
+// CloneVM_Task, spec: "The folder specified in the spec takes precedence over
+// the folder parameter."
+func completeClone(request *types.CloneVM_Task) {
+	if request.Spec.Config == nil {
+		request.Spec.Config = new(types.VirtualMachineConfigSpec)
+	}
+	if folder := request.Spec.Location.Folder; folder != nil {
+		request.Folder = *folder
+	}
 }
 
 // inherit fills in what a clone has from its source, and what it has of its own.
-func (l *Lab) inherit(registry *simulator.Registry, vm *simulator.VirtualMachine, request *types.CloneVM_Task) types.BaseMethodFault {
+func (l *Lab) inherit(vm *simulator.VirtualMachine, request *types.CloneVM_Task) types.BaseMethodFault {
 	config := request.Spec.Config
 	options := mergeOptions(vm.Config.ExtraConfig, config.ExtraConfig)
-	chooseUUIDs(registry, config)
+	chooseUUIDs(config)
 	l.renewNICs(vm, &request.Spec)
 	if command := containerCommand(vm); command != "" {
 		if fault := checkShellSafe(request.Name, options); fault != nil {
@@ -57,8 +72,8 @@ func (l *Lab) inherit(registry *simulator.Registry, vm *simulator.VirtualMachine
 
 // checkTargets refuses references to nothing, which would end the simulator's process.
 //
-// CloneVM_Task: "ManagedObjectNotFound" is thrown for any argument that "has
-// already been deleted or has not been completely created".
+// ManagedObjectNotFound "is thrown when a request refers to a managed object
+// that no longer exists or has never existed".
 func checkTargets(registry *simulator.Registry, request *types.CloneVM_Task) types.BaseMethodFault {
 	location := request.Spec.Location
 	for _, target := range []struct {
@@ -83,6 +98,7 @@ func checkTargets(registry *simulator.Registry, request *types.CloneVM_Task) typ
 	return nil
 }
 
+// exists tells whether a reference of one of those kinds leads anywhere.
 func exists(registry *simulator.Registry, ref types.ManagedObjectReference, kinds []string) bool {
 	for _, kind := range kinds {
 		if ref.Type == kind {
@@ -94,9 +110,10 @@ func exists(registry *simulator.Registry, ref types.ManagedObjectReference, kind
 
 // mergeOptions is a clone's extraConfig: its source's keys, changed by the spec's.
 //
-// VirtualMachineConfigSpec.extraConfig: "Additional configuration information
-// for the virtual machine. ... The keys must be unique. ... to remove a key,
-// set its value to an empty string." vCenter copies all of the source's keys.
+// VirtualMachineConfigSpec.extraConfig: "This describes a set of modifications
+// to the additional options. If the key is already present, it will be reset
+// with the new value provided. Otherwise, a new option is added. Keys with empty
+// values will be removed." A clone has its source's options to begin with.
 func mergeOptions(source, spec []types.BaseOptionValue) []types.BaseOptionValue {
 	var merged []types.BaseOptionValue
 	given := map[string]bool{}
@@ -116,14 +133,10 @@ func mergeOptions(source, spec []types.BaseOptionValue) []types.BaseOptionValue 
 	return merged
 }
 
-// chooseUUIDs gives the clone identities of its own.
-//
-// VirtualMachineConfigSpec.instanceUuid: "VirtualCenter-specific 128-bit UUID
-// of a virtual machine ... Normally, this property is not set by a client,
-// allowing the Virtual Infrastructure environment to assign or change it when
-// VirtualCenter detects an identifier conflict between virtual machines."
-func chooseUUIDs(registry *simulator.Registry, config *types.VirtualMachineConfigSpec) {
-	if config.InstanceUuid == "" || instanceUUIDInUse(registry, config.InstanceUuid) {
+// chooseUUIDs gives the clone identities of its own: the simulator derives them
+// from the name, so that a VM has those of an earlier one of that name.
+func chooseUUIDs(config *types.VirtualMachineConfigSpec) {
+	if config.InstanceUuid == "" {
 		config.InstanceUuid = uuid.NewString()
 	}
 	if config.Uuid == "" {
@@ -131,22 +144,11 @@ func chooseUUIDs(registry *simulator.Registry, config *types.VirtualMachineConfi
 	}
 }
 
-// instanceUUIDInUse tells whether a VM of the inventory has that instanceUuid.
-func instanceUUIDInUse(registry *simulator.Registry, instanceUUID string) bool {
-	for _, entity := range registry.All("VirtualMachine") {
-		vm, ok := entity.(*simulator.VirtualMachine)
-		if ok && vm.Config != nil && vm.Config.InstanceUuid == instanceUUID {
-			return true
-		}
-	}
-	return false
-}
-
 // renewNICs gives each inherited NIC an address of its own, unless the request
 // edits or removes that NIC itself.
 //
-// VirtualEthernetCard.addressType "Generated"/"Assigned": the server makes the
-// address, and a clone is a new virtual machine.
+// VirtualEthernetCard.addressType, "Assigned": "MAC address assigned by
+// VirtualCenter". The simulator copies the source's.
 func (l *Lab) renewNICs(vm *simulator.VirtualMachine, spec *types.VirtualMachineCloneSpec) {
 	touched := map[int32]bool{}
 	for _, changes := range [][]types.BaseVirtualDeviceConfigSpec{spec.Location.DeviceChange, spec.Config.DeviceChange} {
@@ -173,7 +175,7 @@ func (l *Lab) renewNICs(vm *simulator.VirtualMachine, spec *types.VirtualMachine
 // inheritedProperties are settings that the simulator's clone forgets.
 //
 // CloneSpec.config: "An optional specification of changes to the virtual
-// machine's virtual hardware"; whatever it leaves out is the source's.
+// hardware." Whatever it leaves out is the source's.
 func inheritedProperties(vm *simulator.VirtualMachine, config *types.VirtualMachineConfigSpec) []types.BaseOptionValue {
 	annotation := config.Annotation
 	if annotation == "" {
@@ -183,6 +185,22 @@ func inheritedProperties(vm *simulator.VirtualMachine, config *types.VirtualMach
 	if cores := config.NumCoresPerSocket; cores != nil {
 		set["config.hardware.numCoresPerSocket"] = *cores
 	}
+	maps.Copy(set, hotAdd(vm, config))
+	if config.GuestId == "" {
+		set["config.guestFullName"] = vm.Config.GuestFullName
+		set["summary.config.guestFullName"] = vm.Config.GuestFullName
+	}
+	maps.Copy(set, installedTools(vm))
+	var options []types.BaseOptionValue
+	for path, value := range set {
+		options = append(options, &types.OptionValue{Key: setKey + path, Value: value})
+	}
+	return options
+}
+
+// hotAdd is whether CPUs and memory can be added while the clone runs.
+func hotAdd(vm *simulator.VirtualMachine, config *types.VirtualMachineConfigSpec) map[string]any {
+	set := map[string]any{}
 	for path, value := range map[string]*bool{
 		"config.cpuHotAddEnabled":    firstSet(config.CpuHotAddEnabled, vm.Config.CpuHotAddEnabled),
 		"config.memoryHotAddEnabled": firstSet(config.MemoryHotAddEnabled, vm.Config.MemoryHotAddEnabled),
@@ -191,12 +209,7 @@ func inheritedProperties(vm *simulator.VirtualMachine, config *types.VirtualMach
 			set[path] = *value
 		}
 	}
-	maps.Copy(set, installedTools(vm))
-	var options []types.BaseOptionValue
-	for path, value := range set {
-		options = append(options, &types.OptionValue{Key: setKey + path, Value: value})
-	}
-	return options
+	return set
 }
 
 // installedTools are the properties of a clone whose source has VMware Tools:

@@ -12,6 +12,7 @@ import (
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/property"
+	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
@@ -46,6 +47,7 @@ func TestCloneInherits(t *testing.T) {
 		{"second's image", optionText(two.Config.ExtraConfig, "libcloud.image"), "debian-12"},
 		{"tools", two.Guest.ToolsVersionStatus2, "guestToolsCurrent"},
 		{"name", two.Config.Name, "second"},
+		{"guest", two.Config.GuestFullName, "Debian GNU/Linux 12 (64-bit)"},
 	} {
 		if check.got != check.want {
 			t.Errorf("%s is %q, not %q", check.what, check.got, check.want)
@@ -116,9 +118,56 @@ func TestCloneWithEditedNIC(t *testing.T) {
 	if len(after.Network) != 1 || after.Network[0] != group.Reference() {
 		t.Errorf("networks are %v", after.Network)
 	}
-	grown := object.VirtualDeviceList(after.Config.Hardware.Device).SelectByType((*types.VirtualDisk)(nil))
-	if len(grown) != 1 || grown[0].(*types.VirtualDisk).CapacityInBytes != 20*gib {
-		t.Errorf("disks are %v", grown)
+	checkDisk(t, after, 20*gib, "[shared-1] edited/edited.vmdk")
+}
+
+// checkDisk checks a VM's only disk.
+func checkDisk(t *testing.T, vm mo.VirtualMachine, size int64, file string) {
+	t.Helper()
+	disks := object.VirtualDeviceList(vm.Config.Hardware.Device).SelectByType((*types.VirtualDisk)(nil))
+	if len(disks) != 1 {
+		t.Fatalf("there are %d disks", len(disks))
+	}
+	disk := disks[0].(*types.VirtualDisk)
+	backing := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+	if disk.CapacityInBytes != size || backing.FileName != file || len(vm.Datastore) != 1 || vm.Datastore[0] != *backing.Datastore {
+		t.Errorf("the disk has %d bytes in %s on %v; the VM is on %v", disk.CapacityInBytes, backing.FileName, backing.Datastore, vm.Datastore)
+	}
+}
+
+func TestCloneWithGrownDisk(t *testing.T) {
+	inventory := inventoryOf(t, login(t, startLab(t)).Client)
+	template := inventory.vm("debian-12")
+	grown := func() types.VirtualMachineCloneSpec {
+		disk := object.VirtualDeviceList(inventory.properties(template).Config.Hardware.Device).SelectByType((*types.VirtualDisk)(nil))[0].(*types.VirtualDisk)
+		disk.CapacityInBytes, disk.CapacityInKB = 9*gib, 9*gib/1024
+		return types.VirtualMachineCloneSpec{
+			Location: types.VirtualMachineRelocateSpec{Datastore: inventory.datastore("shared-2")},
+			Config: &types.VirtualMachineConfigSpec{DeviceChange: []types.BaseVirtualDeviceConfigSpec{
+				&types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationEdit, Device: disk},
+			}},
+		}
+	}
+	checkDisk(t, inventory.properties(inventory.mustClone(template, "big", grown())), 9*gib, "[shared-2] big/big.vmdk")
+
+	// A directory is taken where a VM in another folder has the same name.
+	folder, err := inventory.root().CreateFolder(context.Background(), "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := grown()
+	spec.Location.Pool = inventory.pool("cluster-drs/Resources")
+	task, err := template.Clone(context.Background(), folder, "big", spec)
+	mustFinish(t)(task, err)
+	checkDisk(t, inventory.properties(inventory.vm("/lab-dc/vm/other/big")), 9*gib, "[shared-2] big (0)/big.vmdk")
+
+	special := inventory.properties(inventory.mustClone(template, "50% / 2", grown()))
+	if special.Name != "50%25 %2f 2" {
+		t.Errorf("name %q", special.Name)
+	}
+	disk := object.VirtualDeviceList(special.Config.Hardware.Device).SelectByType((*types.VirtualDisk)(nil))
+	if len(disk) != 1 || disk[0].(*types.VirtualDisk).CapacityInBytes != 9*gib {
+		t.Errorf("disks are %v", disk)
 	}
 }
 
@@ -143,6 +192,31 @@ func TestCloneIdentity(t *testing.T) {
 	}
 	if got := inventory.properties(inventory.mustClone(template, "two", spec())).Config.InstanceUuid; got == id || got == "" {
 		t.Errorf("instanceUuid %q is in use by another VM", got)
+	}
+}
+
+func TestClonesOfTheSameIdentityAtOnce(t *testing.T) {
+	lab := startLab(t)
+	inventory := inventoryOf(t, login(t, lab).Client)
+	template, folder, pool := inventory.vm("debian-12"), inventory.root(), inventory.pool("cluster-drs/Resources")
+	steer(t, lab, "POST", "/v1/tasks/delay", map[string]int{"CloneVM": 100}, nil)
+	id := uuid.NewString()
+	var tasks []*object.Task
+	for _, name := range []string{"one", "two"} {
+		task, err := template.Clone(context.Background(), folder, name, types.VirtualMachineCloneSpec{
+			Location: types.VirtualMachineRelocateSpec{Pool: pool}, Config: &types.VirtualMachineConfigSpec{InstanceUuid: id},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks = append(tasks, task)
+	}
+	for _, task := range tasks {
+		mustFinish(t)(task, nil)
+	}
+	one, two := inventory.properties(inventory.vm("one")).Config.InstanceUuid, inventory.properties(inventory.vm("two")).Config.InstanceUuid
+	if one == two || one != id && two != id {
+		t.Errorf("the instanceUuids are %s and %s", one, two)
 	}
 }
 
@@ -249,5 +323,71 @@ func TestKeyedPropertiesInBulk(t *testing.T) {
 	rows := content.Returnval.Objects
 	if len(rows) != 2 || len(rows[0].PropSet) != 1 || rows[0].PropSet[0].Val != "cloud-init" || len(rows[1].PropSet) != 0 {
 		t.Errorf("rows are %+v", rows)
+	}
+}
+
+func TestSameNameFromDifferentSources(t *testing.T) {
+	for _, name := range []string{"wanted", "100%"} {
+		t.Run(name, func(t *testing.T) { testSameName(t, name) })
+	}
+}
+
+func testSameName(t *testing.T, name string) {
+	inventory := inventoryOf(t, login(t, startLab(t)).Client)
+	var sources []*object.VirtualMachine
+	for _, path := range []string{"debian-12", "debian-12-static", "debian-11", "legacy-web"} {
+		sources = append(sources, inventory.vm(path))
+	}
+	outcomes := make(chan error)
+	for n := range 16 {
+		go func() {
+			_, err := inventory.clone(sources[n%len(sources)], name, types.VirtualMachineCloneSpec{})
+			outcomes <- err
+		}()
+	}
+	made := 0
+	for range 16 {
+		if err := <-outcomes; err == nil {
+			made++
+		} else if !fault.Is(err, &types.DuplicateName{}) {
+			t.Error(err)
+		}
+	}
+	if made != 1 {
+		t.Errorf("%d clones have the same name", made)
+	}
+}
+
+// The simulator ends its process when somebody looks at the names in a folder
+// where a VM has none yet.
+func TestVMsAlwaysHaveNames(t *testing.T) {
+	lab := startLab(t)
+	vm := lab.model.Map().Put(new(simulator.VirtualMachine)).(*simulator.VirtualMachine)
+	if vm.Name == "" {
+		t.Error("a VM that is being made has no name")
+	}
+	lab.model.Map().Remove(lab.internalContext(), vm.Self)
+}
+
+func TestLookUpsDuringClones(t *testing.T) {
+	client := login(t, startLab(t)).Client
+	inventory := inventoryOf(t, client)
+	template, done := inventory.vm("debian-12"), make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 40 {
+			_, _ = inventory.clone(template, uuid.NewString(), types.VirtualMachineCloneSpec{})
+		}
+	}()
+	index := object.NewSearchIndex(client)
+	for {
+		select {
+		case <-done:
+			return
+		default:
+		}
+		if found, err := index.FindByInventoryPath(context.Background(), "/lab-dc/vm/nothing"); err != nil || found != nil {
+			t.Fatalf("%v, %v", found, err)
+		}
 	}
 }

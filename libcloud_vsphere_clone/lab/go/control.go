@@ -33,6 +33,7 @@ type control struct {
 //	GET    /v1/logins          attempts to log in, since the start
 //	POST   /v1/tls/swap        shows another certificate  DELETE the genuine one
 //	POST   /v1/vms/{moid}      changes a VM's properties
+//	POST   /v1/objects/{moid}  changes those of any inventory object
 func newControl(lab *Lab) http.Handler {
 	c := &control{lab}
 	mux := http.NewServeMux()
@@ -52,6 +53,7 @@ func newControl(lab *Lab) http.Handler {
 		"POST /v1/tls/swap":        c.swapCertificate,
 		"DELETE /v1/tls/swap":      c.restoreCertificate,
 		"POST /v1/vms/{moid}":      c.changeVM,
+		"POST /v1/objects/{moid}":  c.changeObject,
 	} {
 		mux.Handle(pattern, answer(endpoint))
 	}
@@ -203,20 +205,14 @@ func (c *control) swapCertificate(*http.Request) (any, error) {
 	if err := c.lab.certificates.swap(); err != nil {
 		return nil, err
 	}
-	c.lab.closeIdle()
+	c.lab.dropConnections()
 	return done{true}, nil
 }
 
 func (c *control) restoreCertificate(*http.Request) (any, error) {
 	c.lab.certificates.restore()
-	c.lab.closeIdle()
+	c.lab.dropConnections()
 	return done{true}, nil
-}
-
-// closeIdle ends connections that wait for a next call.
-func (l *Lab) closeIdle() {
-	l.server.SetKeepAlivesEnabled(false)
-	l.server.SetKeepAlivesEnabled(true)
 }
 
 // changeVM takes {"set": {property path: value}} and {"drop_config": true|false}.
@@ -237,4 +233,21 @@ func (c *control) changeVM(r *http.Request) (any, error) {
 		c.lab.shadows.set(ref, *request.DropConfig)
 	}
 	return done{true}, c.lab.setProperties(vm, request.Set)
+}
+
+// changeObject takes {"set": {"summary.maintenanceMode": "inMaintenance"}}, for
+// hosts, datastores and whatever else has a name.
+func (c *control) changeObject(r *http.Request) (any, error) {
+	var request struct {
+		Set map[string]json.RawMessage `json:"set"`
+	}
+	if err := decode(r, &request); err != nil {
+		return nil, err
+	}
+	for _, object := range c.lab.model.Map().All("") {
+		if object.Reference().Value == r.PathValue("moid") {
+			return done{true}, c.lab.setProperties(object, request.Set)
+		}
+	}
+	return nil, errNotFound
 }

@@ -127,8 +127,7 @@ func TestExpireSessions(t *testing.T) {
 	if err := currentTime(client); !fault.Is(err, &types.NotAuthenticated{}) {
 		t.Errorf("a call: %v", err)
 	}
-	var row mo.VirtualMachine
-	if err := vm.Properties(context.Background(), vm.Reference(), []string{"name"}, &row); !fault.Is(err, &types.NotAuthenticated{}) {
+	if _, err := retrieveName(client.Client, vm.Reference()); !fault.Is(err, &types.NotAuthenticated{}) {
 		t.Errorf("a property read: %v", err)
 	}
 	if err := client.Login(context.Background(), url.UserPassword(lab.config.Username, testPassword)); err != nil {
@@ -144,16 +143,21 @@ func TestExpireSilently(t *testing.T) {
 	client := login(t, lab)
 	vm := inventoryOf(t, client.Client).vm("legacy-db")
 	steer(t, lab, "POST", "/v1/sessions/expire", map[string]bool{"silent": true}, nil)
-	result, err := methods.RetrievePropertiesEx(context.Background(), client, &types.RetrievePropertiesEx{
-		This: client.ServiceContent.PropertyCollector,
-		SpecSet: []types.PropertyFilterSpec{{
-			PropSet:   []types.PropertySpec{{Type: "VirtualMachine", PathSet: []string{"name"}}},
-			ObjectSet: []types.ObjectSpec{{Obj: vm.Reference()}},
-		}},
-	})
+	result, err := retrieveName(client.Client, vm.Reference())
 	if err != nil || len(result.Returnval.Objects[0].PropSet) != 0 || len(result.Returnval.Objects[0].MissingSet) != 1 {
 		t.Errorf("got %+v, %v", result, err)
 	}
+}
+
+// retrieveName is a property read whose reply is not looked into.
+func retrieveName(client *vim25.Client, ref types.ManagedObjectReference) (*types.RetrievePropertiesExResponse, error) {
+	return methods.RetrievePropertiesEx(context.Background(), client, &types.RetrievePropertiesEx{
+		This: client.ServiceContent.PropertyCollector,
+		SpecSet: []types.PropertyFilterSpec{{
+			PropSet:   []types.PropertySpec{{Type: ref.Type, PathSet: []string{"name"}}},
+			ObjectSet: []types.ObjectSpec{{Obj: ref}},
+		}},
+	})
 }
 
 func TestViewsAndCollectors(t *testing.T) {
@@ -215,6 +219,55 @@ func TestTaskDelay(t *testing.T) {
 	}
 }
 
+func TestCancelTask(t *testing.T) {
+	lab := startLab(t)
+	client := login(t, lab)
+	inventory := inventoryOf(t, client.Client)
+	steer(t, lab, "POST", "/v1/tasks/delay", map[string]int{"CloneVM": 300}, nil)
+	task, err := inventory.vm("debian-12").Clone(context.Background(), inventory.root(), "never", types.VirtualMachineCloneSpec{
+		Location: types.VirtualMachineRelocateSpec{Pool: inventory.pool("cluster-drs/Resources")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Cancel(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Wait(context.Background()); !fault.Is(err, &types.RequestCanceled{}) {
+		t.Errorf("got %v", err)
+	}
+	time.Sleep(500 * time.Millisecond) // longer than the delay
+	if _, err := inventory.VirtualMachine(context.Background(), "never"); err == nil {
+		t.Error("the VM was made all the same")
+	}
+	steer(t, lab, "POST", "/v1/tasks/delay", map[string]int{}, nil)
+	inventory.mustClone(inventory.vm("debian-12"), "later", types.VirtualMachineCloneSpec{})
+}
+
+func TestCancelTaskAtWork(t *testing.T) {
+	lab, _ := startGuestLab(t)
+	client := login(t, lab)
+	inventory := inventoryOf(t, client.Client)
+	t.Setenv("FAKE_DOCKER_DELAY", "0.4")
+	spec := guestSpec("")
+	spec.Location.Pool = inventory.pool("cluster-drs/Resources")
+	task, err := inventory.vm("debian-12").Clone(context.Background(), inventory.root(), "made", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(150 * time.Millisecond)
+	if err := task.Cancel(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	info, err := task.WaitForResult(context.Background())
+	if err != nil || !info.Cancelled {
+		t.Errorf("a task at work: cancelled %t, %v", info.Cancelled, err)
+	}
+	if err := task.Cancel(context.Background()); !fault.Is(err, &types.InvalidState{}) {
+		t.Errorf("a task that is done: %v", err)
+	}
+}
+
 func TestChangeVM(t *testing.T) {
 	lab := startLab(t)
 	client := login(t, lab)
@@ -263,4 +316,28 @@ func read(t *testing.T, client *vim25.Client, ref types.ManagedObjectReference) 
 		t.Fatal(err)
 	}
 	return row
+}
+
+func TestChangeObject(t *testing.T) {
+	lab := startLab(t)
+	client := login(t, lab)
+	inventory := inventoryOf(t, client.Client)
+	ref := *inventory.datastore("shared-2")
+	status := steer(t, lab, "POST", "/v1/objects/"+ref.Value, map[string]any{"set": map[string]any{
+		"summary.maintenanceMode": "inMaintenance", "summary.freeSpace": 5 * gib,
+	}}, nil)
+	if status != http.StatusOK {
+		t.Fatal(status)
+	}
+	inventory.mustClone(inventory.vm("debian-12"), "x", types.VirtualMachineCloneSpec{})
+	var row mo.Datastore
+	if err := property.DefaultCollector(client.Client).RetrieveOne(context.Background(), ref, nil, &row); err != nil {
+		t.Fatal(err)
+	}
+	if row.Summary.MaintenanceMode != "inMaintenance" || row.Summary.FreeSpace != 5*gib {
+		t.Errorf("summary is %+v", row.Summary)
+	}
+	if status := steer(t, lab, "POST", "/v1/objects/datastore-999", map[string]any{}, nil); status != http.StatusNotFound {
+		t.Errorf("an unknown object: %d", status)
+	}
 }

@@ -38,10 +38,9 @@ func (l *Lab) extend(ctx *simulator.Context, method *simulator.Method) (mo.Refer
 
 // refuseStranger answers property reads without a session as vCenter does.
 //
-// The simulator lets them pass with an empty result. PropertyCollector needs
-// System.Anonymous only, yet what a caller without a session may see is the
-// service instance: "NotAuthenticated: thrown when an operation is denied
-// because the session has not yet successfully logged in".
+// NotAuthenticated is "thrown when an operation is denied because the session
+// has not yet successfully logged in". The simulator lets them pass with an
+// empty result; the service instance may be read by anybody.
 func (l *Lab) refuseStranger(method *simulator.Method) types.BaseMethodFault {
 	if l.sessions.silent.Load() {
 		return nil
@@ -100,9 +99,8 @@ func (l *Lab) prepareRename(ctx *simulator.Context, request *types.Rename_Task) 
 	return fault
 }
 
-// completeSearch gives a datastore search the defaults of its documentation
-// ("searchSpec: the specification of the search"; optional), without which the
-// simulator's process ends.
+// completeSearch gives a datastore search a specification: it is optional in
+// SearchDatastore_Task, but without one the simulator's process ends.
 func completeSearch(spec **types.HostDatastoreBrowserSearchSpec) {
 	if *spec == nil {
 		*spec = new(types.HostDatastoreBrowserSearchSpec)

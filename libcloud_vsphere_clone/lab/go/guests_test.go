@@ -231,3 +231,14 @@ func TestPowerOperationsAfterReboot(t *testing.T) {
 	time.Sleep(600 * time.Millisecond) // whatever is late comes now
 	checkGuest(t, inventory.properties(vm), "192.0.2.3")
 }
+
+func TestGuestThatCannotStart(t *testing.T) {
+	lab, _ := startGuestLab(t)
+	inventory := inventoryOf(t, login(t, lab).Client)
+	t.Setenv("FAKE_DOCKER", "/nowhere")
+	_, err := inventory.clone(inventory.vm("debian-12"), "web", guestSpec(""))
+	var cause *types.SystemError // not SystemErrorFault, a name that only the simulator knows
+	if _, ok := fault.As(err, &cause); !ok || cause.Reason == "" {
+		t.Errorf("got %v", err)
+	}
+}

@@ -20,11 +20,12 @@ type Lab struct {
 	calls        *callCounters
 	rules        *faultRules
 	sessions     *sessions
+	tasks        *taskBook
 	observer     *observer
 	shadows      *shadows
 	networks     *addressBook
 	names        *pendingNames
-	datastores   map[*simulator.Datastore]datastoreSeed
+	datastores   map[*simulator.Datastore]*datastoreSeed
 
 	listener   net.Listener
 	control    net.Listener
@@ -44,7 +45,7 @@ func Start(config Config) (*Lab, error) {
 		rules:      new(faultRules),
 		networks:   newAddressBook(),
 		names:      &pendingNames{names: map[string]string{}},
-		datastores: map[*simulator.Datastore]datastoreSeed{},
+		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
 	if err := lab.open(); err != nil {
 		_ = lab.Close()
@@ -120,6 +121,7 @@ func (l *Lab) makeInventory() error {
 	registry := model.Map()
 	l.sessions = newSessions(registry)
 	l.shadows = newShadows(registry)
+	l.tasks = newTaskBook(registry)
 	l.observer = newObserver(l)
 	registry.AddHandler(l.observer)
 	registry.Handler = l.extend
@@ -142,9 +144,8 @@ func (l *Lab) Close() error {
 		}
 	}
 	if l.model != nil {
-		failures = append(failures, l.removeContainers(context.Background()))
 		l.model.Remove()
-		// Once more: a task that was under way may have started one meanwhile.
+		// A task that was under way may have started one meanwhile.
 		failures = append(failures, l.removeContainers(context.Background()))
 	}
 	failures = append(failures, l.clearStateDir(), os.RemoveAll(l.temporary)) // of "", it removes nothing

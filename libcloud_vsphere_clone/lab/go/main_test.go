@@ -2,15 +2,29 @@ package main
 
 import "testing"
 
-func TestTaskMethod(t *testing.T) {
-	for name, want := range map[string]string{
-		"CloneVm": "CloneVM_Task", "CloneVM": "CloneVM_Task", "CloneVM_Task": "CloneVM_Task",
-		"PowerOn": "PowerOnVM_Task", "PowerOnVM": "PowerOnVM_Task", "Destroy": "Destroy_Task",
-		"ReconfigVm": "ReconfigVM_Task", "CreateVm": "CreateVM_Task", "Reset": "ResetVM_Task",
-		"Rename": "Rename_Task", "ShutdownGuest": "ShutdownGuest",
+func TestParseConfig(t *testing.T) {
+	secrets := map[string]string{passwordVariable: "p", tokenVariable: "t"}
+	getenv := func(name string) string { return secrets[name] }
+	config, err := parseConfig([]string{"--vms", "3", "--guests=false", "--lab-id", "one"}, getenv)
+	if err != nil || config.VMs != 3 || config.Guests || config.LabID != "one" || config.Username != "administrator@vsphere.local" {
+		t.Errorf("got %+v, %v", config, err)
+	}
+	for _, arguments := range [][]string{
+		{"--vms", "-1"}, {"--listen", "0.0.0.0:0"}, {"--lab-id", "a b"}, {"--guest-image", "$(x)"}, {"more"},
 	} {
-		if got := taskMethod(name); got != want {
-			t.Errorf("%s is %s, not %s", name, got, want)
+		if _, err := parseConfig(arguments, getenv); err == nil {
+			t.Errorf("%q is allowed", arguments)
+		}
+	}
+	for name := range secrets {
+		_, err := parseConfig(nil, func(asked string) string {
+			if asked == name {
+				return ""
+			}
+			return getenv(asked)
+		})
+		if err == nil {
+			t.Errorf("without %s it starts", name)
 		}
 	}
 }

@@ -27,6 +27,9 @@ type middleware struct {
 
 // ServeHTTP passes everything but SOAP calls on as it is.
 func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if m.lab.isOutdated(r) {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
 	if r.Method != http.MethodPost || !strings.HasPrefix(r.URL.Path, "/sdk") {
 		m.next.ServeHTTP(w, r)
 		return
@@ -104,6 +107,10 @@ func (m *middleware) perform(w http.ResponseWriter, r *http.Request, call soapCa
 		m.wait(w, r, call)
 	case "RebootGuest":
 		m.reboot(w, r, call)
+	case "CloneVM_Task":
+		m.startClone(w, r)
+	case "CancelTask":
+		m.cancelTask(w, r, call)
 	default:
 		m.next.ServeHTTP(w, r)
 	}
@@ -123,6 +130,24 @@ func (m *middleware) wait(w http.ResponseWriter, r *http.Request, call soapCall)
 			NoPermission: types.NoPermission{Object: &call.object, PrivilegeId: "System.View"},
 		})
 	}
+}
+
+// startClone makes one such call at a time, see taskBook.starting.
+func (m *middleware) startClone(w http.ResponseWriter, r *http.Request) {
+	tasks := m.lab.tasks
+	tasks.starting.Lock()
+	defer tasks.starting.Unlock()
+	tasks.plan = nil
+	m.next.ServeHTTP(w, r)
+}
+
+// cancelTask leaves a task alone that is at work already.
+func (m *middleware) cancelTask(w http.ResponseWriter, r *http.Request, call soapCall) {
+	if !m.lab.sessions.isLive(r) || m.lab.tasks.cancel(m.lab.internalContext(), call.object) {
+		m.next.ServeHTTP(w, r)
+		return
+	}
+	writeReturn(w, call.method, nil)
 }
 
 // reboot answers while the guest is still on its way down.
@@ -164,6 +189,9 @@ func (l *Lab) failingTask(call soapCall, rule *faultRule) types.ManagedObjectRef
 	task := simulator.CreateTask(call.object, name, func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
 		return nil, withMessage(rule.fault, rule.Message)
 	})
+	l.tasks.starting.Lock()
+	defer l.tasks.starting.Unlock()
+	l.tasks.plan = nil // another clone's is not for this task
 	return task.Run(l.internalContext())
 }
 

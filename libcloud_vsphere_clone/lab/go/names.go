@@ -18,9 +18,9 @@ const maxNameLength = 80
 
 // checkName refuses names that vCenter would.
 //
-// CloneVM_Task, CreateFolder: "An entity name must be a non-empty string of
-// less than 80 characters"; vCenter takes 80. "InvalidName: if the name is not
-// a valid entity name."
+// CreateFolder: "An entity name must be a non-empty string of less than 80
+// characters"; 80 are taken all the same. InvalidName is "thrown when the name
+// contains an invalid character or format".
 func checkName(name string, entity types.ManagedObjectReference) types.BaseMethodFault {
 	if n := len([]rune(unescapeName(name))); n == 0 || n > maxNameLength {
 		return &types.InvalidName{Name: name, Entity: &entity}
@@ -42,11 +42,10 @@ var nameEscaper = strings.NewReplacer("%", "%25", "/", "%2f", `\`, "%5c")
 
 // storedName is what vCenter makes of a name.
 //
-// ManagedEntity.name: "Any / (slash), \ (backslash), character used in this
-// name element will be escaped. Similarly, any % (percent) character used in
-// this name element will be escaped, unless it is used to start an escape
-// sequence. A slash is escaped as %2F or %2f. A backslash is escaped as %5C or
-// %5c, and a percent is escaped as %25."
+// CreateFolder: "The slash (/), backslash (\) and percent (%) will be escaped
+// using the URL syntax. For example, %2F. Any percent (%) character used in this
+// parameter must be escaped, unless it is used to start an escape sequence.
+// Clients may also escape any other characters in this parameter."
 func storedName(name string) string {
 	return nameEscaper.Replace(unescapeName(name))
 }

@@ -39,14 +39,14 @@ func newObserver(lab *Lab) *observer {
 //
 // The simulator puts a new VM into its folder before it names it, and ends
 // its process when anybody looks at that folder's names in between.
-func (o *observer) PutObject(ctx *simulator.Context, object mo.Reference) {
+func (o *observer) PutObject(_ *simulator.Context, object mo.Reference) {
 	switch object := object.(type) {
 	case *simulator.VirtualMachine:
 		if object.Name == "" {
 			object.Name = object.Self.Value
 		}
 	case *simulator.Task:
-		prepareTask(ctx.Map, object)
+		o.lab.tasks.prepare(object)
 	}
 }
 
@@ -149,7 +149,7 @@ func (o *observer) power(ctx *simulator.Context, vm *mo.VirtualMachine) {
 func (o *observer) settleFreeSpace(ctx *simulator.Context) {
 	for datastore, seed := range o.lab.datastores {
 		ctx.WithLock(datastore, func() {
-			setFreeSpace(datastore, max(seed.free-int64(len(datastore.Vm))*thinUse, seed.free/10))
+			setFreeSpace(datastore, max(seed.free-int64(len(datastore.Vm))*thinUse, 0))
 		})
 	}
 }

@@ -7,12 +7,11 @@ import (
 
 // chooseHost names the clone's host where the request does not.
 //
-// RelocateSpec.host: "The target host for the virtual machine. If not
-// specified, if resource pool is not specified, current host is used; if
-// resource pool is specified, and the target pool represents a stand-alone
-// host, the host is used; if [it] represents a DRS-enabled cluster, a host
-// selected by DRS is used; if [it] represents a cluster without DRS enabled, a
-// random compatible host is chosen". The simulator always takes the source's host.
+// RelocateSpec.host: "If not specified, if resource pool is not specified,
+// current host is used; if resource pool is specified, and the target pool
+// represents a stand-alone host, the host is used; ... if a resource pool is
+// specified, the target pool represents a cluster, and this is a clone ..., a
+// random compatible host is chosen". The simulator takes the source's host.
 func chooseHost(registry *simulator.Registry, vm *simulator.VirtualMachine, location *types.VirtualMachineRelocateSpec) types.BaseMethodFault {
 	candidates := []types.ManagedObjectReference{*vm.Runtime.Host}
 	if location.Pool != nil {

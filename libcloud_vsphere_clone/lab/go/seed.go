@@ -89,7 +89,7 @@ func (l *Lab) createModel() error {
 func (s *seeder) run() error {
 	steps := []func() error{
 		s.addDatacenter, s.addSwitch, s.addClusters, s.addStandaloneHost, s.joinSwitch,
-		s.dressNetworks, s.addPools, s.addDatastores, s.addPod, s.addTemplates, s.addForeignVMs, s.addLoad,
+		s.dressNetworks, s.addPools, s.addDatastores, s.addPod, s.addTemplates, s.addForeignVMs, s.addLoad, s.addPrivileges,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -60,7 +60,7 @@ func (s *seeder) dressDatastore(seed datastoreSeed) {
 	datastore.Summary.MultipleHostAccess = types.NewBool(len(datastore.Host) > 1)
 	datastore.Summary.Capacity = seed.capacity
 	setFreeSpace(datastore, seed.free)
-	s.lab.datastores[datastore] = seed
+	s.lab.datastores[datastore] = &seed
 }
 
 // addPod makes the datastore cluster. One call moves both datastores: the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/property"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -50,6 +51,9 @@ func TestSeedTemplates(t *testing.T) {
 		want := fmt.Sprint(true, "debian12_64Guest", 2, 2048, 1, 1, guest, "guestToolsCurrent")
 		if got != want {
 			t.Errorf("%s is %s, not %s", name, got, want)
+		}
+		if config.GuestFullName != "Debian GNU/Linux 12 (64-bit)" || vm.Summary.Config.GuestFullName != config.GuestFullName {
+			t.Errorf("%s runs %q", name, config.GuestFullName)
 		}
 		if config.Annotation == "" || config.InstanceUuid == "" || seen[config.InstanceUuid] || seen[macOf(t, vm)] {
 			t.Errorf("%s: annotation %q, instanceUuid %s, address %s", name, config.Annotation, config.InstanceUuid, macOf(t, vm))
@@ -144,6 +148,21 @@ func mustFinish(t *testing.T) func(*object.Task, error) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestPrivileges(t *testing.T) {
+	client := login(t, startLab(t)).Client
+	var manager mo.AuthorizationManager
+	if err := property.DefaultCollector(client).RetrieveOne(context.Background(), *client.ServiceContent.AuthorizationManager, nil, &manager); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{}
+	for _, privilege := range manager.PrivilegeList {
+		names[privilege.PrivId] = privilege.PrivGroupName + " " + privilege.Name
+	}
+	if got := names["VirtualMachine.Provisioning.Clone"]; got != "VirtualMachine.Provisioning Clone" || len(names) != len(manager.PrivilegeList) {
+		t.Errorf("%d privileges, among them %q", len(manager.PrivilegeList), got)
 	}
 }
 

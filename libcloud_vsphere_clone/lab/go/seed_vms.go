@@ -89,6 +89,7 @@ func (s *seeder) addVM(seed vmSeed) (*simulator.VirtualMachine, error) {
 	}
 	vm := object.NewVirtualMachine(s.client, info.Result.(types.ManagedObjectReference))
 	model := s.registry.Get(vm.Reference()).(*simulator.VirtualMachine)
+	model.Config.GuestFullName, model.Summary.Config.GuestFullName = guestFullName, guestFullName
 	if seed.template {
 		installTools(model)
 		return model, vm.MarkAsTemplate(s.ctx)
@@ -204,6 +205,7 @@ func installTools(vm *simulator.VirtualMachine) {
 }
 
 const (
+	guestFullName      = "Debian GNU/Linux 12 (64-bit)"
 	toolsVersion       = "12352" // open-vm-tools of Debian 12
 	toolsVersionNumber = 12352
 )

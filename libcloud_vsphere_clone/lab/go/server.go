@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/subtle"
 	"io"
 	"log"
@@ -41,6 +42,7 @@ func (l *Lab) serve() error {
 	l.server = &http.Server{
 		Handler:           &middleware{lab: l, next: service.ServeMux},
 		TLSConfig:         l.certificates.config(),
+		ConnContext:       l.stampConnection,
 		ReadHeaderTimeout: 30 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0), // a client that refuses the certificate is no news
 	}
@@ -64,6 +66,27 @@ func (l *Lab) announce(address *url.URL) {
 			value.Value = endpoint.String()
 		}
 	}
+}
+
+// connectionAge is the key under which a connection has the number of
+// certificate changes before it.
+type connectionAge struct{}
+
+func (l *Lab) stampConnection(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, connectionAge{}, l.certificates.changes.Load())
+}
+
+// isOutdated tells whether the certificate changed after the request's
+// connection was made.
+func (l *Lab) isOutdated(r *http.Request) bool {
+	return r.Context().Value(connectionAge{}) != l.certificates.changes.Load()
+}
+
+// dropConnections has clients dial again: idle connections end now, a busy one
+// with its next request.
+func (l *Lab) dropConnections() {
+	l.server.SetKeepAlivesEnabled(false)
+	l.server.SetKeepAlivesEnabled(true)
 }
 
 // validLogin compares the whole user name: as a real one, it contains an "@".

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -55,6 +58,12 @@ func (s *sessions) keys() []string {
 		}
 	}
 	return keys
+}
+
+// isLive tells whether a request has a session.
+func (s *sessions) isLive(r *http.Request) bool {
+	cookie, err := r.Cookie(soap.SessionCookieName)
+	return err == nil && slices.Contains(s.keys(), cookie.Value)
 }
 
 // expire ends every session, as an idle time-out or a restart of vCenter

@@ -1,44 +1,107 @@
 package main
 
 import (
-	"fmt"
-	"reflect"
 	"strings"
 	"sync"
 
 	"github.com/vmware/govmomi/simulator"
-	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// cloning admits one clone at a time. The simulator looks at a folder's names
-// and writes to them without a lock; from different sources that ends in
-// duplicates, or in the end of its process.
-var cloning sync.Mutex
+// taskBook follows tasks from their start to their end.
+type taskBook struct {
+	registry *simulator.Registry
 
-// prepareTask gives a new task the names that vCenter gives it, and has clones
-// wait for each other. It is called before the task runs.
+	// starting admits one CloneVM_Task call at a time until its task exists:
+	// that is how a task is known to belong to the plan.
+	starting sync.Mutex
+	plan     *clonePlan
+
+	// cloning admits one clone at a time. The simulator looks at a folder's
+	// names and writes to them without a lock; from different sources that ends
+	// in duplicates, or in the end of its process.
+	cloning sync.Mutex
+
+	mu    sync.Mutex
+	gates map[types.ManagedObjectReference]*taskGate
+}
+
+func newTaskBook(registry *simulator.Registry) *taskBook {
+	return &taskBook{registry: registry, gates: map[types.ManagedObjectReference]*taskGate{}}
+}
+
+// taskGate is passed by a task that begins its work, and shut by a cancellation.
+type taskGate struct {
+	mu                 sync.Mutex
+	begun, isCancelled bool
+}
+
+// begin tells whether the task may do its work.
+func (g *taskGate) begin() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.begun = true
+	return !g.isCancelled
+}
+
+// cancel tells whether the task had not begun its work, and never will.
+func (g *taskGate) cancel() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.isCancelled = !g.begun
+	return g.isCancelled
+}
+
+// prepare gives a new task the names that vCenter gives it, and lets it do its
+// work when it may. It is called before the task runs.
 //
 // TaskInfo.name: "The name of the operation that created the task", a method's
 // name such as CloneVM_Task; the simulator says CloneVm, which clients that
 // look the method up do not know.
-func prepareTask(registry *simulator.Registry, task *simulator.Task) {
+func (b *taskBook) prepare(task *simulator.Task) {
 	task.Info.Name = taskMethod(task.Info.Name)
 	if id, ok := descriptionIDs[strings.ToLower(task.Info.DescriptionId)]; ok {
 		task.Info.DescriptionId = id
 	}
 	if entity := task.Info.Entity; entity != nil {
-		if name := nameOf(registry, *entity); name != "" {
+		if name := nameOf(b.registry, *entity); name != "" {
 			task.Info.EntityName = name
 		}
 	}
-	execute, alone := task.Execute, task.Info.Name == "CloneVM_Task"
-	task.Execute = func(t *simulator.Task) (types.AnyType, types.BaseMethodFault) {
-		if alone {
-			cloning.Lock()
-			defer cloning.Unlock()
+	execute := task.Execute
+	if task.Info.Name == "CloneVM_Task" && b.plan != nil {
+		execute, b.plan = b.alone(b.plan, execute), nil
+	}
+	task.Execute = b.gated(task.Self, execute)
+}
+
+// execution is what a task does.
+type execution func(*simulator.Task) (types.AnyType, types.BaseMethodFault)
+
+// alone has a clone wait for the others, and then carries out its plan.
+func (b *taskBook) alone(plan *clonePlan, execute execution) execution {
+	return func(task *simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		b.cloning.Lock()
+		defer b.cloning.Unlock()
+		if fault := plan.settle(b.registry); fault != nil {
+			return nil, fault
 		}
-		result, fault := execute(t)
+		return execute(task)
+	}
+}
+
+// gated does the work unless the task was cancelled while it waited.
+func (b *taskBook) gated(ref types.ManagedObjectReference, execute execution) execution {
+	gate := new(taskGate)
+	b.mu.Lock()
+	b.gates[ref] = gate
+	b.mu.Unlock()
+	return func(task *simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		defer b.forget(ref)
+		if !gate.begin() {
+			return nil, new(types.RequestCanceled)
+		}
+		result, fault := execute(task)
 		if fault != nil {
 			renameCause(fault.GetMethodFault())
 		}
@@ -46,51 +109,30 @@ func prepareTask(registry *simulator.Registry, task *simulator.Task) {
 	}
 }
 
-// renameCause gives a fault's cause the name that it has in the API: the
-// simulator sends SystemErrorFault, which clients do not know.
-func renameCause(fault *types.MethodFault) {
-	if fault == nil || fault.FaultCause == nil {
-		return
-	}
-	if cause, ok := fault.FaultCause.Fault.(*types.SystemErrorFault); ok {
-		system := types.SystemError(*cause)
-		fault.FaultCause.Fault = &system
-	}
+func (b *taskBook) forget(ref types.ManagedObjectReference) {
+	b.mu.Lock()
+	delete(b.gates, ref)
+	b.mu.Unlock()
 }
 
-// explain gives a task's error a text as vCenter would: the simulator's is the
-// name of a Go type.
-func explain(task *mo.Task, changes []types.PropertyChange) {
-	failure := task.Info.Error
-	if failure == nil || failure.Fault == nil {
-		return
+// cancel tells whether a cancellation may take its course in the simulator,
+// which ends the task at once, in error. A task that is at work goes on, and
+// only says that somebody asked.
+//
+// CancelTask: "A cancel operation is asynchronous. The operation may return
+// before the task is canceled." TaskInfo.cancelled: "Flag to indicate whether or
+// not the client requested cancellation of the task."
+func (b *taskBook) cancel(ctx *simulator.Context, ref types.ManagedObjectReference) bool {
+	b.mu.Lock()
+	gate := b.gates[ref]
+	b.mu.Unlock()
+	if gate == nil || gate.cancel() {
+		return true
 	}
-	failure.LocalizedMessage = faultText(failure.Fault)
-	for i := range changes {
-		if changes[i].Name == "info.error" {
-			changes[i].Val = *failure
-		}
+	if task, ok := b.registry.Get(ref).(*simulator.Task); ok {
+		b.registry.AtomicUpdate(ctx, task, []types.PropertyChange{{Name: "info.cancelled", Val: true}})
 	}
-}
-
-// faultText is what a fault says of itself.
-func faultText(fault types.BaseMethodFault) string {
-	base := fault.GetMethodFault()
-	if base != nil && len(base.FaultMessage) != 0 && base.FaultMessage[0].Message != "" {
-		return base.FaultMessage[0].Message
-	}
-	if base != nil && base.FaultCause != nil && base.FaultCause.LocalizedMessage != "" {
-		return base.FaultCause.LocalizedMessage
-	}
-	switch fault := fault.(type) {
-	case *types.DuplicateName:
-		return fmt.Sprintf("The name '%s' already exists.", fault.Name)
-	case *types.InvalidPowerState:
-		return fmt.Sprintf("The attempted operation cannot be performed in the current state (%s).", fault.ExistingState)
-	case *types.InvalidArgument:
-		return "A specified parameter was not correct: " + fault.InvalidProperty
-	}
-	return "Fault: " + reflect.TypeOf(fault).Elem().Name()
+	return false
 }
 
 // descriptionIDs are vCenter's (TaskDescription.methodInfo) where the simulator's

@@ -22,6 +22,7 @@ type certificates struct {
 	authority []byte // PEM
 	genuine   *tls.Certificate
 	shown     atomic.Pointer[tls.Certificate]
+	changes   atomic.Int64
 }
 
 // newCertificates makes an authority and a server certificate signed by it.
@@ -48,7 +49,7 @@ func newCertificates() (*certificates, error) {
 		authority: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		genuine:   server,
 	}
-	c.shown.Store(server)
+	c.show(server)
 	return c, nil
 }
 
@@ -84,14 +85,19 @@ func (c *certificates) config() *tls.Config {
 func (c *certificates) swap() error {
 	stranger, err := newServerCertificate(nil, nil)
 	if err == nil {
-		c.shown.Store(stranger)
+		c.show(stranger)
 	}
 	return err
 }
 
 // restore shows the genuine certificate again.
 func (c *certificates) restore() {
-	c.shown.Store(c.genuine)
+	c.show(c.genuine)
+}
+
+func (c *certificates) show(certificate *tls.Certificate) {
+	c.shown.Store(certificate)
+	c.changes.Add(1)
 }
 
 // newServerCertificate is for the loopback names, signed by the given

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -92,6 +93,24 @@ func TestSwapCertificate(t *testing.T) {
 	steer(t, lab, "DELETE", "/v1/tls/swap", nil, nil)
 	if err := dial(lab, "localhost", authority); err != nil {
 		t.Errorf("a new connection after the swap was undone: %v", err)
+	}
+}
+
+func TestSwapWhileConnectionIsBusy(t *testing.T) {
+	lab := startLab(t)
+	client := login(t, lab)
+	addRule(t, lab, map[string]any{"method": "CurrentTime", "when": "stall", "delay_ms": 150})
+	busy := make(chan error)
+	go func() { busy <- currentTime(client) }()
+	for lab.rules.list()[0].Hits == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	steer(t, lab, "POST", "/v1/tls/swap", nil, nil)
+	if err := <-busy; err != nil {
+		t.Errorf("the call that was under way: %v", err)
+	}
+	if err := currentTime(client); err == nil {
+		t.Error("the next call went over the old connection")
 	}
 }
 
