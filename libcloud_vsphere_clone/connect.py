@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import warnings
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,9 @@ from .vcenter.session import Endpoint, Session
 from .vcenter.tls import Trust, parse_thumbprint
 
 log = logging.getLogger("libcloud_vsphere_clone")
+
+LONGEST_TIMEOUT_S = 86400.0
+"""Sockets refuse infinity, and what lasts longer than a day is meant as one."""
 
 
 def check_words(words: Mapping[str, Any], where: str, *, ignored: Iterable[str] = ()) -> None:
@@ -46,19 +50,20 @@ def build_endpoint(
     """
     if not username or not password:
         raise InvalidRequestError("vsphere_clone needs a user name and a password: driver(user, password, host=...)")
-    if not host or "/" in host:
-        raise InvalidRequestError(f"host= must be the vCenter Server's name or address, without a scheme; got {host!r}")
-    if not isinstance(timeout_s, int | float) or timeout_s <= 0:
-        raise InvalidRequestError(f"timeout= must be a positive number of seconds, got {timeout_s!r}")
+    _check_host(host)
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_TIMEOUT_S:
+        raise InvalidRequestError(f"timeout= must be a number of seconds, at most a day; got {timeout_s!r}")
     if not secure and not allow_insecure:
         raise InvalidRequestError(
             "secure=False sends the password in clear; if you mean that, add allow_insecure=True. To talk TLS without "
             "verifying the certificate, pin it with ex_thumbprint="
         )
+    if not secure and thumbprint is not None:
+        raise InvalidRequestError(
+            "secure=False has no certificate that ex_thumbprint= could pin; leave one of them out"
+        )
     trust = _build_trust(ca_cert, thumbprint) if secure else None
-    return Endpoint(
-        host, int(port or (443 if secure else 80)), username, password, trust, float(timeout_s), api_version
-    )
+    return Endpoint(host or "", _to_port(port, secure), username, password, trust, float(timeout_s), api_version)
 
 
 def open_session(endpoint: Endpoint) -> Session:
@@ -67,19 +72,40 @@ def open_session(endpoint: Endpoint) -> Session:
     return Session(endpoint)
 
 
+def _check_host(host: str | None) -> None:
+    if not host or "/" in host or (":" in host and not _is_address(host)):
+        raise InvalidRequestError(
+            f"host= must be the vCenter Server's name or address alone, without scheme and port; got {host!r}"
+        )
+
+
+def _to_port(port: int | str | None, secure: bool) -> int:
+    number = str(port or (443 if secure else 80))
+    if not number.isdecimal() or not 0 < int(number) < 65536:
+        raise InvalidRequestError(f"port= must be a number from 1 to 65535, got {port!r}")
+    return int(number)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return False
+
+
 def _build_trust(ca_cert: str | None, thumbprint: str | None) -> Trust:
     """What to trust, with Libcloud's own settings read now: scripts change them after the import."""
     pin = parse_thumbprint(thumbprint) if thumbprint is not None else None
     if not libcloud.security.VERIFY_SSL_CERT and pin is None:
         warnings.warn(
-            "libcloud.security.VERIFY_SSL_CERT is False: anyone on the way can read the vCenter password; pass "
-            "ca_cert= or ex_thumbprint= instead",
+            "libcloud.security.VERIFY_SSL_CERT is False: anyone on the way can read the vCenter password; pin its "
+            "certificate with ex_thumbprint=, or leave VERIFY_SSL_CERT True and pass ca_cert=",
             stacklevel=4,
         )
         return Trust(verify=False)
     bundle = libcloud.security.CA_CERTS_PATH
     bundle = bundle[0] if isinstance(bundle, list | tuple) else bundle
-    if ca_cert is None and bundle is not None and bundle != certifi.where():
+    if ca_cert is None and pin is None and bundle is not None and bundle != certifi.where():
         ca_cert = bundle  # someone chose it, so nothing else shall do
     return Trust(ca_file=ca_cert, extra_ca_file=bundle if ca_cert is None else None, thumbprint=pin)
 
@@ -88,7 +114,7 @@ class _LibcloudDebug(logging.Handler):
     """Writes our calls, names and times only, to the file that LIBCLOUD_DEBUG opened."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if LoggingConnection.log is not None:
+        if LoggingConnection.log is not None and not LoggingConnection.log.closed:
             LoggingConnection.log.write(f"# vsphere_clone {self.format(record)}\n")
             LoggingConnection.log.flush()
 

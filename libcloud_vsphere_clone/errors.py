@@ -206,7 +206,7 @@ def _connection_reason(cause: object) -> str:
         return "no answer in time; check host and port, or pass a longer timeout="
     if isinstance(cause, ConnectionRefusedError):
         return "nothing listens there; check host= and port="
-    return f"the connection failed ({cause or type(cause).__name__})"
+    return f"the connection failed ({str(cause) or type(cause).__name__})"
 
 
 def _fault_error(fault: Any, action: str, target: str) -> VsphereError:
@@ -237,7 +237,8 @@ def _fault_type(dotted: str) -> type:
 def _fault_text(fault: Any) -> str:
     """vCenter's own words, with the fault's type for those who search for it."""
     name = type(fault).__name__.rsplit(".", 1)[-1]
-    message = (getattr(fault, "msg", None) or "").strip().rstrip(".")
+    said = getattr(fault, "msg", None) or " ".join(m.message or "" for m in getattr(fault, "faultMessage", None) or ())
+    message = said.strip().rstrip(".")
     detail = getattr(fault, "invalidProperty", None)
     where = f", property {detail}" if detail else ""
     return f"{message} ({name}{where})" if message and message != name else f"{name}{where}"
@@ -255,6 +256,13 @@ def _not_permitted(text: str, fault: Any) -> VsphereError:
     return NotPermittedError(text + needs, privilege=privilege, fault=fault)
 
 
+def _no_place(text: str, fault: Any) -> VsphereError:
+    """Each host with vCenter's reason against it, where it names them (``NoCompatibleHost``)."""
+    hosts, reasons = getattr(fault, "host", None) or (), getattr(fault, "error", None) or ()
+    rejected = [(host._moId, _fault_text(reason)) for host, reason in zip(hosts, reasons, strict=False)]
+    return NoPlacementError(text, rejected, fault=fault)
+
+
 def _name_in_use(text: str, fault: Any) -> VsphereError:
     name = getattr(fault, "name", None) or ""
     return NameInUseError(f"{text}; choose another name or another group", name=name, fault=fault)
@@ -262,7 +270,7 @@ def _name_in_use(text: str, fault: Any) -> VsphereError:
 
 def _gone(text: str, fault: Any) -> VsphereError:
     error = NotFoundError("object", getattr(getattr(fault, "obj", None), "_moId", ""), fault=fault)
-    error.message = f"{text}; it was removed meanwhile, or this user cannot see it"
+    error.message = error.value = f"{text}; it was removed meanwhile, or this user cannot see it"
     return error
 
 
@@ -282,9 +290,9 @@ _BUILDERS: tuple[tuple[str, Callable[[str, Any], VsphereError]], ...] = (
     ("vim.fault.DuplicateName", _name_in_use),
     ("vim.fault.AlreadyExists", _name_in_use),
     ("vmodl.fault.ManagedObjectNotFound", _gone),
-    ("vim.fault.NoCompatibleHost", lambda text, fault: NoPlacementError(text, fault=fault)),
-    ("vim.fault.InsufficientResourcesFault", lambda text, fault: NoPlacementError(text, fault=fault)),
-    ("vim.fault.NoDiskSpace", lambda text, fault: NoPlacementError(text, fault=fault)),
+    ("vim.fault.NoCompatibleHost", _no_place),
+    ("vim.fault.InsufficientResourcesFault", _no_place),
+    ("vim.fault.NoDiskSpace", _no_place),
 )
 """Fault type → error, the most telling first; the first that fits anywhere in the chain of causes wins."""
 

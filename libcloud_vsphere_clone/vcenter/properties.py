@@ -5,14 +5,14 @@ No property is ever read through a pyVmomi object's attribute: that is a round t
 
 from __future__ import annotations
 
-import http.client
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from pyVmomi import VmomiSupport, vim, vmodl
-from pyVmomi.SoapAdapter import SoapResponseDeserializer
 
+from ..errors import NotFoundError, translated
 from .rows import Page, Ref, Reply, Row, read_page
 from .session import Session
 from .types import vim_type
@@ -39,50 +39,47 @@ def fetch_rows(
     :param objects: single objects to read beside; one that is gone has no row.
     :param everywhere: the types to read all over the inventory, by a view; default: all in ``paths``.
     :param below: read what is in this folder and its subfolders instead.
+    :raises VsphereError: as ``errors.py`` maps what went wrong.
     Source: PropertyCollector.RetrievePropertiesEx (vSphere Web Services API).
     """
     kinds = frozenset(paths if everywhere is None else everywhere)
     specs = [_Collector.ObjectSpec(obj=session.managed(*ref)) for ref in objects]
     if below is not None:
         specs.append(_below_spec(session, below))
-    if not kinds or below is not None:
-        return _read_pages(session, paths, specs)
-    return _read_view(session, paths, specs, kinds) or _read_again(session, paths, specs, kinds)
+    if not kinds and not specs:
+        return {}
+    read = _read_pages if not kinds or below is not None else partial(_read_view, kinds=kinds)
+    with translated(f"read the inventory of {session.endpoint}"):
+        rows = read(session, paths, specs)
+        if not rows:
+            session.check_alive()  # a session that has ended can look like an empty inventory
+            rows = read(session, paths, specs)
+    return rows
 
 
 def fetch_row(session: Session, ref: Ref, paths: Sequence[str]) -> Row | None:
     """The row of one object; None when it does not exist or this user cannot see it."""
     try:
         return fetch_rows(session, {ref.kind: paths}, objects=[ref], everywhere=()).get(ref)
-    except vmodl.fault.ManagedObjectNotFound:
+    except NotFoundError:
         return None
 
 
-def stream(session: Session, method: str, target: Any, args: list[Any], parse: Callable[[Reply], Parsed]) -> Parsed:
+def stream(
+    session: Session,
+    method: str,
+    target: Any,
+    args: list[Any],
+    parse: Callable[[Reply], Parsed],
+    *,
+    held_s: float = 0.0,
+) -> Parsed:
     """What ``parse`` makes of the reply to one call, read while it arrives.
 
+    :param held_s: seconds for which the server may hold the answer back because it was asked to.
     :raises vmodl.MethodFault: the server's fault.
     """
-    stub = session.stub
-    info = target._GetMethodInfo(method)
-
-    def attempt() -> Parsed:
-        request = stub.SerializeRequest(target, info, args)
-        connection = stub.GetConnection()
-        try:
-            connection.request("POST", stub.path, request, _headers(stub))
-            parsed = _parse(connection.getresponse(), stub, parse)
-        except vmodl.MethodFault:
-            stub.ReturnConnection(connection)
-            raise
-        except BaseException:
-            connection.close()
-            stub.DropConnections()
-            raise
-        stub.ReturnConnection(connection)
-        return parsed
-
-    return stub.perform(info.wsdlName, attempt)
+    return session.stub.call(target, target._GetMethodInfo(method), args, parse, held_s=held_s)
 
 
 def supported_paths(kind: str, paths: Sequence[str], version: str) -> list[str]:
@@ -107,17 +104,12 @@ def _is_supported(kind: Any, path: str, version: str) -> bool:
 
 def _read_view(session: Session, paths: Paths, specs: list[Any], kinds: frozenset[str]) -> dict[Ref, Row]:
     """One read over a kept view; a view that the server has lost meanwhile is made again, once."""
+    view = session.view(kinds)
     try:
-        return _read_pages(session, paths, [*specs, _view_spec(session, kinds)])
+        return _read_pages(session, paths, [*specs, _view_spec(view)])
     except vmodl.fault.ManagedObjectNotFound:
-        session.drop_views()
-        return _read_pages(session, paths, [*specs, _view_spec(session, kinds)])
-
-
-def _read_again(session: Session, paths: Paths, specs: list[Any], kinds: frozenset[str]) -> dict[Ref, Row]:
-    """A second read where the first saw nothing at all: every user of a living session sees a folder."""
-    session.check_alive()
-    return _read_view(session, paths, specs, kinds)
+        session.drop_view(view)
+        return _read_pages(session, paths, [*specs, _view_spec(session.view(kinds))])
 
 
 def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, Row]:
@@ -127,15 +119,19 @@ def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, R
     )
     args: list[Any] = [[spec], _Collector.RetrieveOptions()]
     page = stream(session, "RetrievePropertiesEx", collector, args, _authenticated_page)
-    rows = {row.ref: row for row in page.rows}
+    rows, generation = {row.ref: row for row in page.rows}, session.stub.generation
     while page.token:
-        page = stream(session, "ContinueRetrievePropertiesEx", collector, [page.token], _authenticated_page)
+        try:
+            page = stream(session, "ContinueRetrievePropertiesEx", collector, [page.token], _authenticated_page)
+        except vmodl.MethodFault:
+            if session.stub.generation == generation:
+                raise
+            return _read_pages(session, paths, specs)  # the rest went with the session that ended: from the start
         rows.update((row.ref, row) for row in page.rows)
     return rows
 
 
-def _view_spec(session: Session, kinds: frozenset[str]) -> Any:
-    view = session.view(kinds)
+def _view_spec(view: Any) -> Any:
     through = _Collector.TraversalSpec(name="view", type=type(view), path="view", skip=False)
     return _Collector.ObjectSpec(obj=view, skip=True, selectSet=[through])
 
@@ -171,25 +167,3 @@ def build_property_specs(session: Session, paths: Paths) -> list[Any]:
         )
         for kind, wanted in paths.items()
     ]
-
-
-def _headers(stub: Any) -> dict[str, str]:
-    return {
-        "Cookie": stub.cookie,
-        "SOAPAction": stub.versionId,
-        "Content-Type": "text/xml; charset=UTF-8",
-        "Accept-Encoding": "gzip, deflate",
-    }
-
-
-def _parse(response: http.client.HTTPResponse, stub: Any, parse: Callable[[Reply], Parsed]) -> Parsed:
-    if response.status == 200:
-        parsed = parse(response)  # type: ignore[arg-type]
-        response.read()
-        return parsed
-    body = response.read()
-    if response.status == 500:
-        fault = SoapResponseDeserializer(stub).Deserialize(body, object)
-        if isinstance(fault, Exception):
-            raise fault
-    raise http.client.HTTPException(f"HTTP {response.status} {response.reason}")

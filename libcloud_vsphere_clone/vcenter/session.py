@@ -6,6 +6,7 @@ Checks the product before it sends a password. Knows nothing of VMs.
 from __future__ import annotations
 
 import logging
+import multiprocessing.util
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from .tls import Trust
 from .types import to_managed, vim_type
 
 log = logging.getLogger(__name__)
+
+LOGOUT_TIMEOUT_S = 5.0
+"""Seconds to wait for the answer to a logout: a vCenter that is gone must not hold up the interpreter's exit."""
 
 OLDEST_VERSION = "vim.version.version9"
 """vSphere 5.5, the oldest that pyVmomi speaks: good for the first, version-neutral call."""
@@ -61,13 +65,23 @@ class Session:
         self.endpoint = endpoint
         with translated(f"connect to vCenter at {endpoint}"):
             self.stub = _build_stub(endpoint)
-            self.content = self._service_instance().RetrieveContent()
-            self._check_product()
-            self.stub.login = _build_login(endpoint, self.content.sessionManager)
-            self.stub.renew(self.stub.generation)
-        self._views: dict[frozenset[str], Any] = {}
-        self._views_generation = self.stub.generation
+            try:
+                self._connect()
+            except BaseException:
+                self.stub.DropConnections()
+                raise
+        self._views: dict[frozenset[str], tuple[int, Any]] = {}
         self._finalizer = weakref.finalize(self, _log_out, self.stub, self.content.sessionManager)
+        # A child of multiprocessing ends without the interpreter's exit hooks, and has some of its own.
+        multiprocessing.util.register_after_fork(self, _close_at_child_exit)
+
+    def _connect(self) -> None:
+        if self.endpoint.api_version is None:
+            self.stub.ComputeVersionInfo(_negotiate_version(self.stub))
+        self.content = self._service_instance().RetrieveContent()
+        self._check_product()
+        self.stub.login = _build_login(self.endpoint, self.content.sessionManager)
+        self.stub.renew(self.stub.generation)
 
     def __enter__(self) -> Session:
         return self
@@ -99,27 +113,25 @@ class Session:
         """
         wanted = frozenset(kinds)
         with self.stub.keeping:
-            if self._views_generation != self.stub.generation:
-                self._views, self._views_generation = {}, self.stub.generation
-            if wanted not in self._views:
+            generation, view = self._views.get(wanted, (None, None))
+            if generation != self.stub.generation:
                 types = [vim_type(kind) for kind in sorted(wanted)]
-                made = self.content.viewManager.CreateContainerView(self.content.rootFolder, types, True)
-                self._views_generation = self.stub.generation  # the call itself may have renewed the session
-                self._views[wanted] = made
-            return self._views[wanted]
+                view = self.content.viewManager.CreateContainerView(self.content.rootFolder, types, True)
+                self._views[wanted] = self.stub.generation, view  # read now: the call may have renewed the session
+            return view
 
     def check_alive(self) -> None:
         """Renew the session if it has ended: a dead one can look like an empty inventory.
 
         A call that fails without a session finds out; SessionIsActive needs a privilege that few users have.
+        Source: ServiceInstance.CurrentTime (vSphere Web Services API).
         """
-        self.drop_views()
-        self.view({"Folder"})
+        self._service_instance().CurrentTime()
 
-    def drop_views(self) -> None:
-        """Forget the kept views: the server no longer knows them."""
+    def drop_view(self, view: Any) -> None:
+        """Forget a kept view that the server no longer knows; another that was made meanwhile stays."""
         with self.stub.keeping:
-            self._views = {}
+            self._views = {kinds: kept for kinds, kept in self._views.items() if kept[1] is not view}
 
     def _service_instance(self) -> Any:
         return vim.ServiceInstance("ServiceInstance", self.stub)
@@ -142,10 +154,7 @@ def _build_stub(endpoint: Endpoint) -> VcenterStub:
                 f"api_version {endpoint.api_version!r} is not known; leave it out to use the newest both sides know"
             )
         version = found
-    stub = VcenterStub(endpoint.host, endpoint.port, version, endpoint.trust, timeout_s=endpoint.timeout_s)
-    if endpoint.api_version is None:
-        stub.ComputeVersionInfo(_negotiate_version(stub))
-    return stub
+    return VcenterStub(endpoint.host, endpoint.port, version, endpoint.trust, timeout_s=endpoint.timeout_s)
 
 
 def _negotiate_version(stub: VcenterStub) -> str:
@@ -165,7 +174,7 @@ def _negotiate_version(stub: VcenterStub) -> str:
 
 def _served_versions(body: bytes) -> set[str]:
     try:
-        return {e.text or "" for e in ElementTree.fromstring(body).iter("version")}  # noqa: S314
+        return {e.text for e in ElementTree.fromstring(body).iter("version") if e.text}  # noqa: S314
     except ElementTree.ParseError:
         return set()
 
@@ -196,11 +205,8 @@ def _build_login(endpoint: Endpoint, session_manager: Any) -> Any:
 
 def _log_out(stub: VcenterStub, session_manager: Any) -> None:
     """End the session on the server; a failure leaves it to vCenter's idle time-out."""
-    stub.login = None
-    if stub.cookie:
-        try:
-            session_manager.Logout()
-        except Exception as cause:  # whatever it is, the caller is leaving
-            log.debug("logout from %s: %s", stub.host, type(cause).__name__)
-        stub.cookie = ""
-    stub.DropConnections()
+    stub.close(session_manager.Logout, timeout_s=LOGOUT_TIMEOUT_S)
+
+
+def _close_at_child_exit(session: Session) -> None:
+    multiprocessing.util.Finalize(None, session.close, exitpriority=0)

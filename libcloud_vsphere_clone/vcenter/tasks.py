@@ -9,10 +9,11 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from ..errors import CONNECTION_ERRORS, TaskError, TaskTimeoutError, error_from, translated
-from .properties import fetch_row
-from .rows import Ref, Row
+from ..errors import CONNECTION_ERRORS, TaskError, TaskTimeoutError, VsphereError, error_from, translated
+from .properties import fetch_row, fetch_rows
+from .rows import TYPE_KEY, Ref, Row
 from .session import Session
+from .types import to_fault
 from .updates import watch_rows
 
 log = logging.getLogger(__name__)
@@ -48,13 +49,15 @@ def wait_task(
     targets: dict[Ref, tuple[str, ...]] = {ref: TASK_PATHS}
     if asked_by is not None:
         targets[asked_by] = ("runtime.question",)
+    progress = None
     with translated(action, target):
         for rows in watch_rows(session, targets, timeout_s=timeout_s):
             row = rows[ref]
             if row is None:
                 raise TaskError(f"could not {action}: vCenter no longer knows its task", action=action, target=target)
-            if on_progress is not None and isinstance(row.get("info.progress"), int):
-                on_progress(row["info.progress"])
+            if on_progress is not None and row.get("info.progress") not in (None, progress):
+                progress = row["info.progress"]
+                on_progress(progress)
             if row.get("info.state") == "success":
                 return row.get("info.result")
             if row.get("info.state") == "error":
@@ -69,11 +72,19 @@ def wait_task(
 
 
 def cancel_task(session: Session, task: Any, *, timeout_s: float) -> None:
-    """Ask vCenter to cancel the task, and wait until it has ended one way or the other."""
-    with suppress(vmodl.MethodFault, *CONNECTION_ERRORS):
+    """Ask vCenter to cancel the task, and wait until it has ended, one way or the other.
+
+    :raises TaskTimeoutError: it goes on.
+    """
+    with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
         task.CancelTask()
-    with suppress(TaskError):
-        wait_task(session, task, "cancel a task", timeout_s=timeout_s)
+    ref = Ref("Task", task._moId)
+    with translated("cancel a task", ref.moid):
+        for rows in watch_rows(session, {ref: ("info.state",)}, timeout_s=timeout_s):
+            row = rows[ref]
+            if row is None or row.get("info.state") in ("success", "error"):
+                return
+    raise TaskTimeoutError(f"the task {ref.moid} was still running {timeout_s:.0f} s after it was cancelled")
 
 
 def running_tasks(session: Session, ref: Ref, method: str) -> list[Any]:
@@ -82,12 +93,13 @@ def running_tasks(session: Session, ref: Ref, method: str) -> list[Any]:
     Source: ManagedEntity.recentTask, TaskInfo.descriptionId (vSphere Web Services API).
     """
     row = fetch_row(session, ref, ("recentTask",)) or Row(ref)
-    found = []
-    for task in row.get("recentTask", []):
-        info = fetch_row(session, task, ("info.descriptionId", "info.state")) or Row(task)
-        if info.get("info.descriptionId") == method and info.get("info.state") in ("queued", "running"):
-            found.append(session.managed(*task))
-    return found
+    paths = {"Task": ("info.descriptionId", "info.state")}
+    infos = fetch_rows(session, paths, objects=row.get("recentTask") or (), everywhere=()).values()
+    return [
+        session.managed(*info.ref)
+        for info in infos
+        if info.get("info.descriptionId") == method and info.get("info.state") in ("queued", "running")
+    ]
 
 
 def _check_question(row: Row | None, action: str, target: str) -> None:
@@ -108,14 +120,15 @@ def _failure(session: Session, task: Any, action: str, target: str) -> Exception
 
 
 def _task_fault(session: Session, task: Any) -> Any:
-    """The typed fault of a failed task; vCenter's text for it where this pyVmomi does not know its type."""
+    """The fault of a failed task; only its type and text where this pyVmomi cannot read it."""
     try:
         return _typed_fault(session, task)
-    except (AttributeError, KeyError, TypeError) as unknown:
-        row = fetch_row(session, Ref("Task", task._moId), ("info.error",))
-        error = row.get("info.error") if row else None
-        text = error.get("localizedMessage") if isinstance(error, dict) else None
-        return text or f"a fault of an unknown type ({unknown})"
+    except (AttributeError, LookupError, TypeError, ValueError):
+        ref = Ref("Task", task._moId)
+        row = fetch_row(session, ref, ("info.error",)) or Row(ref)
+        error = row.get("info.error") or {}
+        kind = (error.get("fault") or {}).get(TYPE_KEY, "MethodFault")
+        return to_fault(kind, error.get("localizedMessage") or "the task failed")
 
 
 def _typed_fault(session: Session, task: Any) -> Any:

@@ -59,7 +59,8 @@ def build_context(trust: Trust) -> ssl.SSLContext:
         if trust.ca_file is None and trust.extra_ca_file is not None:
             context.load_verify_locations(trust.extra_ca_file)
     except ssl.SSLError as cause:
-        raise InvalidRequestError(f"the CA file {trust.ca_file!r} holds no PEM certificate: {cause}") from cause
+        file = trust.ca_file or trust.extra_ca_file
+        raise InvalidRequestError(f"the CA file {file!r} holds no PEM certificate: {cause}") from cause
     if not trust.verify or (trust.thumbprint and trust.ca_file is None):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -15,21 +15,26 @@ from typing import Any
 
 from pyVmomi import vmodl
 
-from ..errors import CONNECTION_ERRORS
-from .properties import build_property_specs, fetch_row, stream
+from ..errors import CONNECTION_ERRORS, VsphereError
+from .properties import build_property_specs, stream
 from .rows import Ref, Row, Updates, read_updates
 from .session import Session
+from .stub import may_pass
 
 log = logging.getLogger(__name__)
 
 LONGEST_CALL_S = 20
-"""Seconds one WaitForUpdatesEx may be held: well under the connection's time-out and any proxy's."""
+"""Seconds one WaitForUpdatesEx may be held: well under any proxy's time-out; the connection's own comes on top."""
 
 SUBSCRIPTIONS = 10
 """Sessions that may end during one wait before it gives up: vCenter is then restarting in a loop."""
 
 _Collector = vmodl.query.PropertyCollector
-_LOST = (vmodl.fault.ManagedObjectNotFound, vmodl.query.InvalidCollectorVersion)
+_LOST: tuple[type[Exception], ...] = (
+    vmodl.fault.ManagedObjectNotFound,
+    vmodl.query.InvalidCollectorVersion,
+    *CONNECTION_ERRORS,
+)
 
 
 def watch_rows(
@@ -45,20 +50,17 @@ def watch_rows(
     Source: PropertyCollector.CreatePropertyCollector, CreateFilter, WaitForUpdatesEx (vSphere Web Services API).
     """
     deadline = time.monotonic() + timeout_s
-    known: dict[Ref, Row | None] = {ref: Row(ref) for ref in targets}
-    for _ in range(SUBSCRIPTIONS):
+    known: dict[Ref, Row | None] = {}
+    for subscription in range(SUBSCRIPTIONS):
+        known.update((ref, Row(ref)) for ref in targets)  # what was unset while nobody listened must not stay
         try:
             yield from _watch_once(session, targets, known, deadline)
             return
-        except _LOST:
-            # The session was renewed and the collector went with the old one, or a target is gone.
+        except _LOST as cause:
+            # The session was renewed and the collector went with the old one, or a reply was lost.
+            if subscription == SUBSCRIPTIONS - 1 or not may_pass(cause):
+                raise
             log.info("the wait on %d objects subscribes again", len(targets))
-            present = {ref: paths for ref, paths in targets.items() if fetch_row(session, ref, paths[:1]) is not None}
-            known.update(dict.fromkeys(targets.keys() - present.keys()))
-            targets = present
-            yield known
-        if not targets:
-            return
 
 
 def _watch_once(
@@ -66,23 +68,28 @@ def _watch_once(
 ) -> Iterator[dict[Ref, Row | None]]:
     collector = session.content.propertyCollector.CreatePropertyCollector()
     try:
-        collector.CreateFilter(_filter_spec(session, targets), True)
-        version = ""
-        while (left_s := deadline - time.monotonic()) > 0:
+        # Not partial updates: a change inside guest.net is to come as guest.net, whole.
+        collector.CreateFilter(_filter_spec(session, targets), False)
+        version, unseen = "", set(targets)
+        while (left_s := deadline - time.monotonic()) > 0 and any(row is not None for row in known.values()):
             updates = _wait(session, collector, version, left_s)
-            if updates is None:
+            if updates is not None:
+                version = updates.version
+                _apply(updates, known)
+                unseen.difference_update(row.ref for row in updates.changed)
+            if (updates is None and not unseen) or (updates is not None and updates.truncated):
                 continue
-            version = updates.version
-            _apply(updates, known)
-            if not updates.truncated:
-                yield known
+            known.update(dict.fromkeys(unseen))  # the first answer has all there is
+            unseen.clear()
+            yield known
     finally:
         _destroy(collector)
 
 
 def _wait(session: Session, collector: Any, version: str, left_s: float) -> Updates | None:
-    options = _Collector.WaitOptions(maxWaitSeconds=math.ceil(min(left_s, LONGEST_CALL_S, session.stub.timeout_s / 2)))
-    return stream(session, "WaitForUpdatesEx", collector, [version, options], read_updates)
+    longest_s = math.ceil(min(left_s, LONGEST_CALL_S))
+    options = _Collector.WaitOptions(maxWaitSeconds=longest_s)
+    return stream(session, "WaitForUpdatesEx", collector, [version, options], read_updates, held_s=longest_s)
 
 
 def _apply(updates: Updates, known: dict[Ref, Row | None]) -> None:
@@ -96,7 +103,10 @@ def _apply(updates: Updates, known: dict[Ref, Row | None]) -> None:
 
 
 def _filter_spec(session: Session, targets: Mapping[Ref, Sequence[str]]) -> Any:
-    paths: dict[str, Sequence[str]] = {ref.kind: wanted for ref, wanted in targets.items()}
+    paths: dict[str, list[str]] = {}
+    for ref, wanted in targets.items():
+        known = paths.setdefault(ref.kind, [])
+        known.extend(path for path in wanted if path not in known)
     return _Collector.FilterSpec(
         objectSet=[_Collector.ObjectSpec(obj=session.managed(*ref)) for ref in targets],
         propSet=build_property_specs(session, paths),
@@ -106,5 +116,5 @@ def _filter_spec(session: Session, targets: Mapping[Ref, Sequence[str]]) -> Any:
 
 def _destroy(collector: Any) -> None:
     """Remove the collector; one that is left behind ends with the session."""
-    with suppress(vmodl.MethodFault, *CONNECTION_ERRORS):
+    with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
         collector.DestroyPropertyCollector()
