@@ -20,7 +20,8 @@ from .inventory import marks
 from .inventory.groups import Group
 from .inventory.layout import group_name
 from .inventory.locations import is_usable_network, list_resource_pools, pool_path
-from .inventory.nodes import Found, vm_id
+from .inventory.lookup import has_config, vm_id
+from .inventory.nodes import Found
 from .inventory.paths import unescape_name
 from .inventory.sizes import Size
 from .inventory.tree import Tree
@@ -83,7 +84,7 @@ def to_node(row: Row, found: Found, driver: NodeDriver, sizes: Iterable[NodeSize
 
 def to_state(row: Row) -> NodeState:
     """Libcloud's state of a VM: its power state, where vCenter is in touch with it."""
-    if row.get("runtime.connectionState", "connected") != "connected" or "config.instanceUuid" not in row:
+    if row.get("runtime.connectionState", "connected") != "connected" or not has_config(row):
         return NodeState.UNKNOWN
     return NODE_STATES.get(row.get("runtime.powerState", ""), NodeState.UNKNOWN)
 
@@ -215,6 +216,9 @@ def _names(tree: Tree, refs: Iterable[Ref]) -> list[str]:
 
 
 def _to_datetime(text: str | None) -> datetime | None:
-    """A vSphere dateTime. vCenter says 1970 where it does not know."""
-    moment = datetime.fromisoformat(text) if text else None
-    return moment if moment is not None and moment.year > 1970 else None
+    """A vSphere dateTime; None where vCenter does not know it, for which it also says 1970."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return moment if moment.year > 1970 else None

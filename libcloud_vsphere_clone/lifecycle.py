@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from .errors import InvalidRequestError, TaskError, translated
+from .errors import CONNECTION_ERRORS, InvalidRequestError, TaskError, VsphereError, translated
 from .inventory import marks
 from .vcenter.properties import fetch_row
 from .vcenter.rows import TYPE_KEY, Ref, Row
@@ -29,6 +30,9 @@ DISK_PATHS = (
 GUEST_TIMEOUT_S = 120.0
 """Seconds a guest may take to shut down before it is switched off."""
 
+SWITCH_TIMEOUT_S = 300.0
+"""Seconds the switch may take: a busy host writes a VM's state back first."""
+
 
 def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) -> None:
     """Power the VM on, on a host that DRS chooses where there is DRS. On already is success.
@@ -37,9 +41,10 @@ def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) ->
     Source: Datacenter.PowerOnMultiVM_Task, ClusterPowerOnVmResult (vSphere Web Services API).
     """
     action = f"power on {vm.moid}"
-    if _power_state(session, vm) == "poweredOn":
-        return
     with translated(action):
+        row = fetch_row(session, vm, ("runtime.powerState",))
+        if row is not None and row.get("runtime.powerState") == "poweredOn":
+            return
         task = session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
     result = wait_task(session, task, action, timeout_s=timeout_s)
     _check_power_on(result, action)
@@ -50,16 +55,17 @@ def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) ->
 
 
 def stop_vm(session: Session, row: Row, *, hard: bool, timeout_s: float) -> None:
-    """Power the VM off: by its guest where tools run, else or after ``timeout_s`` by the switch.
+    """Power the VM off: by its guest where tools run, else by the switch.
 
     :param row: with ``runtime.powerState`` and ``guest.toolsRunningStatus``.
+    :param timeout_s: seconds that the guest may take before it is switched off.
     Source: VirtualMachine.ShutdownGuest, PowerOffVM_Task (vSphere Web Services API).
     """
     if row.get("runtime.powerState") == "poweredOff":
         return
     if not hard and _tools_run(row) and _shut_down_guest(session, row.ref, timeout_s):
         return
-    power_off_vm(session, row.ref, timeout_s=timeout_s)
+    power_off_vm(session, row.ref, timeout_s=SWITCH_TIMEOUT_S)
 
 
 def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
@@ -84,7 +90,7 @@ def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
     action = f"power off {vm.moid}"
     try:
         with translated(action):
-            task = session.managed(*vm).PowerOffVM_Task()
+            task = _sure(session.managed(*vm).PowerOffVM_Task)
         wait_task(session, task, action, timeout_s=timeout_s)
     except TaskError as failure:
         if not isinstance(failure.fault, vim.fault.InvalidPowerState):
@@ -104,29 +110,30 @@ def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str
             f"cannot destroy node {row['name']!r}: it would delete attached disks that its clone did not bring "
             f"({', '.join(files)}), and its snapshots forbid detaching them; remove the snapshots first"
         )
-    if row.get("runtime.powerState") != "poweredOff":
-        power_off_vm(session, row.ref, timeout_s=timeout_s)
-    if foreign:
-        _detach(session, row, foreign, timeout_s)
-    destroy_vm(session, row.ref, timeout_s=timeout_s, powered_off=True)
+    with _gone_already_is_fine():
+        if row.get("runtime.powerState") != "poweredOff":
+            power_off_vm(session, row.ref, timeout_s=timeout_s)
+        if foreign:
+            _detach(session, row, foreign, timeout_s)
+        destroy_vm(session, row.ref, timeout_s=timeout_s, powered_off=True)
     return files
 
 
 def destroy_vm(session: Session, vm: Ref, *, timeout_s: float, powered_off: bool = False) -> None:
     """Delete the VM and every disk attached to it. Gone already is success.
 
-    Source: ManagedEntity.Destroy_Task (vSphere Web Services API).
+    :param powered_off: it was off when last seen.
     """
-    action = f"destroy {vm.moid}"
-    try:
+    with _gone_already_is_fine():
         if not powered_off:
             power_off_vm(session, vm, timeout_s=timeout_s)
-        with translated(action):
-            task = session.managed(*vm).Destroy_Task()
-        wait_task(session, task, action, timeout_s=timeout_s)
-    except Exception as failure:
-        if not isinstance(getattr(failure, "fault", None), vmodl.fault.ManagedObjectNotFound):
-            raise
+        try:
+            _destroy(session, vm, timeout_s)
+        except TaskError as failure:
+            if not isinstance(failure.fault, vim.fault.InvalidPowerState):
+                raise
+            power_off_vm(session, vm, timeout_s=timeout_s)  # someone has started it meanwhile
+            _destroy(session, vm, timeout_s)
 
 
 def list_foreign_disks(row: Row) -> list[dict[str, Any]]:
@@ -144,6 +151,33 @@ def list_foreign_disks(row: Row) -> list[dict[str, Any]]:
         if _directory(disk["backing"]["fileName"]) != home
         or (own_keys is not None and str(disk["key"]) not in own_keys.split(","))
     ]
+
+
+def _sure(start: Callable[[], Any]) -> Any:
+    """A started task. After a lost reply it is started once more: off is off and gone is gone, however often."""
+    try:
+        return start()
+    except CONNECTION_ERRORS as lost:
+        log.info("sent again after a lost reply: %s", type(lost).__name__)
+        return start()
+
+
+def _destroy(session: Session, vm: Ref, timeout_s: float) -> None:
+    """Source: ManagedEntity.Destroy_Task (vSphere Web Services API)."""
+    action = f"destroy {vm.moid}"
+    with translated(action):
+        task = _sure(session.managed(*vm).Destroy_Task)
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+@contextmanager
+def _gone_already_is_fine() -> Iterator[None]:
+    """Leave off where the VM is gone: someone else was faster."""
+    try:
+        yield
+    except VsphereError as failure:
+        if not isinstance(failure.fault, vmodl.fault.ManagedObjectNotFound):
+            raise
 
 
 def _directory(datastore_path: str) -> str:
@@ -176,24 +210,21 @@ def _detach(session: Session, row: Row, disks: Iterable[dict[str, Any]], timeout
 
 def _shut_down_guest(session: Session, vm: Ref, timeout_s: float) -> bool:
     """Whether the guest shut down in time."""
+    action = f"shut down the guest of {vm.moid}"
     try:
-        with translated(f"shut down the guest of {vm.moid}"):
+        with translated(action):
             session.managed(*vm).ShutdownGuest()
     except TaskError as failure:
         if not isinstance(failure.fault, vim.fault.ToolsUnavailable | vim.fault.InvalidPowerState):
             raise
         return False
-    for rows in watch_rows(session, {vm: ("runtime.powerState",)}, timeout_s=timeout_s):
-        row = rows[vm]
-        if row is None or row.get("runtime.powerState") == "poweredOff":
-            return True
+    with translated(action):
+        for rows in watch_rows(session, {vm: ("runtime.powerState",)}, timeout_s=timeout_s):
+            row = rows[vm]
+            if row is None or row.get("runtime.powerState") == "poweredOff":
+                return True
     log.warning("the guest of %s did not shut down within %.0f s; switching it off", vm.moid, timeout_s)
     return False
-
-
-def _power_state(session: Session, vm: Ref) -> str | None:
-    row = fetch_row(session, vm, ("runtime.powerState",))
-    return row.get("runtime.powerState") if row is not None else None
 
 
 def _tools_run(row: Row) -> bool:
@@ -203,9 +234,12 @@ def _tools_run(row: Row) -> bool:
 def _check_power_on(result: Any, action: str) -> None:
     """A finished task is not yet a powered-on VM: it may only have been considered."""
     for refused in _listed(result, "notAttempted"):
-        fault = refused.get("fault", {})
-        text = fault.get("localizedMessage") if isinstance(fault, dict) else fault
-        raise TaskError(f"could not {action}: vCenter did not attempt it: {text or 'it gave no reason'}", action=action)
+        reason = refused.get("fault") or {}
+        fault = reason.get("fault") or {}
+        if fault.get("existingState") == "poweredOn":
+            continue  # someone else was faster
+        text = reason.get("localizedMessage") or fault.get(TYPE_KEY) or "it gave no reason"
+        raise TaskError(f"could not {action}: vCenter did not attempt it: {text}", action=action)
     if _listed(result, "recommendations"):
         raise TaskError(
             f"could not {action}: DRS is manual and only recommends a host; apply its recommendation in vCenter",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from pyVmomi import vim
 
-from ..errors import InvalidRequestError, NotFoundError, translated
+from ..errors import CONNECTION_ERRORS, InvalidRequestError, NotFoundError, translated
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .layout import FolderNames, Layout
@@ -63,15 +64,24 @@ def ensure_group_folder(session: Session, tree: Tree, layout: Layout, names: Fol
         return folder
     if layout.nodes_folder is None:
         raise NotFoundError("nodes folder", names.nodes or "", "create it in vCenter, or leave out ex_nodes_folder=")
-    parent = session.managed(*layout.nodes_folder)
     with translated(f"create the folder of group {name!r}"):
-        try:
-            made = parent.CreateFolder(escape_name(name))
-        except vim.fault.DuplicateName as taken:
-            made = taken.object
+        made = _make_folder(session.managed(*layout.nodes_folder), escape_name(name))
     if not isinstance(made, vim.Folder):
         raise InvalidRequestError(f"{name!r} in the nodes folder is no folder; choose another ex_group=")
     return Ref("Folder", made._moId)
+
+
+def _make_folder(parent: Any, stored_name: str) -> Any:
+    """What has this name in the parent folder. A lost reply is asked for again: the name is taken at most once."""
+    for may_repeat in (True, False):
+        try:
+            return parent.CreateFolder(stored_name)
+        except vim.fault.DuplicateName as taken:
+            return taken.object
+        except CONNECTION_ERRORS:
+            if not may_repeat:
+                raise
+    return None
 
 
 def _group_folders(tree: Tree, layout: Layout) -> list[Row]:

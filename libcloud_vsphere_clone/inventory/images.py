@@ -59,7 +59,7 @@ def find_image(
     """The row of the image with this id, read afresh with ``IMAGE_PATHS`` and ``extra``.
 
     :raises NotFoundError: no VM has this id, or this user cannot see it.
-    :raises InvalidRequestError: the VM is not in the images folder.
+    :raises InvalidRequestError: the VM is not in the images folder, or vCenter has no configuration of it.
     """
     paths = (*IMAGE_PATHS, *extra)
     row, tree = find_vm_by_uuid(session, "image", image_id, paths, moid=moid, tree_paths=tree_paths)
@@ -69,6 +69,8 @@ def find_image(
             f"VM {tree.path(row)!r} is no image: it is not in the folder {names.images!r}; move it there, or name its "
             "folder with ex_images_folder="
         )
+    if "config.instanceUuid" not in row:
+        raise InvalidRequestError(f"vCenter has no configuration of image {tree.path(row)!r}; repair it in vCenter")
     return row, Found([row], tree, layout)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import AmbiguousNameError, NotFoundError
+from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
 from ..vcenter.rows import Ref, Row
 from .paths import unescape_name
 from .tree import Tree
@@ -17,11 +17,20 @@ class FolderNames:
     :param datacenter: its name; None when there is only one, or only one with the images folder.
     :param images: the images folder, a path below the datacenter's VM folder.
     :param nodes: the folder that holds the group folders, likewise; None means where the images folder is.
+    :raises InvalidRequestError: everything, or every node, would be an image.
     """
 
     datacenter: str | None = None
     images: str = "jclouds-images"
     nodes: str | None = None
+
+    def __post_init__(self) -> None:
+        images, nodes = _tidy(self.images), _tidy(self.nodes or "")
+        if not images:
+            raise InvalidRequestError("ex_images_folder= must name a folder: all in it is protected as images")
+        if f"{nodes}/".startswith(f"{images}/"):
+            raise InvalidRequestError(f"ex_nodes_folder={nodes!r} is in the images folder: its nodes would be images")
+        object.__setattr__(self, "images", images)
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,10 @@ def find_folder(tree: Tree, top: Ref, path: str) -> Ref | None:
             return None
         here = below[0]  # vCenter keeps names unique within a folder
     return here
+
+
+def _tidy(path: str) -> str:
+    return "/".join(step for step in path.split("/") if step)
 
 
 def _datacenters(tree: Tree, name: str | None) -> list[Row]:

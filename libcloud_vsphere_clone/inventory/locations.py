@@ -111,7 +111,10 @@ def find_one(tree: Tree, kind: str, wanted: str, rows: list[Row], *, hint: str =
             known = ", ".join(sorted(str(tree.name(row.ref)) for row in rows)) or "none"
             raise NotFoundError(kind, wanted, f"there are: {known}")
         case many:
-            raise AmbiguousNameError(kind, wanted, [tree.path(row) for row in many], hint or "give its path or id")
+            paths = [tree.path(row) for row in many]
+            if len(set(paths)) < len(paths):
+                paths = [f"{path} ({row.ref.moid})" for path, row in zip(paths, many, strict=True)]
+            raise AmbiguousNameError(kind, wanted, paths, hint or "give its path or id")
 
 
 def _sorted(tree: Tree, rows: list[Row], datacenter: Ref) -> list[Row]:

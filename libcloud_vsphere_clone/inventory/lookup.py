@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from uuid import UUID
+
 from ..errors import NotFoundError, translated
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .tree import TREE_PATHS, Tree
+
+UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
+"""Where a VM tells its id; the second may answer where there is no ``config``."""
 
 
 def find_vm_by_uuid(
@@ -20,7 +26,8 @@ def find_vm_by_uuid(
 ) -> tuple[Row, Tree]:
     """The row of the VM with this instanceUuid, and the tree around it.
 
-    One round trip when ``moid`` is still right, two more otherwise.
+    One round trip when ``moid`` is still right, two more otherwise. A VM without ``config`` may tell no id at all: then
+    the place where it was last seen counts, so that it is not taken for gone.
 
     :param what: ``node`` or ``image``, for the error.
     :param moid: the managed object id it had when last seen.
@@ -29,16 +36,40 @@ def find_vm_by_uuid(
     Source: SearchIndex.FindByUuid with instanceUuid (vSphere Web Services API).
     """
     around = tree_paths or TREE_PATHS
-    hint = Ref("VirtualMachine", moid) if moid else locate_vm(session, instance_uuid)
-    while hint is not None:
-        every = {"VirtualMachine": tuple({"config.instanceUuid": None, **dict.fromkeys(paths)}), **around}
-        rows = fetch_rows(session, every, objects=[hint], everywhere=around)
-        row = rows.get(hint)
-        if row is not None and row.get("config.instanceUuid") == instance_uuid:
+    every = {"VirtualMachine": tuple(dict.fromkeys((*UUID_PATHS, *paths))), **around}
+    for place in _places(session, instance_uuid, moid):
+        rows = fetch_rows(session, every, objects=[place], everywhere=around)
+        row = rows.get(place)
+        if row is not None and (vm_id(row) in (instance_uuid, place.moid) or place.moid == instance_uuid):
             return row, Tree(rows)
-        hint = locate_vm(session, instance_uuid) if hint.moid == moid else None
-        moid = None
     raise NotFoundError(what, instance_uuid, "it was removed, or this user cannot see it")
+
+
+def vm_id(row: Row) -> str:
+    """The id that Libcloud's users know a VM by: its instanceUuid; its managed object id while it has none."""
+    return next((str(row[path]) for path in UUID_PATHS if row.get(path)), row.ref.moid)
+
+
+def has_config(row: Row) -> bool:
+    """Whether vCenter has a configuration of the VM: not of one orphaned, inaccessible, or still being cloned."""
+    return "config.instanceUuid" in row or "config.instanceUuid" in row.unreadable
+
+
+def _places(session: Session, instance_uuid: str, moid: str | None) -> Iterator[Ref]:
+    """Where the VM may be, likeliest first."""
+    known = moid or (None if _is_uuid(instance_uuid) else instance_uuid)
+    if known is not None:
+        yield Ref("VirtualMachine", known)
+    found = locate_vm(session, instance_uuid) if _is_uuid(instance_uuid) else None
+    if found is not None and found.moid != known:
+        yield found
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 def locate_vm(session: Session, instance_uuid: str) -> Ref | None:

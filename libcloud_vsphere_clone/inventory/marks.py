@@ -40,8 +40,8 @@ def read_mark(row: Row, key: str) -> str | None:
 
 
 def is_managed(row: Row) -> bool | None:
-    """Whether this driver made the VM; None when the marks are unreadable for this user."""
-    if {mark_path(ID), "config.instanceUuid"} & row.unreadable:
+    """Whether this driver made the VM; None when the marks are unreadable for this user, or there is no ``config``."""
+    if mark_path(ID) in row.unreadable or "config.instanceUuid" not in row:
         return None
     mark = read_mark(row, ID)
     return mark is not None and mark == row.get("config.instanceUuid")

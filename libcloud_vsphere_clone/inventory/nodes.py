@@ -11,7 +11,7 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from . import marks
 from .layout import FolderNames, Layout, find_layout, group_name
-from .lookup import find_vm_by_uuid
+from .lookup import find_vm_by_uuid, has_config
 from .paths import unescape_name
 from .tree import TREE_PATHS, Tree
 
@@ -23,6 +23,7 @@ NODE_PATHS = (
     "config.template",
     "config.instanceUuid",
     "config.managedBy.extensionKey",
+    "config.ftInfo.role",
     "config.createDate",
     "config.hardware.numCPU",
     "config.hardware.memoryMB",
@@ -35,6 +36,9 @@ NODE_PATHS = (
     "guest.toolsRunningStatus",
 )
 """What a Node needs. Leaf paths only: a whole ``config`` is 3 kB and more of each VM."""
+
+PRIMARY = 1
+"""FaultToleranceConfigInfo.role of the VM that counts; its secondaries have higher ones."""
 
 CONFIGLESS_PATHS = ("summary.config.instanceUuid", "summary.config.template", "summary.config.name")
 """Asked of VMs without ``config`` only: orphaned, inaccessible, or still being cloned."""
@@ -114,6 +118,8 @@ def why_no_node(row: Row, tree: Tree, layout: Layout) -> str | None:
         return "it is a template"
     if is_system_vm(row):
         return "it is a system VM, managed by another product"
+    if int(row.get("config.ftInfo.role") or PRIMARY) > PRIMARY:
+        return "it is the shadow of a fault-tolerant VM"
     if not tree.is_below(row, layout.nodes_folder):
         return "it is not below the nodes folder"
     return None
@@ -130,7 +136,7 @@ def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) 
     :raises InvalidRequestError: the VM has no config, is not managed, or its marks are unreadable.
     """
     what = f"cannot {action} VM {tree.path(row)!r}"
-    if "config.instanceUuid" not in row and "config.instanceUuid" not in row.unreadable:
+    if not has_config(row):
         state = row.get("runtime.connectionState", "unknown")
         raise InvalidRequestError(f"{what}: vCenter has no configuration of it (it is {state}); repair it in vCenter")
     if allow_unmanaged or marks.is_managed(row):
@@ -145,13 +151,8 @@ def _in_group(row: Row, found: Found, group: str | None) -> bool:
 
 
 def _complete_configless(session: Session, machines: list[Row]) -> None:
-    bare = {row.ref: row for row in machines if "config.instanceUuid" not in row}
+    bare = {row.ref: row for row in machines if not has_config(row)}
     if not bare:
         return
     for ref, more in fetch_rows(session, {"VirtualMachine": CONFIGLESS_PATHS}, objects=bare, everywhere=()).items():
         bare[ref].update(more)
-
-
-def vm_id(row: Row) -> str:
-    """The id that Libcloud's users know a VM by: its instanceUuid; its managed object id while it has none."""
-    return str(row.get("config.instanceUuid") or row.get("summary.config.instanceUuid") or row.ref.moid)

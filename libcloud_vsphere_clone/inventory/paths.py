@@ -13,6 +13,7 @@ LONGEST_NAME = 80
 """Characters vCenter takes for the name of a VM, folder or other entity."""
 
 _ESCAPES = {"%": "%25", "/": "%2f", "\\": "%5c"}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPED = re.compile(r"%(25|2f|5c)", re.IGNORECASE)
 
 
@@ -40,4 +41,15 @@ def check_name(name: str, what: str) -> str:
         )
     if any(ord(character) < 32 for character in name):
         raise InvalidRequestError(f"the {what} name {name!r} holds control characters: remove them")
-    return name
+    return check_text(name, f"the {what} name {name!r}")
+
+
+def check_text(text: str, what: str) -> str:
+    """The text itself, when XML can carry it to vCenter.
+
+    :raises InvalidRequestError: it holds control characters, or halves of surrogate pairs.
+    Source: Extensible Markup Language (XML) 1.0, 2.2 Characters.
+    """
+    if _NOT_XML.search(text):
+        raise InvalidRequestError(f"{what} holds control characters: remove them")
+    return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidRequestError, NotFoundError
@@ -24,6 +24,8 @@ class Size:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not self.id or not isinstance(self.id, str):
+            raise InvalidRequestError(f"a size in ex_sizes needs an id that is text, got {self.id!r}")
         for field in ("cpus", "memory_mib", "disk_gib"):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or value < (field != "disk_gib"):
@@ -60,6 +62,8 @@ def build_sizes(ex_sizes: Iterable[SizeLike] | Mapping[str, SizeLike] | None) ->
     if isinstance(ex_sizes, Mapping):
         added = {key: _to_size(value, key) for key, value in ex_sizes.items()}
         return tuple({**{size.id: size for size in DEFAULT_SIZES}, **added}.values())
+    if isinstance(ex_sizes, str) or not isinstance(ex_sizes, Iterable):
+        raise InvalidRequestError(f"ex_sizes must be a list of sizes or a mapping of them, got {ex_sizes!r}")
     sizes = tuple(_to_size(value) for value in ex_sizes)
     if len({size.id for size in sizes}) < len(sizes) or not sizes:
         raise InvalidRequestError("ex_sizes must hold at least one size, and no id twice")
@@ -79,7 +83,9 @@ def find_size(sizes: Iterable[Size], size_id: str) -> Size:
 
 def _to_size(given: SizeLike, key: str | None = None) -> Size:
     if isinstance(given, Size):
-        return given
+        return given if key is None else replace(given, id=key)
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError(f"size {key or given!r} in ex_sizes must be a Size or a mapping, got {given!r}")
     words = dict(given) if key is None else {**given, "id": key}
     unknown = words.keys() - {"id", "cpus", "memory_mib", "disk_gib", "name"}
     missing = {"id", "cpus", "memory_mib"} - words.keys()

@@ -34,7 +34,7 @@ class Tree:
 
     def parent(self, row: Row) -> Ref | None:
         """What the object is in. A VM inside a vApp has no ``parent``: its vApp's folder is where it shows."""
-        for path in ("parent", "parentFolder", "parentVApp"):
+        for path in ("parentFolder", "parent", "parentVApp"):  # a vApp's ``parent`` is a resource pool
             parent: Ref | None = row.get(path)
             if parent is None:
                 continue

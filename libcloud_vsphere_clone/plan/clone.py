@@ -16,7 +16,7 @@ from pyVmomi import vim
 from ..errors import InvalidRequestError
 from ..inventory import marks
 from ..inventory.locations import find_one, list_networks
-from ..inventory.paths import check_name, escape_name
+from ..inventory.paths import check_name, check_text, escape_name
 from ..inventory.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
@@ -62,6 +62,7 @@ class NodeRequest:
         check_name(self.name, "node")
         check_name(self.group, "group")
         _check_metadata(self.metadata)
+        check_text(self.annotation or "", "ex_annotation")
         if isinstance(self.networks, str):
             raise InvalidRequestError(f"ex_networks must be a list of names, got the text {self.networks!r}")
         if not isinstance(self.userdata, str | bytes | None):
@@ -135,9 +136,10 @@ def _check_metadata(metadata: object) -> None:
     if not isinstance(metadata, Mapping):
         raise InvalidRequestError(f"ex_metadata must be a mapping, got {metadata!r}")
     try:
-        json.dumps(dict(metadata))
+        text = json.dumps(dict(metadata), ensure_ascii=False)
     except (TypeError, ValueError) as cause:
         raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
+    check_text(text, "ex_metadata")
 
 
 def _build_config(request: NodeRequest, image: Row, adapter_changes: list[Any]) -> Any:

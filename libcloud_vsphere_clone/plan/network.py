@@ -37,8 +37,8 @@ def adapter_networks(tree: Tree, image: Row) -> list[Ref]:
 def build_adapter_changes(tree: Tree, image: Row, networks: Sequence[Row]) -> list[Any]:
     """Device changes that put the first adapters on ``networks``, one each, and add adapters where there are too few.
 
-    Adapters keep their type, further ones stay as they are, and MAC addresses are left to vCenter: an edited adapter
-    that names none would keep its source's.
+    Adapters keep their type, and further ones stay as they are. MAC addresses are left to vCenter: an edited adapter
+    that names none would keep its source's, and so would one whose address was set by hand.
 
     :raises InvalidRequestError: more networks than a VM can have adapters.
     """
@@ -55,7 +55,8 @@ def build_adapter_changes(tree: Tree, image: Row, networks: Sequence[Row]) -> li
         else:
             like = adapters[0][TYPE_KEY] if adapters else "VirtualVmxnet3"
             changes.append(_change("add", _adapter({TYPE_KEY: like, "key": _NEW_KEY - index}, backing)))
-    return changes
+    by_hand = [adapter for adapter in adapters[len(networks) :] if adapter.get("addressType", "").lower() == "manual"]
+    return changes + [_change("edit", _adapter(a, build_backing(tree, _kept_network(tree, a)))) for a in by_hand]
 
 
 def build_backing(tree: Tree, network: Row) -> Any:
@@ -80,6 +81,16 @@ def build_backing(tree: Tree, network: Row) -> Any:
             )
         case _:
             return card.NetworkBackingInfo(deviceName=network["name"], network=to_managed(network.ref))
+
+
+def _kept_network(tree: Tree, adapter: dict[str, Any]) -> Row:
+    ref = _network_of(tree, adapter.get("backing", {}))
+    if ref is None or ref not in tree.rows:
+        raise InvalidRequestError(
+            f"an adapter of the image has the MAC address {adapter.get('macAddress')} set by hand, and its network is "
+            "not visible, so the clone cannot be given another; name a network for each adapter with ex_networks="
+        )
+    return tree.rows[ref]
 
 
 def _network_of(tree: Tree, backing: dict[str, Any]) -> Ref | None:

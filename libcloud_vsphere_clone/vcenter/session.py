@@ -162,7 +162,7 @@ def _negotiate_version(stub: VcenterStub) -> str:
 
     Source: vimServiceVersions.xml (vSphere Web Services SDK Programming Guide, "Multiple API versions").
     """
-    status, body = stub.perform("RetrieveServiceContent", lambda: _get(stub, "/sdk/vimServiceVersions.xml"))
+    status, body = _get(stub, "/sdk/vimServiceVersions.xml")  # not repeated: a wrong port is to be told at once
     served = _served_versions(body) if status == 200 else set()
     for version in VmomiSupport.GetServiceVersions("vim25"):
         if VmomiSupport.versionIdMap[version] in served:
