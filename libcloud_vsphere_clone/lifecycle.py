@@ -51,7 +51,8 @@ def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) ->
     for attempt in _listed(result, "attempted"):
         if isinstance(attempt.get("task"), Ref):
             started = session.managed(*attempt["task"])
-            wait_task(session, started, action, timeout_s=timeout_s, asked_by=vm)
+            with _already_is_fine("poweredOn"):
+                wait_task(session, started, action, timeout_s=timeout_s, asked_by=vm)
 
 
 def stop_vm(session: Session, row: Row, *, hard: bool, timeout_s: float) -> None:
@@ -88,13 +89,10 @@ def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
 def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
     """Switch the VM off. Off already is success."""
     action = f"power off {vm.moid}"
-    try:
+    with _already_is_fine("poweredOff"):
         with translated(action):
             task = _sure(session.managed(*vm).PowerOffVM_Task)
         wait_task(session, task, action, timeout_s=timeout_s)
-    except TaskError as failure:
-        if not isinstance(failure.fault, vim.fault.InvalidPowerState):
-            raise
 
 
 def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str]:
@@ -168,6 +166,16 @@ def _destroy(session: Session, vm: Ref, timeout_s: float) -> None:
     with translated(action):
         task = _sure(session.managed(*vm).Destroy_Task)
     wait_task(session, task, action, timeout_s=timeout_s)
+
+
+@contextmanager
+def _already_is_fine(state: str) -> Iterator[None]:
+    """Leave off where the VM is in this power state: someone else was faster."""
+    try:
+        yield
+    except TaskError as failure:
+        if not isinstance(failure.fault, vim.fault.InvalidPowerState) or failure.fault.existingState != state:
+            raise
 
 
 @contextmanager

@@ -123,8 +123,7 @@ class Clone:
         except CONNECTION_ERRORS as lost:
             log.warning("%s: the reply was lost (%s); looking for its task", self.plan.action, type(lost).__name__)
             return self._recover(lost)
-        action, left_s = self.plan.action, self._left_s()
-        result: Ref = wait_task(self.session, self.task, action, timeout_s=left_s, on_progress=on_progress)
+        result: Ref = self._await(self.task, on_progress)
         return result
 
     def undo(self, failure: BaseException) -> None:
@@ -211,11 +210,20 @@ class Clone:
         for method in CLONE_TASKS:
             for task in running_tasks(self.session, self.plan.template, method):
                 try:
-                    wait_task(self.session, task, self.plan.action, timeout_s=self._left_s())
+                    self._await(task)
                 except TaskTimeoutError:
                     raise
                 except VsphereError as other:
                     log.info("a clone of the same image ended: %s", other)
 
-    def _left_s(self) -> float:
-        return max(1.0, self.deadline - time.monotonic())
+    def _await(self, task: Any, on_progress: Progress | None = None) -> Any:
+        """The task's result.
+
+        :raises TaskTimeoutError: not before the deadline.
+        """
+        action, left_s = self.plan.action, max(1.0, self.deadline - time.monotonic())
+        try:
+            return wait_task(self.session, task, action, timeout_s=left_s, on_progress=on_progress)
+        except TaskTimeoutError as late:
+            message = f"could not {action} within {left_s:.0f} s, so it was given up; allow more with ex_timeout_s="
+            raise TaskTimeoutError(message, action=action) from late

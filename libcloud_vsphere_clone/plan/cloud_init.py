@@ -25,6 +25,7 @@ from email import message_from_bytes
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
+from functools import cached_property
 from typing import Any
 
 from passlib.hash import sha512_crypt
@@ -79,6 +80,11 @@ class Login:
     public_keys: tuple[str, ...] = field(default=())
     """authorized_keys lines. Those for root are given to the image's default user as well, as clouds do."""
     password: str | None = field(default=None, repr=False)
+
+    @cached_property
+    def password_hash(self) -> str:
+        """The password as crypt(3) stores it; made once for all nodes that share the login."""
+        return str(sha512_crypt.using(rounds=HASH_ROUNDS).hash(self.password))
 
     def __post_init__(self) -> None:
         if not USER_NAME.fullmatch(self.username):
@@ -153,7 +159,7 @@ def _cloud_config(login: Login) -> dict[str, Any]:
     if login.password:
         # In the list of users it is set before sshd starts. Should this be the image's default user, cloud-init
         # locks it again by the image's own settings; the module of chpasswd then comes later and wins.
-        user["hashed_passwd"] = hashed = _hashed(login.password)
+        user["hashed_passwd"] = hashed = login.password_hash
         entry = {"name": login.username, "password": hashed, "type": "hash"}
         config |= {"chpasswd": {"expire": False, "users": [entry]}, "ssh_pwauth": True}
     return config
@@ -165,7 +171,7 @@ def _root_config(login: Login) -> dict[str, Any]:
         # Not in a list of users: there, a key without a password would lock a password that the image may have.
         config["ssh_authorized_keys"] = list(login.public_keys)
     if login.password:
-        root = {"name": "root", "lock_passwd": False, "hashed_passwd": _hashed(login.password)}
+        root = {"name": "root", "lock_passwd": False, "hashed_passwd": login.password_hash}
         config |= {
             "users": ["default", root],
             "ssh_pwauth": True,
@@ -174,10 +180,6 @@ def _root_config(login: Login) -> dict[str, Any]:
             ],
         }
     return config
-
-
-def _hashed(password: str) -> str:
-    return str(sha512_crypt.using(rounds=HASH_ROUNDS).hash(password))
 
 
 # What the caller says
