@@ -9,11 +9,12 @@ when they are first used.
 The code, in the order in which it is best read:
 
 1. ``compute``    Libcloud's verbs; each unpacks, calls one of the rooms below, and converts the answer;
-                  beside it ``connect``, its constructor's parameters, and ``deployment``, scripts over SSH
+                  beside it ``connect``, its constructor's parameters, ``group``, the verbs for many nodes, and
+                  ``deployment``, ``scripts``, what runs in one node and in many over SSH
 2. ``inventory``  what is there: images, nodes, groups, locations, found in rows
 3. ``plan``       what to ask for: placement, hardware, networks, cloud-init, as vim specs; pure
-4. ``provision``  plans become running nodes; what failed is undone
-5. ``lifecycle``  nodes are started, stopped, rebooted, destroyed
+4. ``provision``  plans become running nodes, one or many; what failed is undone
+5. ``clones``, ``lifecycle``  one clone's life; nodes are started, stopped, rebooted, destroyed
 6. ``vcenter``    the only code with a socket to vCenter: session, TLS, bulk reads, tasks
 7. ``guest``      what happens inside a node: keys, addresses, SSH
 8. ``convert``    rows become Node, NodeImage, NodeSize, NodeLocation; pure
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         AmbiguousNameError,
         AuthenticationError,
         ConnectionFailedError,
+        GroupError,
         InvalidRequestError,
         LabError,
         NameInUseError,
@@ -46,11 +48,13 @@ if TYPE_CHECKING:
         VsphereError,
     )
     from .lab import Lab
+    from .scripts import ScriptResult
 
 __all__ = [
     "AmbiguousNameError",
     "AuthenticationError",
     "ConnectionFailedError",
+    "GroupError",
     "InvalidRequestError",
     "Lab",
     "LabError",
@@ -58,6 +62,7 @@ __all__ = [
     "NoPlacementError",
     "NotFoundError",
     "NotPermittedError",
+    "ScriptResult",
     "TaskError",
     "TaskTimeoutError",
     "VsphereCloneNodeDriver",
@@ -67,7 +72,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_HOMES = {"Lab": ".lab", "VsphereCloneNodeDriver": ".compute"}
+_HOMES = {"Lab": ".lab", "ScriptResult": ".scripts", "VsphereCloneNodeDriver": ".compute"}
 """{public name: its module}; the rest are errors."""
 
 

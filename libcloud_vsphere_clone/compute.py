@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import ipaddress
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from libcloud.common.base import ConnectionUserAndKey
-from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment
 
 from . import connect, convert, deployment, lifecycle
-from .convert import VsphereDatastore, VsphereGroup, VsphereNetwork
-from .errors import InvalidRequestError, NotFoundError
+from .errors import NotFoundError
+from .group import GroupVerbs
 from .guest.ready import connect_when_ready
 from .guest.running import wait_running
-from .inventory import groups, images, locations, nodes, sizes
-from .inventory.layout import FolderNames, find_layout
-from .plan.clone import NodeRequest
-from .plan.hardware import Hardware
+from .inventory import nodes, sizes
+from .inventory.layout import FolderNames
+from .listing import NodeListing
 from .provision import Provisioner
+from .request import CLONE_TIMEOUT_S, CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of
+from .seeing import SeeingVerbs
 from .vcenter.rows import Ref, Row
 from .vcenter.tasks import Progress
 
 TASK_TIMEOUT_S = 600.0
 """Seconds for a task that should be quick: power, reconfigure, destroy."""
 
-CLONE_TIMEOUT_S = 3600.0
-"""Seconds for a full clone of a large disk over a slow datastore."""
 
-
-class VsphereCloneNodeDriver(NodeDriver):
+class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
     """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
 
     Making the driver connects: it checks the certificate, the product and the password, in this order.
@@ -94,6 +91,8 @@ class VsphereCloneNodeDriver(NodeDriver):
         )
         super().__init__(key, secret, secure, host, port, api_version, region)  # type: ignore[no-untyped-call]
         self._session = connect.open_session(endpoint)
+        self.ex_vcenter_id = str(self._session.content.about.instanceUuid)
+        self._listing = NodeListing(self._session, self._names)
 
     def __enter__(self) -> VsphereCloneNodeDriver:
         return self
@@ -107,75 +106,6 @@ class VsphereCloneNodeDriver(NodeDriver):
     def close(self) -> None:
         """Log out. It also happens when the driver is forgotten and when the interpreter exits."""
         self._session.close()
-
-    # Seeing
-
-    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
-        """The images: templates and VMs in the images folder and below. Every location can use every image."""
-        found = images.fetch_images(self._session, self._names)
-        return [convert.to_image(row, found, self) for row in found.rows]
-
-    def get_image(self, image_id: str) -> NodeImage:
-        """The image with this id.
-
-        :raises NotFoundError: there is none.
-        """
-        row, found = images.find_image(self._session, self._names, image_id)
-        return convert.to_image(row, found, self)
-
-    def ex_get_image_by_name(self, name: str) -> NodeImage:
-        """The one image of this name or path below the images folder."""
-        row, found = images.find_image_by_name(self._session, self._names, name)
-        return convert.to_image(row, found, self)
-
-    def list_locations(self) -> list[NodeLocation]:
-        """The clusters and stand-alone hosts of the datacenter."""
-        tree = locations.fetch_places(self._session)
-        layout = find_layout(tree, self._names)
-        return [convert.to_location(row, tree, self) for row in locations.list_clusters(tree, layout.datacenter)]
-
-    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
-        """The catalogue of sizes; nothing is asked of vCenter. Disk 0 keeps the image's."""
-        return [convert.to_size(size, self) for size in self._sizes]
-
-    def list_nodes(self, *, ex_group: str | None = None, **kwargs: Any) -> list[Node]:
-        """The nodes: VMs below the nodes folder that are no images, templates or system VMs.
-
-        :param ex_group: only those in this group.
-        """
-        connect.check_words(kwargs, "list_nodes")
-        found = nodes.fetch_nodes(self._session, self._names)
-        catalogue = self.list_sizes()
-        listed = [convert.to_node(row, found, self, catalogue) for row in found.rows]
-        return [node for node in listed if ex_group is None or node.extra["group"] == ex_group]
-
-    def ex_get_node(self, node_id: str | None = None, *, name: str | None = None, ex_group: str | None = None) -> Node:
-        """The one node with this id, or of this name (in this group, if given).
-
-        :raises NotFoundError: there is none.
-        :raises AmbiguousNameError: several have the name.
-        """
-        if (node_id is None) == (name is None):
-            raise InvalidRequestError("ex_get_node takes either an id or name=")
-        if node_id is not None:
-            return self._to_node(*nodes.find_node(self._session, self._names, node_id))
-        return self._to_node(*nodes.find_node_by_name(self._session, self._names, str(name), ex_group))
-
-    def ex_list_groups(self) -> list[VsphereGroup]:
-        """The groups, with their nodes counted."""
-        return [convert.to_group(group) for group in groups.fetch_groups(self._session, self._names)]
-
-    def ex_list_networks(self) -> list[VsphereNetwork]:
-        """The networks that adapters can be on."""
-        tree = locations.fetch_places(self._session)
-        rows = locations.list_networks(tree, find_layout(tree, self._names).datacenter)
-        return [convert.to_network(row, tree) for row in rows]
-
-    def ex_list_datastores(self) -> list[VsphereDatastore]:
-        """The datastores."""
-        tree = locations.fetch_places(self._session)
-        rows = locations.list_datastores(tree, find_layout(tree, self._names).datacenter)
-        return [convert.to_datastore(row, tree) for row in rows]
 
     # Creating
 
@@ -219,29 +149,26 @@ class VsphereCloneNodeDriver(NodeDriver):
         :param ex_on_progress: called with vCenter's percentage.
         :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
-        request = NodeRequest(
-            id=str(uuid.uuid4()),
-            name=name,
-            group=ex_group,
-            size_id=_id_of(size, "size", "list_sizes()") or "",
-            hardware=self._hardware(size, ex_cpus, ex_memory_mib, ex_disk_gib),
-            location=_id_of(location, "location", "list_locations()"),
-            datastore=ex_datastore,
-            resource_pool=ex_resource_pool,
-            networks=ex_networks,
-            login=convert.to_login(auth, ex_username),
-            generated_password=bool(getattr(auth, "generated", False)),
-            userdata=ex_userdata,
-            metadata=ex_metadata or {},
-            annotation=ex_annotation,
-            power_on=ex_power_on,
-        )
+        options: CreateOptions = {
+            "ex_datastore": ex_datastore,
+            "ex_resource_pool": ex_resource_pool,
+            "ex_networks": ex_networks,
+            "ex_cpus": ex_cpus,
+            "ex_memory_mib": ex_memory_mib,
+            "ex_disk_gib": ex_disk_gib,
+            "ex_metadata": ex_metadata,
+            "ex_userdata": ex_userdata,
+            "ex_username": ex_username,
+            "ex_annotation": ex_annotation,
+            "ex_power_on": ex_power_on,
+            "ex_timeout_s": ex_timeout_s,
+        }
+        request = build_request(self._sizes, name, ex_group, size, location, auth, options)
+        timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
+        tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
         provisioner = Provisioner(self._session, self._names)
-        image_id = _id_of(image, "image", "list_images()")
-        if image_id is None:
-            raise InvalidRequestError("create_node needs an image; take one of list_images()")
-        plan, found = provisioner.plan(request, image_id, image_moid=_moid(image))
-        return self._to_node(*provisioner.create(plan, found, timeout_s=ex_timeout_s, on_progress=ex_on_progress))
+        plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
+        return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
 
     def deploy_node(
         self,
@@ -270,7 +197,6 @@ class VsphereCloneNodeDriver(NodeDriver):
         :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
         :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
         """
-        _chooser(ssh_interface, True)  # refused before there is a node
         access = deployment.build_access(
             auth, ssh_key, ssh_key_password, [ssh_username, *(ssh_alternate_usernames or [])], ssh_port, ssh_timeout
         )
@@ -300,6 +226,7 @@ class VsphereCloneNodeDriver(NodeDriver):
             vSphere networks are private; ``private_ips`` takes only these.
         :param wait_period: not needed: nothing is polled. Nor is ``ex_list_nodes_kwargs``.
         :raises TaskTimeoutError: some have no address in time; it says what they last reported.
+        :raises TaskError: one is powered off, or asks a question in vCenter.
         """
         refs = [self._ref(node) for node in nodes]
         addresses = wait_running(self._session, refs, _chooser(ssh_interface, force_ipv4), timeout_s=timeout)
@@ -341,7 +268,9 @@ class VsphereCloneNodeDriver(NodeDriver):
         """
         try:
             row, _ = self._find(node, "destroy", kwargs, lifecycle.DISK_PATHS)
-        except NotFoundError:
+        except NotFoundError as gone:
+            if gone.kind != "node":
+                raise  # it is its surroundings that cannot be seen
             return True
         lifecycle.destroy_node_vm(self._session, row, timeout_s=TASK_TIMEOUT_S)
         return True
@@ -352,7 +281,7 @@ class VsphereCloneNodeDriver(NodeDriver):
         self, node: Node, action: str, words: Mapping[str, Any], extra: tuple[str, ...] = ()
     ) -> tuple[Row, nodes.Found]:
         connect.check_words(words, f"{action}_node")
-        row, found = nodes.find_node(self._session, self._names, str(node.id), moid=_moid(node), extra=extra)
+        row, found = nodes.find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
         nodes.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
 
@@ -360,51 +289,17 @@ class VsphereCloneNodeDriver(NodeDriver):
         """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors."""
         return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=timeout)
 
-    def _to_node(self, row: Row, found: nodes.Found) -> Node:
-        return convert.to_node(row, found, self, self.list_sizes())
-
     def _read_nodes(self, refs: Sequence[Ref]) -> list[Node]:
         found = nodes.fetch_some(self._session, self._names, refs)
         return [self._to_node(row, found) for row in found.rows]
 
     def _ref(self, node: Node) -> Ref:
-        moid = _moid(node)
+        moid = moid_of(node)
         return Ref("VirtualMachine", moid) if moid else nodes.find_node(self._session, self._names, str(node.id))[0].ref
-
-    def _hardware(
-        self, size: NodeSize | None, cpus: int | None, memory_mib: int | None, disk_gib: int | None
-    ) -> Hardware:
-        """The hardware that a size and single wishes make; the wishes win. A size is known by its id."""
-        if size is None:
-            return Hardware(cpus, memory_mib, disk_gib)
-        known = sizes.find_size(self._sizes, size.id)
-        return Hardware(
-            known.cpus if cpus is None else cpus,
-            known.memory_mib if memory_mib is None else memory_mib,
-            (known.disk_gib or None) if disk_gib is None else disk_gib,
-        )
-
-
-def _id_of(thing: NodeSize | NodeImage | NodeLocation | None, what: str, listing: str) -> str | None:
-    """The id of a Libcloud object; None stays None.
-
-    :raises InvalidRequestError: it is something else, such as the name of one.
-    """
-    if thing is None:
-        return None
-    if not isinstance(thing, NodeSize | NodeImage | NodeLocation):
-        raise InvalidRequestError(f"{what} must be one of {listing}, got {thing!r}")
-    return str(thing.id)
-
-
-def _moid(thing: Node | NodeImage) -> str | None:
-    """Where the thing was last seen; callers pass half-filled objects."""
-    return (thing.extra or {}).get("moid")
 
 
 def _chooser(ssh_interface: str, force_ipv4: bool) -> Callable[[list[str], list[str]], list[str]]:
-    if ssh_interface not in ("public_ips", "private_ips"):
-        raise InvalidRequestError(f"ssh_interface must be public_ips or private_ips, got {ssh_interface!r}")
+    deployment.check_ssh_interface(ssh_interface)
 
     def usable(addresses: list[str]) -> list[str]:
         return [a for a in addresses if not force_ipv4 or ipaddress.ip_address(a).version == 4]

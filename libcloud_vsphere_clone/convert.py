@@ -65,8 +65,11 @@ class VsphereDatastore:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def to_node(row: Row, found: Found, driver: NodeDriver, sizes: Iterable[NodeSize]) -> Node:
-    """The Node of a VM's row, read with ``NODE_PATHS``."""
+def to_node(row: Row, found: Found, driver: NodeDriver, sizes: Iterable[NodeSize], *, full: bool = False) -> Node:
+    """The Node of a VM's row, read with ``NODE_PATHS``.
+
+    :param full: tell also what ``FULL_PATHS`` read.
+    """
     public, private = own_addresses(row.get("guest.net") or [])
     size_id = marks.read_mark(row, marks.SIZE)
     return Node(
@@ -76,9 +79,9 @@ def to_node(row: Row, found: Found, driver: NodeDriver, sizes: Iterable[NodeSize
         public_ips=public,
         private_ips=private,
         driver=driver,
-        size=next((size for size in sizes if size.id == size_id), None),
+        size=next((size for size in sizes if size.id == size_id), None) if size_id else None,
         created_at=_to_datetime(row.get("config.createDate")),
-        extra=_node_extra(row, found),
+        extra={**_node_extra(row, found), **_of_vcenter(driver), **(_full_extra(row) if full else {})},
     )
 
 
@@ -106,6 +109,7 @@ def to_image(row: Row, found: Found, driver: NodeDriver) -> NodeImage:
         "description": row.get("config.annotation"),
         "power_state": row.get("runtime.powerState"),
         **_where(row, tree),
+        **_of_vcenter(driver),
     }
     return NodeImage(id=vm_id(row), name=unescape_name(row["name"]), driver=driver, extra=extra)
 
@@ -199,6 +203,19 @@ def _node_extra(row: Row, found: Found) -> dict[str, Any]:
         "connection_state": row.get("runtime.connectionState"),
         **_where(row, found.tree),
     }
+
+
+def _full_extra(row: Row) -> dict[str, Any]:
+    return {
+        "description": row.get("config.annotation"),
+        "guest_os": row.get("config.guestFullName"),
+        "disks_gib": [disk_capacity_kib(disk) / KIB_PER_GIB for disk in list_devices(row, "VirtualDisk")],
+    }
+
+
+def _of_vcenter(driver: NodeDriver) -> dict[str, Any]:
+    """Which vCenter the ids hold for: its ``about.instanceUuid``."""
+    return {"vcenter": getattr(driver, "ex_vcenter_id", None)}
 
 
 def _where(row: Row, tree: Tree) -> dict[str, Any]:

@@ -66,6 +66,12 @@ def build_access(
     return Access(auth, usernames, port, timeout_s, keys, password)
 
 
+def check_ssh_interface(ssh_interface: str) -> None:
+    """:raises InvalidRequestError: it is neither of Libcloud's words."""
+    if ssh_interface not in ("public_ips", "private_ips"):
+        raise InvalidRequestError(f"ssh_interface must be public_ips or private_ips, got {ssh_interface!r}")
+
+
 @dataclass(frozen=True)
 class Deployer:
     """One ``deploy_node``.
@@ -82,6 +88,7 @@ class Deployer:
     destroy_on_failure: bool
 
     def __post_init__(self) -> None:
+        check_ssh_interface(self.ssh_interface)
         if not callable(getattr(self.deploy, "run", None)):
             raise InvalidRequestError(f"deploy must be a Deployment, such as ScriptDeployment; got {self.deploy!r}")
 
@@ -94,26 +101,27 @@ class Deployer:
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            node = self._deploy(node)
+            node = self.deploy_to(node)
         except Exception as failure:
             self._unregister(at_exit_func)
             error = DeploymentError(node=node, original_exception=failure, driver=self.driver)
             if self.destroy_on_failure:
-                self._destroy(node, error)
+                self.destroy(node, error)
             raise error from failure
         except BaseException as interrupt:
             if at_exit_func is None:  # else the caller has said what shall become of the node
-                self._destroy(node, interrupt)
+                self.destroy(node, interrupt)
             raise
         self._unregister(at_exit_func)
         return node
 
-    def _deploy(self, node: Node) -> Node:
+    def deploy_to(self, node: Node) -> Node:
+        """The node, once it runs, lets us in, and ``deploy`` has run in it."""
+        self._tell_password(node)  # also of one whose deployment fails
         [(node, addresses)] = self.driver.wait_until_running(
             [node], timeout=self.timeout_s, ssh_interface=self.ssh_interface
         )
-        if self.access.generated_password:
-            node.extra["password"] = self.access.generated_password
+        self._tell_password(node)
         client = connect_when_ready(
             lambda username: self._client(addresses[0], username), self.access.usernames, deadline_s=self.timeout_s
         )
@@ -122,6 +130,10 @@ class Deployer:
         finally:
             client.close()
         return node
+
+    def _tell_password(self, node: Node) -> None:
+        if self.access.generated_password:
+            node.extra["password"] = self.access.generated_password
 
     def _client(self, address: str, username: str) -> GuestSSHClient:
         return GuestSSHClient(
@@ -133,14 +145,19 @@ class Deployer:
             timeout=self.access.timeout_s,
         )
 
-    def _destroy(self, node: Node, cause: BaseException) -> None:
+    def destroy(self, node: Node, cause: BaseException) -> None:
         """Remove the node; if that fails, the error says that it remains."""
         try:
             self.driver.destroy_node(node)
         except Exception as failure:
-            cause.add_note(f"node {node.name!r} ({node.id}) remains: {failure}")
+            cause.add_note(f"{remains(node)}: {failure}")
 
     @staticmethod
     def _unregister(at_exit_func: Callable[..., Any] | None) -> None:
         if at_exit_func:
             atexit.unregister(at_exit_func)
+
+
+def remains(node: Node) -> str:
+    """What to say of a node that should be gone."""
+    return f"node {node.name!r} ({node.id}) remains"

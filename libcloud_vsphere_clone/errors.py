@@ -12,6 +12,7 @@ why it failed and what to try. Never talks to vCenter.
     ├ AmbiguousNameError                .kind .name .paths
     ├ NameInUseError                    .name
     ├ NoPlacementError                  .rejected: ((candidate, reason), …)
+    ├ GroupError                        .nodes .errors: {name: error}; some of a group's nodes failed
     ├ LabError                          the embedded lab could not be built or started
     └ TaskError                         .action .target
       └ TaskTimeoutError                also TimeoutError
@@ -19,9 +20,10 @@ why it failed and what to try. Never talks to vCenter.
 
 from __future__ import annotations
 
+import copy
 import http.client
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from xml.parsers.expat import ExpatError
@@ -32,6 +34,7 @@ __all__ = [
     "AmbiguousNameError",
     "AuthenticationError",
     "ConnectionFailedError",
+    "GroupError",
     "InvalidRequestError",
     "LabError",
     "NameInUseError",
@@ -42,11 +45,16 @@ __all__ = [
     "TaskTimeoutError",
     "VsphereError",
     "error_from",
+    "error_of",
     "translated",
 ]
 
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (OSError, http.client.HTTPException, ExpatError)
 """What a broken connection can surface as through pyVmomi: a reply cut short is an ExpatError."""
+
+
+MOST_REASONS = 5
+"""Failures of a group that its message lists; ``errors`` has all."""
 
 
 class VsphereError(LibcloudError):
@@ -139,6 +147,36 @@ class NoPlacementError(VsphereError):
         self.rejected = tuple(rejected)
 
 
+class GroupError(VsphereError):
+    """Some nodes of a group failed and the others did not; each failure says why.
+
+    :param nodes: the nodes that are as they were to be. They hold a live driver, so a pickled error has none.
+    :param errors: ``{node name: error}``; a DeploymentError has its node, which is there. Of errors that are not of
+        this tree a pickled one keeps the text.
+    """
+
+    def __init__(self, message: str, nodes: Sequence[Any], errors: Mapping[str, Exception]) -> None:
+        reasons = "; ".join(f"{name}: {_reason(error)}" for name, error in list(errors.items())[:MOST_REASONS])
+        more = f"; and {len(errors) - MOST_REASONS} more" if len(errors) > MOST_REASONS else ""
+        super().__init__(f"{message}{_sentence(reasons + more)}")
+        self.nodes = list(nodes)
+        self.errors = dict(errors)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        rebuild, (kind, state) = super().__reduce__()
+        portable = {
+            name: error if isinstance(error, VsphereError) else VsphereError(_reason(error))
+            for name, error in self.errors.items()
+        }
+        return rebuild, (kind, {**state, "nodes": [], "errors": portable})
+
+
+def _reason(error: Exception) -> str:
+    """What an error says; of Libcloud's DeploymentError, what the error that it wraps says."""
+    cause = getattr(error, "original_error", None) or error
+    return str(cause) or type(cause).__name__
+
+
 class LabError(VsphereError):
     """The embedded lab could not be built, started or controlled."""
 
@@ -176,6 +214,14 @@ def translated(action: str, target: str = "") -> Iterator[None]:
         if error is None:
             raise
         raise error from cause
+
+
+def error_of(action: str, cause: VsphereError) -> VsphereError:
+    """The error of one of several attempts that failed by the same cause, to be raised and noted on by itself."""
+    error = copy.copy(cause)
+    error.message = error.value = f"could not {action}: {cause}"
+    error.args, error.fault, error.__cause__ = (error.message,), cause.fault, cause
+    return error
 
 
 def error_from(cause: object, action: str, target: str = "") -> VsphereError | None:

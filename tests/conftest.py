@@ -10,7 +10,7 @@ import pytest
 
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
-from tests.direct import Direct
+from tests.direct import Create, Direct
 
 pytest_plugins = ["pytester"]
 
@@ -50,6 +50,22 @@ def driver(bare_lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
         for node in made.list_nodes():
             if node.extra["managed"]:
                 made.destroy_node(node)
+
+
+@pytest.fixture
+def create(driver: VsphereCloneNodeDriver) -> Create:
+    """Makes a node of ``debian-12`` in the group ``made`` that stays off, unless told otherwise."""
+    image = driver.ex_get_image_by_name("debian-12")
+    asked = {"ex_power_on": False, "ex_group": "made"}
+    return lambda name, size=None, **kwargs: driver.create_node(name, size, image, **{**asked, **kwargs})
+
+
+@pytest.fixture
+def unharmed(driver: VsphereCloneNodeDriver, direct: Direct) -> Iterator[None]:
+    """After the test all VMs are there that were there before it, and no other."""
+    before = direct.all_vms()
+    yield
+    assert direct.all_vms() == before
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,16 @@ from pyVmomi import SoapStubAdapter, vim, vmodl
 from libcloud_vsphere_clone.lab import Lab
 
 _Collector = vmodl.query.PropertyCollector
+
+Create = Callable[..., Any]
+"""Makes a node: takes its name and what else ``create_node`` takes."""
+
+WRITES = {"CloneVM_Task", "CreateFolder", "ReconfigVM_Task", "PowerOnVM_Task", "Destroy_Task", "Rename_Task"}
+
+
+def writes(lab: Lab) -> dict[str, int]:
+    """The calls since the last reset that change something when a node is made."""
+    return {method: count for method, count in lab.calls().by_method.items() if method in WRITES}
 
 
 class Direct:
@@ -65,6 +76,14 @@ class Direct:
         if self.read(vm, "runtime.powerState") == "poweredOn":
             self.wait(vm.PowerOffVM_Task())
         self.wait(vm.Destroy_Task())
+
+    def all_vms(self) -> set[str]:
+        """The managed object ids of all VMs."""
+        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [vim.VirtualMachine], True)
+        try:
+            return {vm._moId for vm in self.read(view, "view")}
+        finally:
+            view.DestroyView()
 
     def children(self, path: str) -> list[str]:
         """The names of what is in the folder at this path, sorted; none if there is no folder."""

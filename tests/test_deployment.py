@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from libcloud.compute.deployment import (
 from libcloud.compute.types import DeploymentError
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.errors import InvalidRequestError, TaskTimeoutError
+from libcloud_vsphere_clone.errors import InvalidRequestError, TaskError
 from libcloud_vsphere_clone.lab import Lab
 
 pytestmark = pytest.mark.guests
@@ -160,12 +161,24 @@ def test_failed_deployment_keeps_the_node_unless_told_otherwise(driver: VsphereC
     assert _names(driver) == ([] if destroy else [request["name"]])
 
 
-def test_no_address_names_what_the_guest_reported(driver: VsphereCloneNodeDriver) -> None:
+def test_a_node_that_is_off_is_not_waited_for(driver: VsphereCloneNodeDriver) -> None:
     request = _request(driver, ex_power_on=False)
+    started = time.monotonic()
     with pytest.raises(DeploymentError) as caught:
-        driver.deploy_node(deploy=ScriptDeployment("true"), timeout=1, **request)
-    assert isinstance(caught.value.original_error, TaskTimeoutError)
-    assert "poweredOff" in str(caught.value.original_error)
+        driver.deploy_node(deploy=ScriptDeployment("true"), timeout=60, **request)
+    assert time.monotonic() - started < 10
+    assert type(caught.value.original_error) is TaskError
+    assert f"{request['name']!r} is poweredOff; start it with start_node" in str(caught.value.original_error)
+    assert len(caught.value.node.extra["password"]) >= 20
+
+
+def test_a_node_that_is_started_meanwhile_is_waited_for(driver: VsphereCloneNodeDriver) -> None:
+    node = driver.create_node(**_request(driver, ex_power_on=False))
+    starter = threading.Timer(0.5, driver.start_node, (node,))
+    starter.start()
+    [(_, addresses)] = driver.wait_until_running([node], timeout=60)
+    starter.join()
+    assert addresses
 
 
 def test_wait_until_running_takes_many_nodes(driver: VsphereCloneNodeDriver) -> None:

@@ -277,6 +277,18 @@ def test_every_call_that_changes_something_has_its_row(bare_lab: Lab, driver: Vs
     assert {call: methods - listed[call] for call, methods in sent.items() if methods - listed[call]} == {}
 
 
+def test_every_call_for_groups_has_its_row(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
+    listed = {call: {row[1] for row in CHANGES if row[0] == call} for call in {row[0] for row in CHANGES}}
+    image = driver.ex_get_image_by_name("debian-12")
+    bare_lab.reset_calls()
+    driver.ex_create_nodes_in_group("privileged", 3, None, image, ex_max_in_flight=1)
+    sent = set(bare_lab.calls().by_method) - READS
+    assert sent <= listed["create_node"] | listed["ex_create_nodes_in_group"]
+    bare_lab.reset_calls()
+    driver.ex_destroy_group("privileged", ex_remove_folder=True)
+    assert set(bare_lab.calls().by_method) - READS <= listed["ex_destroy_group"]
+
+
 def test_reads_need_what_the_document_says(bare_lab: Lab) -> None:
     bare_lab.reset_calls()
     with bare_lab.driver() as driver:
@@ -287,8 +299,9 @@ def test_reads_need_what_the_document_says(bare_lab: Lab) -> None:
 
 def test_reading_privileges_are_those_that_pyvmomi_knows() -> None:
     kinds = (vmodl.query.PropertyCollector, vim.SearchIndex, vim.view.View, vim.view.ViewManager)
-    others = (vim.SessionManager, vim.ServiceInstance)
+    others = (vim.view.ListView, vim.SessionManager, vim.ServiceInstance)
     known = {info.wsdlName: info.privId for kind in (*kinds, *others) for info in methods_of(kind)}
     listed = {method: row[0].strip("`") for row in table_rows(3) for method in re.findall(r"`(\w+)`", row[2])}
     assert len(listed) > 10
-    assert {method: known[method] for method in listed} == listed
+    assert known["ResetListView"] is None  # pyVmomi says nothing of it; the reference does
+    assert {method: known[method] or "System.View" for method in listed} == listed

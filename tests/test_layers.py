@@ -27,14 +27,24 @@ ARROWS: dict[str, set[str]] = {
     "plan": {"errors", "vcenter.rows", "vcenter.types", "inventory"},
     "guest": {"errors", "vcenter", "inventory", "plan"},
     "lifecycle": {"errors", "vcenter", "inventory"},
-    "provision": {"errors", "vcenter", "inventory", "plan", "guest", "lifecycle"},
+    "clones": {"errors", "vcenter", "inventory", "plan", "lifecycle"},
+    "parallel": set(),
+    "provision": {"errors", "parallel", "vcenter", "inventory", "plan", "lifecycle", "clones"},
     # what Libcloud sees
     "connect": {"errors", "vcenter"},
+    "listing": {"errors", "vcenter", "inventory"},
     "convert": {"errors", "vcenter.rows", "vcenter.types", "inventory", "plan", "guest.addresses", "guest.keys"},
-    "deployment": {"errors", "vcenter", "inventory", "plan", "guest", "provision", "lifecycle", "convert"},
+    "seeing": {"errors", "vcenter", "inventory", "connect", "convert", "listing"},
+    "request": {"errors", "inventory", "plan", "convert"},
+    "deployment": {"errors", "guest"},
+    "scripts": {"errors", "parallel", "deployment"},
+    "group": {
+        *("errors", "vcenter", "inventory", "plan", "lifecycle", "clones", "provision"),
+        *("request", "deployment", "parallel", "scripts"),
+    },
     "compute": {
         *("errors", "vcenter", "inventory", "plan", "guest", "provision", "lifecycle"),
-        *("connect", "convert", "deployment"),
+        *("connect", "convert", "deployment", "group", "listing", "request", "seeing"),
     },
     "storage": {"errors", "vcenter", "inventory", "convert"},
     # the doors
@@ -57,7 +67,10 @@ LIBCLOUD_OBJECTS = (
 )
 """Where Libcloud's own nouns are: Node, NodeImage, Object and so on."""
 
-KNOWS_LIBCLOUD_OBJECTS = {"compute", "storage", "deployment", "convert", "cli"}
+KNOWS_LIBCLOUD_OBJECTS = {
+    *("compute", "group", "listing", "request", "seeing", "storage"),
+    *("deployment", "scripts", "convert", "cli"),
+}
 """The command is in it as a caller of the driver, like anyone else's program."""
 
 PURE = ("plan", "convert", "vcenter.rows", "vcenter.types")

@@ -20,6 +20,10 @@ RUNNING_PATHS = (
     "config.hardware.device",
 )
 
+ON = "poweredOn"
+OFF_FOR_S = 2.0
+"""Seconds after which a VM that was off from the start is not waited for any more."""
+
 Choose = Callable[[list[str], list[str]], list[str]]
 """Picks from public and private addresses those that count."""
 
@@ -30,15 +34,19 @@ def wait_running(session: Session, vms: Sequence[Ref], choose: Choose, *, timeou
     :param timeout_s: seconds for all of them together.
     :raises TaskTimeoutError: some have none in time; it says what each last reported.
     :raises NotFoundError: one was removed.
-    :raises TaskError: one asks a question and waits for an answer.
+    :raises TaskError: one asks a question and waits for an answer, or is powered off.
     Source: GuestInfo.net, VirtualMachine.runtime (vSphere Web Services API).
     """
     rows: dict[Ref, Row | None] = {}
+    seen = False
     with translated(f"wait for {len(vms)} nodes to run"):
         for rows in watch_rows(session, dict.fromkeys(vms, RUNNING_PATHS), timeout_s=timeout_s):
             addresses = {vm: _addresses(vm, rows[vm], choose) for vm in vms}
             if all(addresses.values()):
                 return addresses
+            if not seen:
+                seen = True
+                _check_power(session, [row for row in rows.values() if row is not None], timeout_s)
     late = [_report(row, choose) for row in rows.values() if row is not None and not _addresses(row.ref, row, choose)]
     raise TaskTimeoutError(f"no address within {timeout_s:.0f} s: {'; '.join(late)}", action="wait until running")
 
@@ -49,13 +57,33 @@ def adapter_macs(row: Row) -> list[str]:
     return [device["macAddress"] for device in devices if isinstance(device, dict) and device.get("macAddress")]
 
 
+def _check_power(session: Session, rows: Sequence[Row], timeout_s: float) -> None:
+    """Nobody will start a VM that is off and stays off for a moment: a start, or a reboot, would show in that time.
+
+    :raises TaskError: there is such a VM.
+    """
+    off = {row.ref: row for row in rows if _is_off(row)}
+    paths = dict.fromkeys(off, ("runtime.powerState",))
+    for seen in watch_rows(session, paths, timeout_s=min(OFF_FOR_S, timeout_s)) if off else ():
+        off = {ref: row for ref, row in off.items() if _is_off(seen[ref])}
+        if not off:
+            return
+    if off:
+        states = ", ".join(f"{row.get('name')!r} is {row['runtime.powerState']}" for row in off.values())
+        raise TaskError(f"no address can come: {states}; start it with start_node", action="wait until running")
+
+
+def _is_off(row: Row | None) -> bool:
+    return row is not None and row.get("runtime.powerState", ON) != ON
+
+
 def _addresses(vm: Ref, row: Row | None, choose: Choose) -> list[str]:
     if row is None:
         raise NotFoundError("node", vm.moid, "it was removed while waiting for it")
     question = row.get("runtime.question")
     if question:
         raise TaskError(f"node {row.get('name')!r} asks {question.get('text')!r} and waits; answer it in vCenter")
-    if row.get("runtime.powerState") != "poweredOn":
+    if row.get("runtime.powerState") != ON:
         return []
     return choose(*own_addresses(row.get("guest.net") or [], adapter_macs(row)))
 

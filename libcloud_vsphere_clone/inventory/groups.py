@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from pyVmomi import vim
 
 from ..errors import CONNECTION_ERRORS, InvalidRequestError, NotFoundError, translated
+from ..vcenter.properties import fetch_row, fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
-from .layout import FolderNames, Layout
-from .nodes import Found, fetch_nodes
+from ..vcenter.tasks import wait_task
+from .layout import FolderNames, Layout, find_layout
+from .nodes import NODE_PATHS, Found, fetch_nodes, is_node
 from .paths import check_name, escape_name, unescape_name
-from .tree import Tree
+from .tree import TREE_PATHS, Tree
+
+NAMES_PER_NODE = 64
+"""Names there are at least for each node of a group: then a free one is soon found."""
+
+
+MAY_FILL = ("clone", "createvm", "registervm", "moveinto", "importvapp", "deploy")
+"""What is in TaskInfo.descriptionId, in small letters, of tasks that put VMs into folders."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,79 @@ def ensure_group_folder(session: Session, tree: Tree, layout: Layout, names: Fol
     if not isinstance(made, vim.Folder):
         raise InvalidRequestError(f"{name!r} in the nodes folder is no folder; choose another ex_group=")
     return Ref("Folder", made._moId)
+
+
+def fetch_group(session: Session, names: FolderNames, name: str, extra: tuple[str, ...] = ()) -> tuple[Ref, Found]:
+    """The folder of a group and the nodes directly in it, read with ``NODE_PATHS`` and ``extra``. Two round trips.
+
+    :raises NotFoundError: there is no such group.
+    """
+    tree = Tree(fetch_rows(session, TREE_PATHS))
+    layout = find_layout(tree, names)
+    folder = find_group_folder(tree, layout, name)
+    if folder is None:
+        raise NotFoundError("group", name, "ex_list_groups() shows what there is")
+    rows = fetch_rows(session, {"VirtualMachine": (*NODE_PATHS, *extra), "Folder": ("name",)}, below=folder)
+    inside = [row for row in rows.values() if row.ref.kind == "VirtualMachine" and tree.parent(row) == folder]
+    return folder, Found([row for row in inside if is_node(row, tree, layout)], tree, layout)
+
+
+def fetch_names(session: Session, folder: Ref | None) -> set[str]:
+    """The names of the VMs in a group's folder and below; none while there is no folder. One round trip."""
+    if folder is None:
+        return set()
+    rows = fetch_rows(session, {"VirtualMachine": ("name",), "Folder": ("name",)}, below=folder)
+    return {unescape_name(row.get("name", "")) for ref, row in rows.items() if ref.kind == "VirtualMachine"}
+
+
+def choose_names(group: str, count: int, taken: Collection[str]) -> list[str]:
+    """Names ``<group>-<hex>`` that nobody has: three digits, more where a group is so large that they would run out."""
+    digits = max(3, len(f"{(count + len(taken)) * NAMES_PER_NODE:x}"))
+    chosen: dict[str, None] = {}
+    while len(chosen) < count:
+        name = f"{group}-{secrets.token_hex(digits)[:digits]}"
+        if name not in taken:
+            chosen[name] = None
+    return list(chosen)
+
+
+def remove_group_folder(session: Session, folder: Ref, name: str, *, timeout_s: float) -> None:
+    """Remove a group's folder once it is seen to be empty and no clone or the like is on its way anywhere.
+
+    ``Destroy_Task`` deletes every VM in a folder, also those that this user cannot see: so it is asked for by name
+    only, and never where anything is left.
+
+    :raises InvalidRequestError: something is in it, or may come into it; nothing was removed.
+    Source: Folder.Destroy_Task, TaskManager.recentTask (vSphere Web Services API).
+    """
+    coming = _find_task_that_may_fill(session)
+    if coming:
+        raise InvalidRequestError(
+            f"the folder of group {name!r} is kept: a task {coming} is under way, perhaps into it; try again later"
+        )
+    row = fetch_row(session, folder, ("childEntity",))
+    if row is None:
+        return
+    if row.get("childEntity") or "childEntity" in row.unreadable:
+        raise InvalidRequestError(f"the folder of group {name!r} is kept: it is not empty")
+    action = f"remove the folder of group {name!r}"
+    with translated(action):
+        task = session.managed(*folder).Destroy_Task()
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+def _find_task_that_may_fill(session: Session) -> str | None:
+    """The kind of a task under way that puts a VM somewhere, if there is one: where to, vCenter does not say."""
+    manager = Ref("TaskManager", session.content.taskManager._moId)
+    row = fetch_row(session, manager, ("recentTask",)) or Row(manager)
+    recent = row.get("recentTask") or []
+    paths = {"Task": ("info.descriptionId", "info.state")}
+    infos = fetch_rows(session, paths, objects=recent, everywhere=()).values() if recent else ()
+    for info in infos:
+        kind = str(info.get("info.descriptionId", ""))
+        if info.get("info.state") in ("queued", "running") and any(word in kind.lower() for word in MAY_FILL):
+            return kind
+    return None
 
 
 def _make_folder(parent: Any, stored_name: str) -> Any:

@@ -30,7 +30,7 @@ def mark_path(key: str) -> str:
     return f'config.extraConfig["{key}"].value'
 
 
-NODE_MARKS = tuple(mark_path(key) for key in (ID, GROUP, IMAGE, SIZE, METADATA))
+NODE_MARKS = tuple(mark_path(key) for key in (ID, IMAGE, SIZE, METADATA))
 
 
 def read_mark(row: Row, key: str) -> str | None:
@@ -49,8 +49,9 @@ def is_managed(row: Row) -> bool | None:
 
 def read_metadata(row: Row) -> dict[str, Any]:
     """The caller's metadata; empty when there is none, or someone has put no JSON object there."""
+    text = read_mark(row, METADATA)
     try:
-        metadata = json.loads(read_mark(row, METADATA) or "{}")
+        metadata = json.loads(text) if text else {}
     except ValueError:
         return {}
     return metadata if isinstance(metadata, dict) else {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
-from ..vcenter.properties import fetch_rows
+from ..vcenter.properties import fetch_rows, iterate_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from . import marks
@@ -40,6 +40,14 @@ NODE_PATHS = (
 PRIMARY = 1
 """FaultToleranceConfigInfo.role of the VM that counts; its secondaries have higher ones."""
 
+LISTING_PATHS = {"VirtualMachine": NODE_PATHS, **TREE_PATHS}
+"""What a listing of nodes reads: the VMs, and the tree around them."""
+
+FULL_PATHS = ("config.annotation", "config.guestFullName", "config.hardware.device")
+"""What is told only where it is asked for: devices are 3 kB and more of each VM."""
+
+FULL_LISTING_PATHS = {**LISTING_PATHS, "VirtualMachine": (*NODE_PATHS, *FULL_PATHS)}
+
 CONFIGLESS_PATHS = ("summary.config.instanceUuid", "summary.config.template", "summary.config.name")
 """Asked of VMs without ``config`` only: orphaned, inaccessible, or still being cloned."""
 
@@ -55,12 +63,34 @@ class Found:
 
 def fetch_nodes(session: Session, names: FolderNames) -> Found:
     """Every node, in one round trip (one more when some VM has no ``config``)."""
-    rows = fetch_rows(session, {"VirtualMachine": NODE_PATHS, **TREE_PATHS})
+    return select_nodes(session, names, fetch_rows(session, LISTING_PATHS))
+
+
+def select_nodes(
+    session: Session, names: FolderNames, rows: Mapping[Ref, Row], *, among: Collection[Ref] | None = None
+) -> Found:
+    """The nodes among rows read with ``LISTING_PATHS``; they stay as they are. A round trip if one has no ``config``.
+
+    :param among: only these VMs; default all.
+    """
     tree = Tree(rows)
     layout = find_layout(tree, names)
-    machines = [row for ref, row in rows.items() if ref.kind == "VirtualMachine"]
-    _complete_configless(session, machines)
+    chosen = rows if among is None else (ref for ref in among if ref in rows)
+    machines = _complete_configless(session, [rows[ref] for ref in chosen if ref.kind == "VirtualMachine"])
     return Found([row for row in machines if is_node(row, tree, layout)], tree, layout)
+
+
+def iterate_nodes(session: Session, names: FolderNames) -> Iterator[tuple[Row, Found]]:
+    """Every node as soon as it has arrived, and what to read it by; those without ``config`` come last."""
+    tree = Tree(fetch_rows(session, TREE_PATHS, everywhere=LISTING_PATHS))
+    found = Found([], tree, find_layout(tree, names))
+    bare: list[Row] = []
+    for row in iterate_rows(session, {"VirtualMachine": NODE_PATHS}, everywhere=LISTING_PATHS):
+        if not has_config(row):
+            bare.append(row)
+        elif is_node(row, tree, found.layout):
+            yield row, found
+    yield from ((row, found) for row in _complete_configless(session, bare) if is_node(row, tree, found.layout))
 
 
 def fetch_some(session: Session, names: FolderNames, vms: Sequence[Ref]) -> Found:
@@ -150,9 +180,16 @@ def _in_group(row: Row, found: Found, group: str | None) -> bool:
     return group is None or group_name(found.tree, found.layout, row) == group
 
 
-def _complete_configless(session: Session, machines: list[Row]) -> None:
-    bare = {row.ref: row for row in machines if not has_config(row)}
+def _complete_configless(session: Session, machines: list[Row]) -> list[Row]:
+    """The rows, those without ``config`` with what else can be known of them."""
+    bare = [row.ref for row in machines if not has_config(row)]
     if not bare:
-        return
-    for ref, more in fetch_rows(session, {"VirtualMachine": CONFIGLESS_PATHS}, objects=bare, everywhere=()).items():
-        bare[ref].update(more)
+        return machines
+    more = fetch_rows(session, {"VirtualMachine": CONFIGLESS_PATHS}, objects=bare, everywhere=())
+    return [_completed(row, more[row.ref]) if row.ref in more else row for row in machines]
+
+
+def _completed(row: Row, more: Row) -> Row:
+    both = Row(row.ref, {**row, **more})
+    both.unreadable = row.unreadable | more.unreadable
+    return both

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ..vcenter.rows import Ref, Row
 from .paths import unescape_name
@@ -26,11 +26,16 @@ class Tree:
 
     def __init__(self, rows: Mapping[Ref, Row]) -> None:
         self.rows = rows
+        self._around: dict[Ref | None, tuple[Ref, ...]] = {None: ()}
+        self._paths: dict[tuple[Ref | None, Ref | None], str] = {}
+        self._names: dict[Ref | None, str | None] = {None: None}
 
     def name(self, ref: Ref | None) -> str | None:
         """The object's name as a person wrote it; None when it is not visible."""
-        row = self.rows.get(ref) if ref else None
-        return unescape_name(row["name"]) if row is not None and "name" in row else None
+        if ref not in self._names:
+            row = self.rows.get(ref) if ref else None
+            self._names[ref] = unescape_name(row["name"]) if row is not None and "name" in row else None
+        return self._names[ref]
 
     def parent(self, row: Row) -> Ref | None:
         """What the object is in. A VM inside a vApp has no ``parent``: its vApp's folder is where it shows."""
@@ -42,13 +47,17 @@ class Tree:
             return self.parent(above) if parent.kind == "VirtualApp" and above is not None else parent
         return None
 
-    def ancestors(self, row: Row) -> Iterator[Ref]:
+    def ancestors(self, row: Row) -> tuple[Ref, ...]:
         """The containers around the object, innermost first."""
-        parent = self.parent(row)
-        while parent is not None:
-            yield parent
-            above = self.rows.get(parent)
-            parent = self.parent(above) if above is not None else None
+        return self._chain(self.parent(row))
+
+    def _chain(self, ref: Ref | None) -> tuple[Ref, ...]:
+        """The container and those around it."""
+        if ref is None or ref in self._around:
+            return self._around[ref]
+        above = self.rows.get(ref)
+        self._around[ref] = chain = (ref, *(self.ancestors(above) if above is not None else ()))
+        return chain
 
     def is_below(self, row: Row, folder: Ref | None) -> bool:
         """Whether the object is somewhere in this folder."""
@@ -56,8 +65,15 @@ class Tree:
 
     def path(self, row: Row, below: Ref | None = None) -> str:
         """The inventory path with vCenter's escapes, from ``below`` (not included) or else from the root."""
-        steps = [row.get("name", "")]
-        for ref in self.ancestors(row):
+        parent = self.parent(row)
+        if (parent, below) not in self._paths:
+            self._paths[parent, below] = self._prefix(self._chain(parent), below)
+        name: str = row.get("name", "")
+        return self._paths[parent, below] + name
+
+    def _prefix(self, containers: tuple[Ref, ...], below: Ref | None) -> str:
+        steps = [""]
+        for ref in containers:
             above = self.rows.get(ref)
             if ref == below or above is None or "parent" not in above:
                 break

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyVmomi import vim
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, NoPlacementError
 from ..inventory import marks
 from ..inventory.locations import find_one, list_networks
 from ..inventory.paths import check_name, check_text, escape_name
@@ -24,7 +24,7 @@ from .cloud_init import Login, build_guestinfo
 from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
 from .host_name import build_host_name
 from .network import adapter_networks, build_adapter_changes
-from .placement import Placement, PlacementWish, choose_placement
+from .placement import Placement, PlacementWish, Taken, choose_placement
 
 CLONE_PATHS = ("config.extraConfig", "config.hardware.numCoresPerSocket", "summary.storage.committed")
 """What a clone's plan asks of the image beyond what an image shows."""
@@ -85,11 +85,14 @@ class ClonePlan:
         return f"clone image {self.image_name!r} to node {self.request.name!r} in group {self.request.group!r}"
 
 
-def build_clone_plan(request: NodeRequest, image: Row, tree: Tree, datacenter: Ref) -> ClonePlan:
+def build_clone_plan(
+    request: NodeRequest, image: Row, tree: Tree, datacenter: Ref, taken: Taken | None = None
+) -> ClonePlan:
     """The plan for one node.
 
     :param image: read with ``IMAGE_PATHS`` and ``CLONE_PATHS``.
     :param tree: read with ``PLACE_PATHS``.
+    :param taken: what other clones of the same group take; this one's share is added.
     :raises InvalidRequestError: the image cannot do what is asked.
     :raises NotFoundError, AmbiguousNameError: a name in the request does not lead to exactly one thing.
     :raises NoPlacementError: nothing fits.
@@ -102,14 +105,28 @@ def build_clone_plan(request: NodeRequest, image: Row, tree: Tree, datacenter: R
         resource_pool=request.resource_pool,
         datastore=request.datastore,
         needed_bytes=_needed_bytes(image, request.hardware),
+        memory_bytes=_memory_bytes(image, request.hardware),
         networks=(*(network.ref for network in networks), *kept),
     )
-    placement = choose_placement(tree, datacenter, image, wish)
+    placement = choose_placement(tree, datacenter, image, wish, taken)
     config = _build_config(request, image, build_adapter_changes(tree, image, networks))
     spec = vim.vm.CloneSpec(
         location=_build_location(placement), config=config, powerOn=request.power_on, template=False
     )
     return ClonePlan(request, str(tree.name(image.ref) or image["name"]), image.ref, placement, spec)
+
+
+def build_clone_plans(
+    requests: Iterable[NodeRequest], image: Row, tree: Tree, datacenter: Ref, locations: Sequence[str] = ()
+) -> list[ClonePlan]:
+    """The plans for the nodes of a group, each knowing what those before it take.
+
+    :param locations: filled in this order: the next one only gets what the ones before cannot take. None leaves it to
+        each request.
+    :raises VsphereError: as ``build_clone_plan``; NoPlacementError when the last location is full too.
+    """
+    taken, left = Taken(), list(locations)
+    return [_build_fitting_plan(request, image, tree, datacenter, taken, left) for request in requests]
 
 
 def to_stored_name(plan: ClonePlan) -> str:
@@ -187,10 +204,27 @@ def _build_guestinfo(request: NodeRequest, image: Row) -> dict[str, str]:
     return {}
 
 
+def _build_fitting_plan(
+    request: NodeRequest, image: Row, tree: Tree, datacenter: Ref, taken: Taken, left: list[str]
+) -> ClonePlan:
+    """The plan in the first location that still has room; full ones are taken off the list."""
+    while len(left) > 1:
+        try:
+            return build_clone_plan(replace(request, location=left[0]), image, tree, datacenter, taken)
+        except NoPlacementError:
+            del left[0]
+    location = left[0] if left else request.location
+    return build_clone_plan(replace(request, location=location), image, tree, datacenter, taken)
+
+
 def _needed_bytes(image: Row, hardware: Hardware) -> int:
     """Room on the datastore: what the image takes now, what its disk grows, and a swap file as large as its memory."""
-    memory_mib = hardware.memory_mib or int(image.get("config.hardware.memoryMB") or 0)
-    return int(image.get("summary.storage.committed") or 0) + growth_bytes(image, hardware) + memory_mib * MIB
+    committed = int(image.get("summary.storage.committed") or 0)
+    return committed + growth_bytes(image, hardware) + _memory_bytes(image, hardware)
+
+
+def _memory_bytes(image: Row, hardware: Hardware) -> int:
+    return (hardware.memory_mib or int(image.get("config.hardware.memoryMB") or 0)) * MIB
 
 
 def _build_location(placement: Placement) -> Any:

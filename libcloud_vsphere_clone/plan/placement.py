@@ -7,9 +7,9 @@ Source: VirtualMachineRelocateSpec.host, .pool, .datastore (vSphere Web Services
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import NoPlacementError, NotFoundError
 from ..inventory.locations import find_one, list_clusters, list_datastores, list_resource_pools, pool_path
@@ -27,6 +27,7 @@ class PlacementWish:
     :param resource_pool: by name, path below the root pool, or id; None: the root pool.
     :param datastore: by name, path or id; None: the image's own if it can be, else the one with most free space.
     :param needed_bytes: room that the clone takes on the datastore.
+    :param memory_bytes: memory that it will have.
     :param networks: networks that the chosen hosts must have.
     """
 
@@ -34,6 +35,7 @@ class PlacementWish:
     resource_pool: str | None = None
     datastore: str | None = None
     needed_bytes: int = 0
+    memory_bytes: int = 0
     networks: tuple[Ref, ...] = ()
 
 
@@ -47,9 +49,16 @@ class Placement:
     host: Ref | None
 
 
-def choose_placement(tree: Tree, datacenter: Ref, image: Row, wish: PlacementWish) -> Placement:
+class Taken(Counter[Ref]):
+    """What clones that are planned but not made yet will take: bytes by datastore, bytes of memory by host."""
+
+
+def choose_placement(
+    tree: Tree, datacenter: Ref, image: Row, wish: PlacementWish, taken: Taken | None = None
+) -> Placement:
     """The placement of a clone of ``image``.
 
+    :param taken: what other clones of the same request take; this one's share is added.
     :raises NotFoundError: a wish names nothing that is there.
     :raises AmbiguousNameError: it names several.
     :raises NoPlacementError: nothing fits; ``rejected`` has every candidate and why.
@@ -57,9 +66,14 @@ def choose_placement(tree: Tree, datacenter: Ref, image: Row, wish: PlacementWis
     cluster = _choose_cluster(tree, datacenter, image, wish.location)
     pool = _choose_pool(tree, cluster, wish.resource_pool)
     hosts = _usable_hosts(tree, cluster, wish.networks)
-    datastore = _choose_datastore(tree, datacenter, image, hosts, wish)
+    taken = Taken() if taken is None else taken
+    datastore = _choose_datastore(tree, datacenter, image, hosts, wish, taken)
     reaching = [host for host in hosts if datastore.ref in host.get("datastore", [])]
-    return Placement(cluster.ref, pool, datastore.ref, None if _is_placed_by_vsphere(cluster) else _roomiest(reaching))
+    host = None if _is_placed_by_vsphere(cluster) else _roomiest(reaching, taken)
+    taken[datastore.ref] += wish.needed_bytes
+    if host is not None:
+        taken[host] += wish.memory_bytes
+    return Placement(cluster.ref, pool, datastore.ref, host)
 
 
 def is_drs_automatic(cluster: Row) -> bool:
@@ -105,7 +119,12 @@ def _has_network(network: Ref) -> Callable[[Row], bool]:
     return lambda host: network in host.get("network", [])
 
 
-def _choose_datastore(tree: Tree, datacenter: Ref, image: Row, hosts: list[Row], wish: PlacementWish) -> Row:
+def _choose_datastore(
+    tree: Tree, datacenter: Ref, image: Row, hosts: list[Row], wish: PlacementWish, taken: Taken
+) -> Row:
+    def free_bytes(store: Row) -> int:
+        return int(store.get("summary.freeSpace", 0)) - taken[store.ref]
+
     candidates = list_datastores(tree, datacenter)
     own = image.get("datastore", [])
     if wish.datastore is not None:
@@ -115,13 +134,10 @@ def _choose_datastore(tree: Tree, datacenter: Ref, image: Row, hosts: list[Row],
         (lambda store: store.ref in reachable, "no usable host of the location reaches it"),
         (lambda store: store.get("summary.accessible") is not False, "it is not accessible"),
         (lambda store: store.get("summary.maintenanceMode", "normal") == "normal", "it is in maintenance mode"),
-        (
-            lambda store: store.get("summary.freeSpace", 0) >= wish.needed_bytes,
-            f"less than {_gib(wish.needed_bytes)} free",
-        ),
+        (lambda store: free_bytes(store) >= wish.needed_bytes, f"less than {_gib(wish.needed_bytes)} free"),
     ]
     fitting = _filtered(tree, candidates, checks, "no datastore can take the clone")
-    return max(fitting, key=lambda store: (store.ref in own, store.get("summary.freeSpace", 0)))
+    return max(fitting, key=lambda store: (store.ref in own, free_bytes(store)))
 
 
 Check = tuple[Callable[[Row], bool], str]
@@ -143,13 +159,14 @@ def _is_placed_by_vsphere(cluster: Row) -> bool:
     return cluster.ref.kind == "ComputeResource" or is_drs_automatic(cluster)
 
 
-def _roomiest(hosts: list[Row]) -> Ref:
+def _roomiest(hosts: list[Row], taken: Taken) -> Ref:
     """The host with most free memory: a fair first place where nothing balances later."""
 
-    def free_mib(host: Row) -> Any:
-        return host.get("summary.hardware.memorySize", 0) // MIB - host.get("summary.quickStats.overallMemoryUsage", 0)
+    def free_bytes(host: Row) -> int:
+        used_bytes = int(host.get("summary.quickStats.overallMemoryUsage", 0)) * MIB
+        return int(host.get("summary.hardware.memorySize", 0)) - used_bytes - taken[host.ref]
 
-    return max(hosts, key=free_mib).ref
+    return max(hosts, key=free_bytes).ref
 
 
 def _gib(size_bytes: int) -> str:

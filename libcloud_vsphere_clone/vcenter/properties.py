@@ -6,14 +6,16 @@ No property is ever read through a pyVmomi object's attribute: that is a round t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
 from pyVmomi import VmomiSupport, vim, vmodl
 
 from ..errors import NotFoundError, translated
-from .rows import Page, Ref, Reply, Row, read_page
+from .pages import Page, PageReader, read_page
+from .rows import Ref, Reply, Row
 from .session import Session
 from .types import vim_type
 
@@ -65,6 +67,33 @@ def fetch_row(session: Session, ref: Ref, paths: Sequence[str]) -> Row | None:
         return None
 
 
+def iterate_rows(session: Session, paths: Paths, *, everywhere: Iterable[str]) -> Iterator[Row]:
+    """The rows of every object of the types in ``paths``, each as soon as it has arrived.
+
+    A connection is busy until the iterator ends or is closed. What breaks half-way is not repeated.
+
+    :param everywhere: the types of the view to read by: of a listing that was made before, none has to be made.
+    :raises VsphereError: as ``errors.py`` maps what went wrong.
+    Source: PropertyCollector.RetrievePropertiesEx, ContinueRetrievePropertiesEx (vSphere Web Services API).
+    """
+    kinds = frozenset(everywhere)
+    with translated(f"read the inventory of {session.endpoint}"):
+        view, generation = session.view(kinds), session.stub.generation
+        rows = _iterate_pages(session, paths, view)
+        try:
+            first = next(rows, None)
+            lost = first is None and session.stub.generation != generation
+        except vmodl.fault.ManagedObjectNotFound:
+            session.drop_view(view)
+            lost = True
+        if lost:
+            rows = _iterate_pages(session, paths, session.view(kinds))
+            first = next(rows, None)
+        if first is not None:
+            yield first
+        yield from rows
+
+
 def stream(
     session: Session,
     method: str,
@@ -103,21 +132,24 @@ def _is_supported(kind: Any, path: str, version: str) -> bool:
 
 
 def _read_view(session: Session, paths: Paths, specs: list[Any], kinds: frozenset[str]) -> dict[Ref, Row]:
-    """One read over a kept view; a view that the server has lost meanwhile is made again, once."""
+    """One read over a kept view; a view that the server has lost meanwhile is made again, once.
+
+    A view ends with its session. Where single objects are read beside it, their rows alone would come back.
+    """
+    generation = session.stub.generation
     view = session.view(kinds)
     try:
-        return _read_pages(session, paths, [*specs, _view_spec(view)])
+        rows = _read_pages(session, paths, [*specs, build_view_spec(view)])
+        if session.stub.generation == generation:
+            return rows
     except vmodl.fault.ManagedObjectNotFound:
         session.drop_view(view)
-        return _read_pages(session, paths, [*specs, _view_spec(session.view(kinds))])
+    return _read_pages(session, paths, [*specs, build_view_spec(session.view(kinds))])
 
 
 def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, Row]:
     collector = session.content.propertyCollector
-    spec = _Collector.FilterSpec(
-        objectSet=specs, propSet=build_property_specs(session, paths), reportMissingObjectsInResults=True
-    )
-    args: list[Any] = [[spec], _Collector.RetrieveOptions()]
+    args: list[Any] = [[_filter_spec(session, paths, specs)], _Collector.RetrieveOptions()]
     page = stream(session, "RetrievePropertiesEx", collector, args, _authenticated_page)
     rows, generation = {row.ref: row for row in page.rows}, session.stub.generation
     while page.token:
@@ -131,7 +163,14 @@ def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, R
     return rows
 
 
-def _view_spec(view: Any) -> Any:
+def _filter_spec(session: Session, paths: Paths, specs: list[Any]) -> Any:
+    return _Collector.FilterSpec(
+        objectSet=specs, propSet=build_property_specs(session, paths), reportMissingObjectsInResults=True
+    )
+
+
+def build_view_spec(view: Any) -> Any:
+    """All objects of a view."""
     through = _Collector.TraversalSpec(name="view", type=type(view), path="view", skip=False)
     return _Collector.ObjectSpec(obj=view, skip=True, selectSet=[through])
 
@@ -146,6 +185,22 @@ def _below_spec(session: Session, folder: Ref) -> Any:
         name="folder", type=vim.Folder, path="childEntity", skip=False, selectSet=[again]
     )
     return _Collector.ObjectSpec(obj=session.managed(*folder), selectSet=[through])
+
+
+def _iterate_pages(session: Session, paths: Paths, view: Any) -> Iterator[Row]:
+    collector = session.content.propertyCollector
+    args: list[Any] = [[_filter_spec(session, paths, [build_view_spec(view)])], _Collector.RetrieveOptions()]
+    method = "RetrievePropertiesEx"
+    while True:
+        page = PageReader()
+        with closing(session.stub.iterate(collector, collector._GetMethodInfo(method), args, page.read)) as rows:
+            for row in rows:
+                if page.unauthenticated:
+                    raise vim.fault.NotAuthenticated()
+                yield row
+        if page.token is None:
+            return
+        method, args = "ContinueRetrievePropertiesEx", [page.token]
 
 
 def _authenticated_page(reply: Reply) -> Page:

@@ -6,14 +6,15 @@ value of a type or an enum that this pyVmomi does not know is text like any othe
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser, fromstring
 
-_VIM = "{urn:vim25}"
-_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_INTEGERS = frozenset({"xsd:int", "xsd:long", "xsd:short", "xsd:byte"})
+VIM = "{urn:vim25}"
+TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+INTEGERS = frozenset({"xsd:int", "xsd:long", "xsd:short", "xsd:byte"})
 _CHUNK = 65536
 
 TYPE_KEY = "@type"
@@ -50,36 +51,18 @@ class Reply(Protocol):
     def read(self) -> bytes: ...
 
 
-class Page(NamedTuple):
-    """One reply of RetrievePropertiesEx: its rows, what was missing for lack of a session, and where it goes on."""
-
-    rows: list[Row]
-    token: str | None
-    unauthenticated: bool
-
-
-def read_page(reply: Reply) -> Page:
-    """The rows of one RetrievePropertiesEx reply."""
-    rows: list[Row] = []
-    token, unauthenticated = None, False
-    for element in _elements(reply, {_VIM + "objects", _VIM + "token"}):
-        if element.tag == _VIM + "token":
-            token = element.text
-            continue
-        row, faults = _row(element)
-        rows.append(row)
-        unauthenticated |= "NotAuthenticated" in faults
-        element.clear()
-    return Page(rows, token, unauthenticated)
-
-
 class Updates(NamedTuple):
-    """One reply of WaitForUpdatesEx: what changed since the version before, by object."""
+    """One reply of WaitForUpdatesEx: what changed since the version before, by object.
+
+    A property that was unset is None in ``changed``. Of objects in ``entered``, which are new or told anew, it has all.
+    """
 
     version: str
     changed: list[Row]
     gone: list[Ref]
     truncated: bool
+    entered: frozenset[Ref] = frozenset()
+    unauthenticated: bool = False
 
 
 def read_updates(reply: Reply) -> Updates | None:
@@ -87,24 +70,20 @@ def read_updates(reply: Reply) -> Updates | None:
 
     Source: PropertyCollector.UpdateSet, ObjectUpdate, PropertyChange (vSphere Web Services API).
     """
-    for update_set in _elements(reply, {_VIM + "returnval"}):
-        changed: list[Row] = []
-        gone: list[Ref] = []
-        for update in update_set.iter(_VIM + "objectSet"):
-            row = _changed_row(update)
-            if update.findtext(_VIM + "kind") == "leave":
-                gone.append(row.ref)
-            else:
-                changed.append(row)
-        truncated = update_set.findtext(_VIM + "truncated") in ("true", "1")
-        return Updates(update_set.findtext(_VIM + "version") or "", changed, gone, truncated)
+    changes = _Changes()
+    for element in _elements(reply, {VIM + "objectSet", VIM + "returnval"}):
+        if element.tag == VIM + "returnval":
+            truncated = element.findtext(VIM + "truncated") in ("true", "1")
+            return Updates(element.findtext(VIM + "version") or "", *changes.result(truncated))
+        changes.add(element)
+        element.clear()
     return None
 
 
 def read_body(reply: Reply) -> bytes:
     """The whole reply, unpacked."""
     try:
-        return b"".join(_chunks(reply))
+        return b"".join(read_chunks(reply))
     except zlib.error as cause:
         raise ConnectionError(f"the reply was garbled: {cause}") from cause
 
@@ -119,25 +98,60 @@ def read_fault(body: bytes) -> tuple[str, str]:
     except ParseError as cause:
         raise ConnectionError(f"the reply was cut short: {cause}") from cause
     detail = root.find(".//detail/*")
-    kind = "" if detail is None else detail.get(_TYPE) or detail.tag.rpartition("}")[2]
+    kind = "" if detail is None else detail.get(TYPE) or detail.tag.rpartition("}")[2]
     return kind.rpartition(":")[2], (root.findtext(".//faultstring") or "").strip()
 
 
-def _changed_row(update: Element) -> Row:
-    """A row of what changed; a property that was unset or removed is there as None."""
-    first = update.find(_VIM + "obj")
+class _Changes:
+    """The updates of one reply, in order: an object may be in several."""
+
+    def __init__(self) -> None:
+        self._changed: dict[Ref, Row] = {}
+        self._entered: set[Ref] = set()
+        self._gone: dict[Ref, None] = {}
+        self._unauthenticated = False
+
+    def add(self, update: Element) -> None:
+        kind = update.findtext(VIM + "kind")
+        row, faults = _changed_row(update)
+        self._unauthenticated |= "NotAuthenticated" in faults
+        before = self._changed.pop(row.ref, None)
+        if kind == "leave":
+            self._entered.discard(row.ref)
+            self._gone[row.ref] = None
+            return
+        if kind == "enter":
+            self._entered.add(row.ref)
+            self._gone.pop(row.ref, None)
+        elif before is not None:
+            unreadable = before.unreadable - row.keys() | row.unreadable
+            row = Row(row.ref, {**before, **row})
+            row.unreadable = unreadable
+        self._changed[row.ref] = row
+
+    def result(self, truncated: bool) -> tuple[list[Row], list[Ref], bool, frozenset[Ref], bool]:
+        gone, entered = list(self._gone), frozenset(self._entered)
+        return list(self._changed.values()), gone, truncated, entered, self._unauthenticated
+
+
+def _changed_row(update: Element) -> tuple[Row, set[str]]:
+    """A row of what changed, and the faults in it; a property that was unset or removed is there as None."""
+    first = update.find(VIM + "obj")
     row = Row(Ref("", "") if first is None else Ref(first.get("type", ""), first.text or ""))
-    for change in update.iter(_VIM + "changeSet"):
-        value = change.find(_VIM + "val")
-        row[change.findtext(_VIM + "name") or ""] = None if value is None else to_value(value)
-    return row
+    for change in update.iterfind(VIM + "changeSet"):
+        value = change.find(VIM + "val")
+        path = sys.intern(change.findtext(VIM + "name") or "")  # the same few in any number of rows
+        row[path] = None if value is None else to_value(value)
+    missing = update.findall(VIM + "missingSet")
+    row.unreadable = frozenset(part.findtext(VIM + "path") or "" for part in missing)
+    return row, {_missing_fault(part) for part in missing}
 
 
 def to_value(element: Element) -> Any:
     """The plain value of a property: its ``xsi:type`` decides, and text stays text."""
-    kind = element.get(_TYPE)
+    kind = element.get(TYPE)
     if kind is not None:
-        if kind in _INTEGERS:
+        if kind in INTEGERS:
             return int(element.text or 0)
         if kind == "xsd:boolean":
             return element.text in ("true", "1")
@@ -157,7 +171,7 @@ def _fields(element: Element) -> dict[str, Any]:
     """A data object's fields. One that occurs twice is a list; a list of one can not be told from a value here."""
     fields: dict[str, Any] = {}
     for child in element:
-        name, value = child.tag[len(_VIM) :], to_value(child)
+        name, value = child.tag[len(VIM) :], to_value(child)
         if name in fields:
             known = fields[name]
             fields[name] = [*known, value] if isinstance(known, list) else [known, value]
@@ -166,15 +180,16 @@ def _fields(element: Element) -> dict[str, Any]:
     return fields
 
 
-def _row(element: Element) -> tuple[Row, set[str]]:
+def to_row(element: Element) -> tuple[Row, set[str]]:
+    """The row of an ObjectContent, and the types of the faults that kept properties from it."""
     first = element[0]
     row = Row(Ref(first.get("type", ""), first.text or ""))
     faults: set[str] = set()
     refused: list[str] = []
     for child in element:
-        if child.tag == _VIM + "propSet":
+        if child.tag == VIM + "propSet":
             row[child[0].text or ""] = to_value(child[1])
-        elif child.tag == _VIM + "missingSet":
+        elif child.tag == VIM + "missingSet":
             refused.append(child[0].text or "")
             faults.add(_missing_fault(child))
     if refused:
@@ -184,14 +199,14 @@ def _row(element: Element) -> tuple[Row, set[str]]:
 
 def _missing_fault(missing: Element) -> str:
     """The type of MissingProperty.fault.fault, such as ``NoPermission``."""
-    fault = missing.find(f"{_VIM}fault/{_VIM}fault")
-    return (fault.get(_TYPE, "") if fault is not None else "").rpartition(":")[2]
+    fault = missing.find(f"{VIM}fault/{VIM}fault")
+    return (fault.get(TYPE, "") if fault is not None else "").rpartition(":")[2]
 
 
 def _elements(reply: Reply, tags: set[str]) -> Iterator[Element]:
     parser: Any = XMLPullParser(events=("end",))  # its events are (name, element) pairs when only "end" is asked for
     try:
-        for chunk in _chunks(reply):
+        for chunk in read_chunks(reply):
             parser.feed(chunk)
             for _, element in parser.read_events():
                 if element.tag in tags:
@@ -201,7 +216,7 @@ def _elements(reply: Reply, tags: set[str]) -> Iterator[Element]:
         raise ConnectionError(f"the reply was cut short: {cause}") from cause
 
 
-def _chunks(reply: Reply) -> Iterator[bytes]:
+def read_chunks(reply: Reply) -> Iterator[bytes]:
     """The reply's bytes as they arrive, unpacked when the server packed them."""
     packed = reply.getheader("Content-Encoding", "identity").lower() in ("gzip", "deflate")
     unpack = zlib.decompressobj(wbits=47) if packed else None  # 47: gzip or zlib, told by the header

@@ -22,7 +22,8 @@ import ssl
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from pyVmomi import SoapStubAdapter, VmomiSupport, vim, vmodl
@@ -41,6 +42,7 @@ SAFE_TO_REPEAT = frozenset(
         "ContinueRetrievePropertiesEx",
         "CreateContainerView",
         "CreateFilter",
+        "CreateListView",
         "CreatePropertyCollector",
         "CurrentTime",
         "DestroyPropertyCollector",
@@ -120,6 +122,20 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         request = self.SerializeRequest(target, info, args)
         return self.perform(info.wsdlName, lambda: self._exchange(info.wsdlName, request, parse, held_s))
 
+    def iterate(
+        self, target: Any, info: Any, args: Any, parse: Callable[[Reply], Iterator[Result]]
+    ) -> Generator[Result, None, None]:
+        """What ``parse`` yields of the reply to one method call, while it arrives.
+
+        A connection is busy until the iterator ends; one that is closed before takes its connection with it.
+
+        :raises vmodl.MethodFault: the server's fault.
+        """
+        method, request = info.wsdlName, self.SerializeRequest(target, info, args)
+        with ExitStack() as stack:
+            response = self.perform(method, lambda: stack.enter_context(self._reply(method, request, 0.0)))
+            yield from parse(response)
+
     def perform(self, method: str, attempt: Callable[[], Result]) -> Result:
         """What ``attempt`` returns, repeated as the rules in the module's docstring allow.
 
@@ -190,14 +206,25 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         self.generation += 1
 
     def _exchange(self, method: str, request: bytes, parse: Callable[[Reply], Result], held_s: float) -> Result:
+        with self._reply(method, request, held_s) as response:
+            return parse(response)
+
+    @contextmanager
+    def _reply(self, method: str, request: bytes, held_s: float) -> Iterator[Any]:
+        """The reply to one request; its connection serves again once the reply was read to its end."""
         connection = self.GetConnection()
         try:
             _set_timeout(connection, self.timeout_s + held_s)
             connection.request("POST", self.path, request, self._headers(method))
             response = connection.getresponse()
-            result = self._answer(response, parse)
+            self._check_answer(response)
+            yield response
+            response.read()
         except vmodl.MethodFault:
             self.ReturnConnection(connection)
+            raise
+        except GeneratorExit:
+            connection.close()  # the caller has seen enough
             raise
         except BaseException:
             connection.close()
@@ -206,7 +233,6 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         self.ReturnConnection(connection)
         if method == "Login":
             self.cookie = _cookies(response)
-        return result
 
     def _headers(self, method: str) -> dict[str, str]:
         return {
@@ -217,13 +243,11 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
             "User-Agent": "libcloud-vsphere-clone",
         }
 
-    def _answer(self, response: http.client.HTTPResponse, parse: Callable[[Reply], Result]) -> Result:
+    def _check_answer(self, response: http.client.HTTPResponse) -> None:
         if response.status == 200:
-            result = parse(response)  # type: ignore[arg-type]  # its getheader takes any default
-            response.read()
-            return result
+            return
         if response.status == 500:
-            raise self._fault(read_body(response))  # type: ignore[arg-type]
+            raise self._fault(read_body(response))  # type: ignore[arg-type]  # its getheader takes any default
         response.read()
         raise http.client.HTTPException(f"HTTP {response.status} {response.reason}")
 

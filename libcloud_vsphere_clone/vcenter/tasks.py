@@ -54,21 +54,16 @@ def wait_task(
         for rows in watch_rows(session, targets, timeout_s=timeout_s):
             row = rows[ref]
             if row is None:
-                raise TaskError(f"could not {action}: vCenter no longer knows its task", action=action, target=target)
+                raise task_gone(action, target)
             if on_progress is not None and row.get("info.progress") not in (None, progress):
                 progress = row["info.progress"]
                 on_progress(progress)
             if row.get("info.state") == "success":
                 return row.get("info.result")
             if row.get("info.state") == "error":
-                raise _failure(session, task, action, target)
+                raise task_failure(session, task, action, target)
             _check_question(rows.get(asked_by) if asked_by else None, action, target)
-    raise TaskTimeoutError(
-        f"could not {action} within {timeout_s:.0f} s: the task {ref.moid} is still running; wait longer with a "
-        "larger time-out, or look at it in vCenter",
-        action=action,
-        target=target,
-    )
+    raise task_overdue(ref, action, target, timeout_s)
 
 
 def cancel_task(session: Session, task: Any, *, timeout_s: float) -> None:
@@ -76,8 +71,7 @@ def cancel_task(session: Session, task: Any, *, timeout_s: float) -> None:
 
     :raises TaskTimeoutError: it goes on.
     """
-    with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
-        task.CancelTask()
+    start_cancel(task)
     ref = Ref("Task", task._moId)
     with translated("cancel a task", ref.moid):
         for rows in watch_rows(session, {ref: ("info.state",)}, timeout_s=timeout_s):
@@ -85,6 +79,15 @@ def cancel_task(session: Session, task: Any, *, timeout_s: float) -> None:
             if row is None or row.get("info.state") in ("success", "error"):
                 return
     raise TaskTimeoutError(f"the task {ref.moid} was still running {timeout_s:.0f} s after it was cancelled")
+
+
+def start_cancel(task: Any) -> None:
+    """Ask vCenter to cancel the task. It may refuse, or be done already.
+
+    Source: Task.CancelTask (vSphere Web Services API).
+    """
+    with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
+        task.CancelTask()
 
 
 def running_tasks(session: Session, ref: Ref, method: str) -> list[Any]:
@@ -112,7 +115,23 @@ def _check_question(row: Row | None, action: str, target: str) -> None:
         )
 
 
-def _failure(session: Session, task: Any, action: str, target: str) -> Exception:
+def task_gone(action: str, target: str) -> TaskError:
+    """The error of a task that vCenter has forgotten."""
+    return TaskError(f"could not {action}: vCenter no longer knows its task", action=action, target=target)
+
+
+def task_overdue(ref: Ref, action: str, target: str, timeout_s: float) -> TaskTimeoutError:
+    """The error of a task that goes on after its deadline."""
+    return TaskTimeoutError(
+        f"could not {action} within {timeout_s:.0f} s: the task {ref.moid} is still running; wait longer with a "
+        "larger time-out, or look at it in vCenter",
+        action=action,
+        target=target,
+    )
+
+
+def task_failure(session: Session, task: Any, action: str, target: str) -> Exception:
+    """The error of a failed task; its fault is read first."""
     fault = _task_fault(session, task)
     return error_from(fault, action, target) or TaskError(
         f"could not {action}: {fault}", action=action, target=target, fault=fault

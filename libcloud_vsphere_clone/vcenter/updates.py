@@ -30,7 +30,7 @@ SUBSCRIPTIONS = 10
 """Sessions that may end during one wait before it gives up: vCenter is then restarting in a loop."""
 
 _Collector = vmodl.query.PropertyCollector
-_LOST: tuple[type[Exception], ...] = (
+LOST: tuple[type[Exception], ...] = (
     vmodl.fault.ManagedObjectNotFound,
     vmodl.query.InvalidCollectorVersion,
     *CONNECTION_ERRORS,
@@ -56,7 +56,7 @@ def watch_rows(
         try:
             yield from _watch_once(session, targets, known, deadline)
             return
-        except _LOST as cause:
+        except LOST as cause:
             # The session was renewed and the collector went with the old one, or a reply was lost.
             if subscription == SUBSCRIPTIONS - 1 or not may_pass(cause):
                 raise
@@ -72,10 +72,10 @@ def _watch_once(
         collector.CreateFilter(_filter_spec(session, targets), False)
         version, unseen = "", set(targets)
         while (left_s := deadline - time.monotonic()) > 0 and any(row is not None for row in known.values()):
-            updates = _wait(session, collector, version, left_s)
+            updates = wait_for_updates(session, collector, version, left_s)
             if updates is not None:
                 version = updates.version
-                _apply(updates, known)
+                apply_updates(updates, known)
                 unseen.difference_update(row.ref for row in updates.changed)
             if (updates is None and not unseen) or (updates is not None and updates.truncated):
                 continue
@@ -83,16 +83,18 @@ def _watch_once(
             unseen.clear()
             yield known
     finally:
-        _destroy(collector)
+        destroy_collector(collector)
 
 
-def _wait(session: Session, collector: Any, version: str, left_s: float) -> Updates | None:
+def wait_for_updates(session: Session, collector: Any, version: str, left_s: float) -> Updates | None:
+    """What has changed since ``version``; None when nothing has for as long as one call may be held."""
     longest_s = math.ceil(min(left_s, LONGEST_CALL_S))
     options = _Collector.WaitOptions(maxWaitSeconds=longest_s)
     return stream(session, "WaitForUpdatesEx", collector, [version, options], read_updates, held_s=longest_s)
 
 
-def _apply(updates: Updates, known: dict[Ref, Row | None]) -> None:
+def apply_updates(updates: Updates, known: dict[Ref, Row | None]) -> None:
+    """Bring what is known up to date; an object that is gone becomes None."""
     for row in updates.changed:
         before = known.get(row.ref)
         if before is None:
@@ -114,7 +116,7 @@ def _filter_spec(session: Session, targets: Mapping[Ref, Sequence[str]]) -> Any:
     )
 
 
-def _destroy(collector: Any) -> None:
+def destroy_collector(collector: Any) -> None:
     """Remove the collector; one that is left behind ends with the session."""
     with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
         collector.DestroyPropertyCollector()

@@ -106,7 +106,7 @@ def test_giving_up_on_a_silent_address(fake_time: FakeTime, client_key: Path) ->
         f"could not log in to 127.0.0.1 port {port} as root, admin within 30 s: "
         f"SSH to 127.0.0.1 port {port} failed: Connection refused; check that this machine can reach"
     )
-    assert fake_time.sleeps[0] == 0.1
+    assert fake_time.sleeps[0] == 0.05
     assert max(fake_time.sleeps) == 1.0
     assert fake_time.now == pytest.approx(1030)  # the last attempt at the very end
     assert threads() == 0

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, NotPermittedError
-from libcloud_vsphere_clone.inventory.groups import ensure_group_folder, find_group_folder
+from libcloud_vsphere_clone.inventory.groups import (
+    choose_names,
+    ensure_group_folder,
+    fetch_group,
+    fetch_names,
+    find_group_folder,
+    remove_group_folder,
+)
 from libcloud_vsphere_clone.inventory.layout import FolderNames, find_layout
 from libcloud_vsphere_clone.inventory.nodes import fetch_nodes
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import GROUP, VM_FOLDER, build_folder, build_tree
 from tests.direct import Direct
 
@@ -115,3 +124,80 @@ def test_a_nodes_folder_of_ones_own(bare_lab: Lab) -> None:
 
 def test_the_layouts_folder_is_the_vm_folder() -> None:
     assert find_layout(build_tree(), NAMES).nodes_folder == VM_FOLDER
+
+
+# Names
+
+
+def test_names_are_unique_and_short() -> None:
+    names = choose_names("web", 40, set())
+    assert len(set(names)) == 40
+    assert all(re.fullmatch("web-[0-9a-f]{3}", name) for name in names)
+
+
+def test_names_that_are_taken_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = iter(["abc111", "abc222", "def333"])
+    monkeypatch.setattr("libcloud_vsphere_clone.inventory.groups.secrets.token_hex", lambda _: next(digits))
+    assert choose_names("web", 1, {"web-abc"}) == ["web-def"]
+
+
+@pytest.mark.parametrize(("count", "taken", "digits"), [(64, 0, 4), (1, 64, 4), (1000, 0, 4), (2000, 0, 5)])
+def test_names_grow_before_they_run_out(count: int, taken: int, digits: int) -> None:
+    names = choose_names("g", count, {f"other-{number}" for number in range(taken)})
+    assert {len(name) for name in names} == {len("g-") + digits}
+
+
+def test_names_of_a_full_group_are_found_all_the_same() -> None:
+    full = {f"g-{number:03x}" for number in range(16**3)}
+    assert not full & set(choose_names("g", 10, full))
+
+
+def test_names_are_read_in_one_call(bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    for name in ("one", "two/half"):
+        driver.create_node(name, None, image, ex_group="named", ex_power_on=False)
+    folder = Ref("Folder", direct.find("vm/named")._moId)
+    bare_lab.reset_calls()
+    assert fetch_names(driver._session, folder) == {"one", "two/half"}
+    assert fetch_names(driver._session, None) == set()
+    assert bare_lab.calls().by_method["RetrievePropertiesEx"] == 1
+
+
+# One group
+
+
+def test_a_group_is_what_is_directly_in_its_folder(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct
+) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    node = driver.create_node("one", None, image, ex_group="one-of", ex_power_on=False)
+    below = direct.find("vm/one-of").CreateFolder("below")
+    deeper = direct.clone(direct.vm(node.extra["moid"]), below, "deeper")
+    try:
+        bare_lab.reset_calls()
+        folder, found = fetch_group(driver._session, NAMES, "one-of", ("config.files.vmPathName",))
+        assert bare_lab.calls().by_method["RetrievePropertiesEx"] == 2
+        assert folder.moid == direct.find("vm/one-of")._moId
+        assert [row["name"] for row in found.rows] == ["one"]
+        assert "config.files.vmPathName" in found.rows[0]
+    finally:
+        direct.destroy(deeper)
+        direct.wait(below.Destroy_Task())
+
+
+@pytest.mark.parametrize("name", ["nowhere", "legacy/", "Legacy"])
+def test_a_group_that_is_not_there(driver: VsphereCloneNodeDriver, name: str) -> None:
+    with pytest.raises(NotFoundError, match="no group"):
+        fetch_group(driver._session, NAMES, name)
+
+
+def test_a_folder_is_removed_only_when_empty(driver: VsphereCloneNodeDriver, direct: Direct) -> None:
+    made = direct.find("vm").CreateFolder("short-lived")
+    inner = made.CreateFolder("inner")
+    folder = Ref("Folder", made._moId)
+    with pytest.raises(InvalidRequestError, match="'short-lived' is kept: it is not empty"):
+        remove_group_folder(driver._session, folder, "short-lived", timeout_s=10)
+    direct.wait(inner.Destroy_Task())
+    remove_group_folder(driver._session, folder, "short-lived", timeout_s=10)
+    assert direct.find("vm/short-lived") is None
+    remove_group_folder(driver._session, folder, "short-lived", timeout_s=10)  # gone already

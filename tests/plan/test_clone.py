@@ -14,18 +14,23 @@ from libcloud_vsphere_clone.plan.clone import (
     ClonePlan,
     NodeRequest,
     build_clone_plan,
+    build_clone_plans,
     build_extra_config,
     is_customizable,
     to_stored_name,
 )
 from libcloud_vsphere_clone.plan.cloud_init import Login
 from libcloud_vsphere_clone.plan.hardware import Hardware
+from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import (
+    ALONE,
     DATACENTER,
+    DRS,
     GIB,
     HOST_1,
     HOST_2,
     IMAGE_UUID,
+    LOCAL_1,
     SHARED_1,
     SHARED_2,
     VM_NETWORK,
@@ -185,3 +190,55 @@ def test_images_are_customizable_unless_marked() -> None:
     assert is_customizable(build_image())
     assert is_customizable(build_image({marks.mark_path(marks.GUEST): "cloud-init"}))
     assert not is_customizable(build_image(STATIC))
+
+
+# Several of one group
+
+
+def plan_all(count: int, locations: list[str], changes: Any = None, **wishes: Any) -> list[ClonePlan]:
+    requests = [NodeRequest(**{"id": f"id-{n}", "name": f"n-{n}", "group": "web", **wishes}) for n in range(count)]
+    return build_clone_plans(requests, build_image(), build_tree(changes), DATACENTER, locations)
+
+
+def clusters(plans: list[ClonePlan]) -> list[Ref]:
+    return [made.placement.cluster for made in plans]
+
+
+NEEDED = 3 * GIB  # the image takes 1, and its memory 2 of swap
+
+
+def room(nodes: int) -> dict[str, int]:
+    return {"summary.freeSpace": nodes * NEEDED}
+
+
+def test_every_plan_is_its_own_nodes() -> None:
+    plans = plan_all(3, [])
+    assert [made.request.name for made in plans] == ["n-0", "n-1", "n-2"]
+    assert [made.spec.config.instanceUuid for made in plans] == ["id-0", "id-1", "id-2"]
+    assert clusters(plans) == [DRS] * 3
+
+
+def test_locations_are_filled_in_turn() -> None:
+    stores = {SHARED_1: room(2), SHARED_2: room(1), LOCAL_1: room(9)}
+    assert clusters(plan_all(5, ["cluster-drs", "esx-alone.lab"], stores)) == [DRS] * 3 + [ALONE] * 2
+    assert clusters(plan_all(5, ["esx-alone.lab", "cluster-drs"], stores)) == [ALONE] * 5
+
+
+def test_a_location_that_is_full_from_the_start_is_passed_over() -> None:
+    stores = {SHARED_1: room(0), SHARED_2: room(0), LOCAL_1: room(2)}
+    assert clusters(plan_all(2, ["cluster-drs", "cluster-nodrs", "esx-alone.lab"], stores)) == [ALONE] * 2
+
+
+def test_the_last_location_says_why_nothing_fits() -> None:
+    stores = {SHARED_1: room(1), SHARED_2: room(0), LOCAL_1: room(1)}
+    with pytest.raises(NoPlacementError, match="local-1"):
+        plan_all(3, ["cluster-drs", "esx-alone.lab"], stores)
+
+
+def test_no_locations_leave_it_to_the_request() -> None:
+    assert clusters(plan_all(2, [], location="esx-alone.lab")) == [ALONE] * 2
+
+
+def test_a_location_that_does_not_exist_is_no_full_one() -> None:
+    with pytest.raises(NotFoundError, match="cluster-x"):
+        plan_all(1, ["cluster-x", "esx-alone.lab"])

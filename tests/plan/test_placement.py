@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import AmbiguousNameError, NoPlacementError, NotFoundError
-from libcloud_vsphere_clone.plan.placement import Placement, PlacementWish, choose_placement, is_drs_automatic
+from libcloud_vsphere_clone.plan.placement import (
+    Placement,
+    PlacementWish,
+    Taken,
+    choose_placement,
+    is_drs_automatic,
+)
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from tests.by_hand import (
     ALONE,
@@ -221,3 +227,48 @@ def test_a_place_in_another_datacenter_is_none() -> None:
 )
 def test_drs_is_automatic_when_it_is_on_and_not_manual(drs: dict[str, str] | None, automatic: bool) -> None:
     assert is_drs_automatic(Row(DRS, {"configurationEx": {"drsConfig": drs}})) is automatic
+
+
+# Several of one request
+
+
+def place_all(count: int, wish: PlacementWish, changes: Changes | None = None) -> tuple[list[Placement], Taken]:
+    taken = Taken()
+    tree, image = build_tree(changes), build_image()
+    return [choose_placement(tree, DATACENTER, image, wish, taken) for _ in range(count)], taken
+
+
+def test_each_knows_what_those_before_it_take_of_a_datastore() -> None:
+    room = {SHARED_1: {"summary.freeSpace": 5 * GIB}, SHARED_2: {"summary.freeSpace": 3 * GIB}}
+    made, taken = place_all(3, PlacementWish(needed_bytes=2 * GIB), room)
+    assert [placement.datastore for placement in made] == [SHARED_1, SHARED_1, SHARED_2]
+    assert taken == {SHARED_1: 4 * GIB, SHARED_2: 2 * GIB}
+    with pytest.raises(NoPlacementError, match="less than 2"):
+        place_all(4, PlacementWish(needed_bytes=2 * GIB), room)
+
+
+def test_without_drs_hosts_fill_up_evenly() -> None:
+    wish = PlacementWish("cluster-nodrs", memory_bytes=4 * GIB)
+    made, taken = place_all(4, wish)
+    assert sorted(str(placement.host) for placement in made) == sorted(map(str, (HOST_3, HOST_4, HOST_3, HOST_4)))
+    assert (taken[HOST_3], taken[HOST_4]) == (8 * GIB, 8 * GIB)
+
+
+def test_without_drs_the_emptier_host_is_filled_first() -> None:
+    wish = PlacementWish("cluster-nodrs", memory_bytes=4 * GIB)
+    made, _ = place_all(4, wish, {HOST_3: {"summary.quickStats.overallMemoryUsage": 20 * 1024}})
+    hosts = [placement.host for placement in made]
+    assert hosts[:3] == [HOST_4] * 3
+    assert made[0].cluster == NO_DRS
+
+
+def test_with_drs_no_host_is_counted() -> None:
+    _, taken = place_all(2, PlacementWish(needed_bytes=1 * GIB, memory_bytes=4 * GIB))
+    assert taken.keys() == {SHARED_1}
+
+
+def test_what_is_refused_takes_nothing() -> None:
+    taken = Taken()
+    with pytest.raises(NoPlacementError):
+        choose_placement(build_tree(), DATACENTER, build_image(), PlacementWish(needed_bytes=10**15), taken)
+    assert not +taken

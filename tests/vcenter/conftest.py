@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pyVmomi import vim
 
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import stub
@@ -60,6 +62,25 @@ def connect(endpoint: Endpoint) -> Iterator[Connect]:
 def session(connect: Connect) -> Session:
     """One session to the lab."""
     return connect()
+
+
+@pytest.fixture
+def new_task(session: Session) -> Callable[[], Any]:
+    """Makes queued tasks on the datacenter's VM folder, which only ``SetTaskState`` moves."""
+    extensions: Any = session.content.extensionManager
+    if extensions.FindExtension("org.example.jobs") is None:
+        extensions.RegisterExtension(
+            vim.Extension(
+                key="org.example.jobs",
+                version="1",
+                lastHeartbeatTime=datetime.now(UTC),
+                description=vim.Description(label="example", summary="example"),
+                taskList=[vim.Extension.TaskTypeInfo(taskID="org.example.job")],
+            )
+        )
+    manager: Any = session.content.taskManager
+    folder = session.content.rootFolder
+    return lambda: manager.CreateTask(folder, "org.example.job", None, True, None, None).task
 
 
 @pytest.fixture

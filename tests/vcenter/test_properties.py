@@ -13,20 +13,22 @@ from pyVmomi import VmomiSupport, vim, vmodl
 
 import libcloud_vsphere_clone.inventory as inventory
 from libcloud_vsphere_clone import lifecycle
-from libcloud_vsphere_clone.errors import TaskError
+from libcloud_vsphere_clone.errors import TaskError, VsphereError
 from libcloud_vsphere_clone.guest import running
 from libcloud_vsphere_clone.inventory.nodes import NODE_PATHS
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.plan import clone
 from libcloud_vsphere_clone.vcenter import properties, tasks
+from libcloud_vsphere_clone.vcenter.pages import read_page
 from libcloud_vsphere_clone.vcenter.properties import (
     build_property_specs,
     fetch_row,
     fetch_rows,
+    iterate_rows,
     stream,
     supported_paths,
 )
-from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row, read_page
+from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.stub import stub_version
 
@@ -280,3 +282,27 @@ def test_stream_gives_what_parse_makes(session: Session) -> None:
     arguments = [[spec], vmodl.query.PropertyCollector.RetrieveOptions()]
     page = stream(session, "RetrievePropertiesEx", session.content.propertyCollector, arguments, read_page)
     assert page.rows == [{"name": "Datacenters"}]
+
+
+# One by one
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_rows_come_one_by_one_over_all_pages(calm_lab: Lab, session: Session) -> None:
+    expected = fetch_rows(session, {"VirtualMachine": ("name",)}, everywhere=("VirtualMachine", "Folder"))
+    calm_lab.reset_calls()
+    rows = list(iterate_rows(session, {"VirtualMachine": ("name",)}, everywhere=("VirtualMachine", "Folder")))
+    assert {row.ref: row for row in rows} == expected
+    assert len(rows) == len(expected)
+    pages = -(-len(rows) // 2)
+    assert calm_lab.calls().by_method == {"RetrievePropertiesEx": 1, "ContinueRetrievePropertiesEx": pages - 1}
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_page_that_is_lost_with_its_session_is_an_error(calm_lab: Lab, session: Session) -> None:
+    rows = iterate_rows(session, FOLDERS, everywhere=FOLDERS)
+    next(rows)
+    calm_lab.faults.add("ContinueRetrievePropertiesEx", fault="InvalidProperty")
+    with pytest.raises(VsphereError, match="read the inventory of"):
+        list(rows)
+    assert len(list(iterate_rows(session, FOLDERS, everywhere=FOLDERS))) > 5

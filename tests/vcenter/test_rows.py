@@ -13,15 +13,14 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
+from libcloud_vsphere_clone.vcenter.pages import Page, read_page
 from libcloud_vsphere_clone.vcenter.rows import (
     TYPE_KEY,
-    Page,
     Ref,
     Row,
     Updates,
     read_body,
     read_fault,
-    read_page,
     read_updates,
     to_value,
 )
@@ -296,3 +295,39 @@ def test_a_fault_has_text_and_type() -> None:
     assert read_fault(fault(" No. ", '<XFault xmlns="urn:vim25" xsi:type="Quantum"/>').body) == ("Quantum", "No.")
     assert read_fault(fault("No.", '<QuantumFault xmlns="urn:vim25"/>').body) == ("QuantumFault", "No.")
     assert read_fault(envelope("<soapenv:Fault/>")) == ("", "")
+
+
+def name_is(name: str) -> str:
+    return change("name", f'<val xsi:type="xsd:string">{name}</val>')
+
+
+def test_an_object_that_is_told_of_twice_is_one_row() -> None:
+    vm_2, vm_3 = Ref("VirtualMachine", "vm-2"), Ref("VirtualMachine", "vm-3")
+    got = read_updates(
+        Bytes(
+            updates_bytes(
+                update("enter", name_is("web"), change("parent", "<val>p</val>")),
+                update("enter", name_is("gone"), ref=vm_2),
+                update("leave", ref=vm_3),
+                update("modify", name_is("db"), change("guest.net")),
+                update("leave", ref=vm_2),
+                update("enter", name_is("back"), ref=vm_3),
+            )
+        )
+    )
+    assert got is not None
+    assert got.changed == [{"name": "db", "parent": "p", "guest.net": None}, {"name": "back"}]
+    assert [row.ref for row in got.changed] == [VM_1, vm_3]
+    assert got.entered == {VM_1, vm_3}
+    assert got.gone == [vm_2]
+
+
+def test_updates_tell_what_may_not_be_read() -> None:
+    got = read_updates(Bytes(updates_bytes(update("modify", name_is("web"), missing("marks", "NoPermission")))))
+    assert got is not None
+    assert got.changed == [{"name": "web"}]
+    assert got.changed[0].unreadable == {"marks"}
+    assert not got.unauthenticated
+    got = read_updates(Bytes(updates_bytes(update("enter", missing("name", "vim25:NotAuthenticated")))))
+    assert got is not None
+    assert got.unauthenticated

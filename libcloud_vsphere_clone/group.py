@@ -1,0 +1,240 @@
+"""Groups of nodes: many of one at once, with partial results. Libcloud has no verbs for them, so these are ours.
+
+``GroupVerbs`` is the part of the driver that users see.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Unpack
+
+from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.deployment import Deployment, ScriptDeployment
+
+from . import deployment
+from .clones import CloneProgress
+from .errors import GroupError, InvalidRequestError
+from .inventory.groups import choose_names, fetch_group, fetch_names, find_group_folder, remove_group_folder
+from .inventory.layout import FolderNames
+from .inventory.marks import is_managed
+from .inventory.nodes import Found, check_writable
+from .inventory.paths import unescape_name
+from .inventory.sizes import Size
+from .lifecycle import DISK_PATHS, destroy_all
+from .parallel import in_parallel
+from .plan.clone import build_clone_plans
+from .provision import Provisioner
+from .request import CreateOptions, build_request, clone_timeout_s, id_of, image_id_of, moid_of
+from .scripts import SESSIONS, ScriptResult, copy_deployment, deploy_all, run_script
+from .vcenter.rows import Row
+from .vcenter.session import Session
+
+IN_FLIGHT = 8
+"""Clones, or destroys, under way at once. vCenter runs 8 provisioning operations per host and 128 per datastore at a
+time and queues the rest: more would gain little on a small cluster and crowd out everybody else's
+(VMware vSphere documentation, "Limits on Simultaneous Migrations")."""
+
+TASK_TIMEOUT_S = 600.0
+"""Seconds for a task that should be quick."""
+
+
+class GroupVerbs(NodeDriver):
+    """The driver's verbs for groups. What they need of the driver is set by its constructor."""
+
+    _session: Session
+    _names: FolderNames
+    _sizes: tuple[Size, ...]
+    _to_node: Callable[[Row, Found], Node]
+    _allow_unmanaged: bool
+
+    def ex_create_nodes_in_group(
+        self,
+        group: str,
+        count: int,
+        size: NodeSize | None,
+        image: NodeImage,
+        location: NodeLocation | Sequence[NodeLocation] | None = None,
+        auth: Any = None,
+        *,
+        ex_names: Sequence[str] | None = None,
+        ex_max_in_flight: int = IN_FLIGHT,
+        ex_on_progress: CloneProgress | None = None,
+        **options: Unpack[CreateOptions],
+    ) -> list[Node]:
+        """New nodes of one group, all clones under way together; it returns when the slowest is made.
+
+        :param location: one, or several that are filled in this order; inside a cluster vSphere decides.
+        :param ex_names: the nodes' names; default ``<group>-<hex>``.
+        :param ex_max_in_flight: clones under way at once.
+        :param ex_on_progress: called with a node's name and vCenter's percentage.
+        :param options: the ``ex_`` options of ``create_node``.
+        :raises GroupError: some failed; ``.nodes`` are there, ``.errors`` say why the others are not, and nothing is
+            left of those.
+        """
+        timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
+        _check_count(count, ex_names, ex_max_in_flight)
+        first = build_request(self._sizes, group, group, size, None, auth, options)
+        provisioner = Provisioner(self._session, self._names)
+        row, found = provisioner.find_image(image_id, moid_of(image))
+        names = ex_names or self._free_names(group, count, found)
+        requests = [replace(first, id=str(uuid.uuid4()), name=name) for name in names]
+        plans = build_clone_plans(requests, row, found.tree, found.layout.datacenter, _location_ids(location))
+        outcome = provisioner.create_all(
+            plans, found, timeout_s=timeout_s, max_in_flight=ex_max_in_flight, on_progress=ex_on_progress
+        )
+        nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
+        _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)
+        return nodes
+
+    def ex_deploy_nodes_in_group(
+        self,
+        group: str,
+        count: int,
+        size: NodeSize | None,
+        image: NodeImage,
+        location: NodeLocation | Sequence[NodeLocation] | None = None,
+        auth: Any = None,
+        *,
+        deploy: Deployment,
+        ssh_username: str = "root",
+        ssh_alternate_usernames: Sequence[str] = (),
+        ssh_port: int = 22,
+        ssh_timeout: float = 10,
+        ssh_key: Any = None,
+        ssh_key_password: str | None = None,
+        timeout: float = deployment.DEPLOY_TIMEOUT_S,
+        max_tries: int = 3,
+        ssh_interface: str = "public_ips",
+        ex_destroy_on_failure: bool = False,
+        **options: Any,
+    ) -> list[Node]:
+        """New nodes of one group with ``deploy`` run in each, all in parallel.
+
+        The parameters are ``deploy_node``'s and ``ex_create_nodes_in_group``'s. Each node runs a copy of ``deploy``;
+        what a script printed is in its node's ``extra["deployment"]``.
+
+        :raises GroupError: some could not be created, or their deployment failed. The error of the latter is a
+            DeploymentError, whose ``.node`` is there, unless ``ex_destroy_on_failure``.
+        """
+        access = deployment.build_access(
+            auth, ssh_key, ssh_key_password, [ssh_username, *ssh_alternate_usernames], ssh_port, ssh_timeout
+        )
+        deployer = deployment.Deployer(
+            self,
+            copy_deployment(deploy),
+            access,
+            timeout or deployment.DEPLOY_TIMEOUT_S,
+            max_tries,
+            ssh_interface,
+            ex_destroy_on_failure,
+        )
+        errors: dict[str, Exception] = {}
+        try:
+            nodes = self.ex_create_nodes_in_group(
+                group, count, size, image, location, access.auth, **{"ex_username": ssh_username, **options}
+            )
+        except GroupError as partial:
+            nodes, errors = partial.nodes, partial.errors
+        done, failed = deploy_all(deployer, nodes)
+        _raise_partial(f"deployed in group {group!r}", count, done, {**errors, **failed})
+        return done
+
+    def ex_run_script_on_group(
+        self,
+        group: str,
+        script: str,
+        *,
+        ssh_username: str = "root",
+        ssh_alternate_usernames: Sequence[str] = (),
+        ssh_port: int = 22,
+        ssh_timeout: float = 10,
+        ssh_key: Any = None,
+        ssh_key_password: str | None = None,
+        auth: Any = None,
+        timeout: float = deployment.DEPLOY_TIMEOUT_S,
+        ssh_interface: str = "public_ips",
+    ) -> list[ScriptResult]:
+        """How a script went on each node of a group, run on all in parallel; it is never run twice.
+
+        :param script: a shell script; ``#!`` chooses another interpreter.
+        :param auth: a NodeAuthPassword, where it is no key.
+        :param timeout: seconds for a node to let us in.
+        :raises NotFoundError: there is no such group.
+        """
+        if not ssh_key and auth is None:
+            raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
+        access = deployment.build_access(
+            auth, ssh_key, ssh_key_password, [ssh_username, *ssh_alternate_usernames], ssh_port, ssh_timeout
+        )
+        step = ScriptDeployment(script, delete=True)
+        deployer = deployment.Deployer(
+            self, step, access, timeout or deployment.DEPLOY_TIMEOUT_S, 1, ssh_interface, False
+        )
+        _, found = fetch_group(self._session, self._names, group)
+
+        def run(row: Row) -> ScriptResult:
+            node = self._to_node(row, found)
+            try:
+                check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="run a script on")
+            except InvalidRequestError as refused:
+                return ScriptResult(node, error=refused)
+            return run_script(deployer, node)
+
+        return in_parallel(run, found.rows, threads=SESSIONS, name="script")
+
+    def ex_destroy_group(
+        self,
+        group: str,
+        *,
+        ex_remove_folder: bool = False,
+        ex_max_in_flight: int = IN_FLIGHT,
+    ) -> bool:
+        """Destroy the nodes of a group that this driver made, many at once; True when they are gone.
+
+        Whatever else is in the folder stays, and so does the folder.
+
+        :param ex_remove_folder: remove the folder as well, where a fresh read shows that it is empty.
+        :raises GroupError: some remain; ``.nodes``, ``.errors``.
+        :raises NotFoundError: there is no such group.
+        """
+        _check_count(1, None, ex_max_in_flight)
+        folder, found = fetch_group(self._session, self._names, group, DISK_PATHS)
+        rows = [row for row in found.rows if is_managed(row)]
+        errors = destroy_all(self._session, rows, timeout_s=TASK_TIMEOUT_S, max_in_flight=ex_max_in_flight)
+        remaining = [row for row in rows if row.ref in errors]
+        failures = {unescape_name(row["name"]): errors[row.ref] for row in remaining}
+        left = [self._to_node(row, found) for row in remaining]
+        _raise_partial(f"destroyed in group {group!r}", len(rows), left, failures)
+        if ex_remove_folder:
+            remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
+        return True
+
+    def _free_names(self, group: str, count: int, found: Found) -> list[str]:
+        folder = find_group_folder(found.tree, found.layout, group)
+        return choose_names(group, count, fetch_names(self._session, folder))
+
+
+def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:
+    for word, number in (("count", count), ("ex_max_in_flight", max_in_flight)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise InvalidRequestError(f"{word} must be a positive whole number, got {number!r}")
+    if names is None:
+        return
+    is_list = (
+        isinstance(names, Sequence) and not isinstance(names, str) and all(isinstance(name, str) for name in names)
+    )
+    if not is_list or len(names) != count or len(set(names)) != count:
+        raise InvalidRequestError(f"ex_names must be {count} different names, got {names!r}")
+
+
+def _location_ids(location: NodeLocation | Sequence[NodeLocation] | None) -> list[str]:
+    locations: Sequence[Any] = location if isinstance(location, list | tuple) else [location]
+    return [place for one in locations if (place := id_of(one, "location", "list_locations()")) is not None]
+
+
+def _raise_partial(done: str, count: int, nodes: Sequence[Node], errors: Mapping[str, Exception]) -> None:
+    """:raises GroupError: there are errors."""
+    if errors:
+        raise GroupError(f"{len(errors)} of {count} nodes could not be {done}", nodes, errors)

@@ -1,0 +1,124 @@
+"""``create_node``'s words → a request: Libcloud's objects and options in, one checked ``NodeRequest`` out. (pure)"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
+
+from .convert import to_login
+from .errors import InvalidRequestError
+from .inventory.sizes import Size, find_size
+from .plan.clone import NodeRequest
+from .plan.hardware import Hardware
+
+CLONE_TIMEOUT_S = 3600.0
+"""Seconds for a full clone of a large disk over a slow datastore."""
+
+
+class CreateOptions(TypedDict, total=False):
+    """The ``ex_`` options that ``create_node`` and the verbs for groups share; ``create_node`` says what each means."""
+
+    ex_datastore: str | None
+    ex_resource_pool: str | None
+    ex_networks: Sequence[str] | None
+    ex_cpus: int | None
+    ex_memory_mib: int | None
+    ex_disk_gib: int | None
+    ex_metadata: Mapping[str, Any] | None
+    ex_userdata: str | bytes | None
+    ex_username: str | None
+    ex_annotation: str | None
+    ex_power_on: bool
+    ex_timeout_s: float
+
+
+def build_request(
+    sizes: Iterable[Size],
+    name: str,
+    group: str,
+    size: NodeSize | None,
+    location: NodeLocation | None,
+    auth: Any,
+    options: CreateOptions,
+) -> NodeRequest:
+    """The request for one node, with an id of its own.
+
+    :raises InvalidRequestError: a word cannot be right.
+    :raises NotFoundError: no size has this id.
+    """
+    unknown = options.keys() - CreateOptions.__annotations__.keys()
+    if unknown:
+        raise InvalidRequestError(f"unknown options {', '.join(sorted(unknown))}; check the spelling")
+    return NodeRequest(
+        id=str(uuid.uuid4()),
+        name=name,
+        group=group,
+        size_id=id_of(size, "size", "list_sizes()") or "",
+        hardware=_build_hardware(sizes, size, options),
+        location=id_of(location, "location", "list_locations()"),
+        datastore=options.get("ex_datastore"),
+        resource_pool=options.get("ex_resource_pool"),
+        networks=options.get("ex_networks"),
+        login=to_login(auth, options.get("ex_username")),
+        generated_password=bool(getattr(auth, "generated", False)),
+        userdata=options.get("ex_userdata"),
+        metadata=options.get("ex_metadata") or {},
+        annotation=options.get("ex_annotation"),
+        power_on=options.get("ex_power_on", True),
+    )
+
+
+def clone_timeout_s(options: CreateOptions) -> float:
+    """The seconds that one clone may take.
+
+    :raises InvalidRequestError: not a positive number.
+    """
+    timeout_s = options.get("ex_timeout_s", CLONE_TIMEOUT_S)
+    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s > 0:
+        raise InvalidRequestError(f"ex_timeout_s must be a positive number of seconds, got {timeout_s!r}")
+    return float(timeout_s)
+
+
+def image_id_of(image: NodeImage | None) -> str:
+    """The image's id.
+
+    :raises InvalidRequestError: there is no image.
+    """
+    image_id = id_of(image, "image", "list_images()")
+    if image_id is None:
+        raise InvalidRequestError("a node needs an image; take one of list_images()")
+    return image_id
+
+
+def id_of(thing: NodeSize | NodeImage | NodeLocation | None, what: str, listing: str) -> str | None:
+    """The id of a Libcloud object; None stays None.
+
+    :raises InvalidRequestError: it is something else, such as the name of one.
+    """
+    if thing is None:
+        return None
+    if not isinstance(thing, NodeSize | NodeImage | NodeLocation):
+        raise InvalidRequestError(f"{what} must be one of {listing}, got {thing!r}")
+    return str(thing.id)
+
+
+def moid_of(thing: Node | NodeImage) -> str | None:
+    """Where the thing was last seen; callers pass half-filled objects."""
+    return (thing.extra or {}).get("moid")
+
+
+def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: CreateOptions) -> Hardware:
+    """What a size and single wishes make; the wishes win. A size is known by its id."""
+    cpus, memory_mib = options.get("ex_cpus"), options.get("ex_memory_mib")
+    disk_gib = options.get("ex_disk_gib")
+    if size is None:
+        return Hardware(cpus, memory_mib, disk_gib)
+    known = find_size(sizes, str(size.id))
+    return Hardware(
+        known.cpus if cpus is None else cpus,
+        known.memory_mib if memory_mib is None else memory_mib,
+        (known.disk_gib or None) if disk_gib is None else disk_gib,
+    )

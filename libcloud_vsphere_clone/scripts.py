@@ -1,0 +1,102 @@
+"""Deployments and scripts on many nodes at once: nodes in, results or errors by node out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from libcloud.compute.base import Node
+from libcloud.compute.deployment import Deployment, ScriptDeployment
+from libcloud.compute.types import DeploymentError
+
+from .deployment import Deployer, remains
+from .errors import InvalidRequestError
+from .parallel import in_parallel
+
+SESSIONS = 16
+"""SSH sessions at once: a deployment mostly waits for its guest."""
+
+
+@dataclass(frozen=True)
+class ScriptResult:
+    """How a script went on one node; ``error`` is what kept it from running to its end."""
+
+    node: Node
+    exit_status: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    error: Exception | None = None
+
+
+def copy_deployment(deploy: Deployment) -> Deployment:
+    """A copy for one node: a deployment keeps what it printed.
+
+    :raises InvalidRequestError: it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(deploy)
+    except Exception as cause:
+        raise InvalidRequestError(f"deploy must be something that can be copied for each node: {cause}") from cause
+
+
+def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], dict[str, Exception]]:
+    """The nodes that were deployed, each with a copy of the deployment; and a DeploymentError for each other's name.
+
+    An interrupt destroys them all.
+    """
+
+    def run(node: Node) -> Node | DeploymentError:
+        own = replace(deployer, deploy=copy_deployment(deployer.deploy))
+        try:
+            deployed = own.deploy_to(node)
+        except Exception as failure:
+            error = DeploymentError(node=node, original_exception=failure, driver=deployer.driver)
+            error.__cause__ = failure
+            if deployer.destroy_on_failure:
+                deployer.destroy(node, error)
+            return error
+        deployed.extra["deployment"] = _script_output(own.deploy)
+        return deployed
+
+    try:
+        outcomes = in_parallel(run, nodes, threads=SESSIONS, name="deploy")
+    except BaseException as interrupt:
+        _destroy_all(deployer, nodes, interrupt)
+        raise
+    failed: dict[str, Exception] = {e.node.name: e for e in outcomes if isinstance(e, DeploymentError)}
+    return [node for node in outcomes if isinstance(node, Node)], failed
+
+
+def run_script(deployer: Deployer, node: Node) -> ScriptResult:
+    """How the deployer's script went on one node; it is not run twice, and not left in the guest."""
+    script = copy_deployment(deployer.deploy)
+    try:
+        replace(deployer, deploy=script).deploy_to(node)
+    except Exception as failure:
+        return ScriptResult(node, error=failure)
+    return ScriptResult(node, **_script_output(script) or {})
+
+
+def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:
+    """Remove the nodes, several at once; a second interrupt ends that, and is told what remains."""
+    left = {node.id: node for node in nodes}
+
+    def destroy(node: Node) -> None:
+        deployer.destroy(node, interrupt)
+        left.pop(node.id)
+
+    try:
+        in_parallel(destroy, nodes, threads=SESSIONS, name="destroy")
+    except BaseException as second:
+        for node in list(left.values()):
+            second.add_note(f"{remains(node)}, perhaps")
+        raise
+
+
+def _script_output(deploy: Deployment) -> dict[str, Any] | None:
+    """What a script step printed, as JSON; None for steps that print nothing."""
+    if not isinstance(deploy, ScriptDeployment):
+        return None
+    return {"exit_status": deploy.exit_status, "stdout": deploy.stdout or "", "stderr": deploy.stderr or ""}

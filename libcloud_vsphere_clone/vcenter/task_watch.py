@@ -1,0 +1,129 @@
+"""One subscription for many tasks that come and go: references in, their rows out as they change.
+
+A ListView holds the tasks of the moment, and one filter looks through it: a task that joins or leaves costs one call,
+and each answer tells of all.
+Source: ViewManager.CreateListView, ListView.ResetListView, PropertyCollector.WaitForUpdatesEx
+(vSphere Web Services API).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from ..errors import CONNECTION_ERRORS, VsphereError
+from .properties import build_property_specs
+from .rows import Ref, Row
+from .session import Session
+from .stub import may_pass
+from .updates import LOST, SUBSCRIPTIONS, apply_updates, destroy_collector, wait_for_updates
+
+_Collector = vmodl.query.PropertyCollector
+
+
+class TaskWatch:
+    """The watch on some tasks, made anew when its session ends. Close it, or use it in a ``with``.
+
+    :param paths: what is told of each task.
+    :param growing: whether tasks will join later; without, the list that they would join is not made.
+    """
+
+    def __init__(self, session: Session, paths: Sequence[str], *, growing: bool) -> None:
+        self._session = session
+        self._paths = paths
+        self._growing = growing
+        self._members: frozenset[Ref] = frozenset()
+        self._rows: dict[Ref, Row | None] = {}
+        self._unseen: set[Ref] = set()
+        self._view: Any = None
+        self._collector: Any = None
+        self._version = ""
+
+    def __enter__(self) -> TaskWatch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait(self, tasks: Collection[Ref], *, timeout_s: float) -> dict[Ref, Row | None]:
+        """What is known of each of these tasks, after something has changed or the time is over.
+
+        However little time there is, the present state is read.
+
+        :param tasks: those of the moment; None stands for one that vCenter no longer knows.
+        """
+        deadline = time.monotonic() + timeout_s
+        for subscription in range(SUBSCRIPTIONS):
+            try:
+                self._watch(frozenset(tasks))
+                self._await_change(deadline)
+                break
+            except LOST as cause:
+                # The session was renewed and the collector went with the old one, or a reply was lost.
+                self.close()
+                if subscription == SUBSCRIPTIONS - 1 or not may_pass(cause):
+                    raise
+        return {ref: self._rows.get(ref, Row(ref)) for ref in tasks}
+
+    def close(self) -> None:
+        """Remove what the watch keeps on the server; a watch that is used again makes it anew."""
+        collector, view = self._collector, self._view
+        self._collector = self._view = None
+        if collector is not None:
+            destroy_collector(collector)
+        if view is not None:
+            with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
+                view.DestroyView()
+
+    def _watch(self, tasks: frozenset[Ref]) -> None:
+        if self._collector is not None and tasks <= self._members:
+            return  # those that have ended may stay: they change no more
+        managed = [self._session.managed(*ref) for ref in tasks]
+        if self._collector is None:
+            self._rows, self._unseen, self._version = {}, set(tasks), ""
+        if self._growing:
+            self._list(managed)
+        if self._collector is None:
+            self._subscribe(managed)
+        self._members = tasks
+
+    def _list(self, managed: list[Any]) -> None:
+        """Put these tasks into the view. It is made empty: made with a task that is unknown, it would be refused."""
+        if self._view is None:
+            self._view = self._session.content.viewManager.CreateListView()
+        for unknown in self._view.ResetListView(managed):
+            self._rows[Ref("Task", unknown._moId)] = None
+
+    def _subscribe(self, managed: list[Any]) -> None:
+        if self._view is not None:
+            through = _Collector.TraversalSpec(name="view", type=vim.view.ListView, path="view", skip=False)
+            objects = [_Collector.ObjectSpec(obj=self._view, skip=True, selectSet=[through])]
+        else:
+            objects = [_Collector.ObjectSpec(obj=task) for task in managed]
+        self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
+        spec = _Collector.FilterSpec(
+            objectSet=objects,
+            propSet=build_property_specs(self._session, {"Task": self._paths}),
+            reportMissingObjectsInResults=True,
+        )
+        self._collector.CreateFilter(spec, False)
+
+    def _await_change(self, deadline: float) -> None:
+        """Take in what has changed since the last call; truncated answers until the last of them."""
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            updates = wait_for_updates(self._session, self._collector, self._version, left_s)
+            if updates is not None:
+                self._version = updates.version
+                apply_updates(updates, self._rows)
+                self._unseen.difference_update(row.ref for row in updates.changed)
+                if updates.truncated:
+                    continue
+            if updates is not None or self._unseen or not left_s:
+                break
+        self._rows.update(dict.fromkeys(self._unseen))  # the first answer has all there is
+        self._unseen.clear()

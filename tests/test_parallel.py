@@ -1,0 +1,74 @@
+"""Work on several things at once: in order, no more at once than allowed, and left at once when interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from libcloud_vsphere_clone.parallel import in_parallel
+
+
+def test_results_keep_the_order_of_the_things() -> None:
+    def work(number: int) -> int:
+        time.sleep((5 - number) / 100)
+        return number * number
+
+    assert in_parallel(work, range(5), threads=5, name="test") == [0, 1, 4, 9, 16]
+    assert in_parallel(work, [], threads=5, name="test") == []
+
+
+def test_no_more_at_once_than_threads() -> None:
+    busy, most = 0, 0
+    lock = threading.Lock()
+
+    def work(_: int) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        time.sleep(0.01)
+        with lock:
+            busy -= 1
+
+    in_parallel(work, range(20), threads=3, name="test")
+    assert most == 3
+
+
+def test_one_thing_needs_no_thread() -> None:
+    assert in_parallel(lambda _: threading.current_thread(), [1], threads=9, name="test") == [threading.main_thread()]
+
+
+def test_an_error_is_raised_when_all_are_done() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            raise ValueError("the first")
+        time.sleep(0.02)
+        done.append(number)
+
+    with pytest.raises(ValueError, match="the first"):
+        in_parallel(work, range(4), threads=2, name="test")
+    assert sorted(done) == [1, 2, 3]
+
+
+def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
+    begun: list[int] = []
+    leave = threading.Event()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        leave.wait(10)
+
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(5), threads=2, name="test")
+    assert time.monotonic() - started < 5
+    leave.set()
+    time.sleep(0.05)
+    assert sorted(begun) == [0, 1]

@@ -1,0 +1,212 @@
+"""Many real tasks at once, driven by hand: each ends its own way, and nothing else is said of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pyVmomi import vim, vmodl
+
+from libcloud_vsphere_clone.errors import (
+    ConnectionFailedError,
+    NoPlacementError,
+    TaskError,
+    TaskTimeoutError,
+)
+from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter.jobs import Job, run_jobs
+from libcloud_vsphere_clone.vcenter.session import Session
+
+NewTask = Callable[[], Any]
+TEN = 10.0
+
+
+@pytest.fixture
+def drive() -> Callable[[Any, float], None]:
+    """Lets a task run and succeed after so many seconds."""
+
+    def succeed(task: Any) -> None:
+        task.SetTaskState(state="running")
+        task.SetTaskState(state="success", result=task._moId)
+
+    return lambda task, after_s: threading.Timer(after_s, succeed, (task,)).start()
+
+
+def job(start: Callable[[], Any], timeout_s: float = TEN, **words: Any) -> Job:
+    return Job("make it", start, timeout_s, **words)
+
+
+def succeeding(new_task: NewTask, drive: Any, after_s: float = 0.05) -> Callable[[], Any]:
+    def start() -> Any:
+        task = new_task()
+        drive(task, after_s)
+        return task
+
+    return start
+
+
+def ended(new_task: NewTask, fault: Any = None) -> Callable[[], Any]:
+    """Starts a task that has ended already."""
+
+    def start() -> Any:
+        task = new_task()
+        task.SetTaskState(state="running")
+        if fault is None:
+            task.SetTaskState(state="success", result="made")
+        else:
+            task.SetTaskState(state="error", fault=fault)
+        return task
+
+    return start
+
+
+def refused() -> Any:
+    raise vim.fault.NoDiskSpace(datastore="shared-1")
+
+
+def test_nothing_to_do_asks_nothing(calm_lab: Lab, session: Session) -> None:
+    calm_lab.reset_calls()
+    run_jobs(session, [], max_in_flight=8)
+    assert calm_lab.calls().total == 0
+
+
+@pytest.mark.parametrize("max_in_flight", [1, 2, 9])
+def test_each_has_its_result(session: Session, new_task: NewTask, drive: Any, max_in_flight: int) -> None:
+    jobs = [job(succeeding(new_task, drive)) for _ in range(5)]
+    run_jobs(session, jobs, max_in_flight=max_in_flight)
+    assert [one.error for one in jobs] == [None] * 5
+    assert [one.result for one in jobs] == [one.task._moId for one in jobs]
+    assert all(one.ended for one in jobs)
+
+
+def test_no_more_are_started_than_allowed(session: Session, new_task: NewTask, drive: Any) -> None:
+    jobs: list[Job] = []
+    most = 0
+
+    def start() -> Any:
+        nonlocal most
+        most = max(most, sum(one.task is not None and not one.ended for one in jobs) + 1)
+        return succeeding(new_task, drive, 0.03)()
+
+    jobs += [job(start) for _ in range(7)]
+    run_jobs(session, jobs, max_in_flight=3)
+    assert most == 3
+    assert all(one.result for one in jobs)
+
+
+def test_one_failure_is_its_own(session: Session, new_task: NewTask) -> None:
+    fault = vim.fault.NoDiskSpace(datastore="shared-1")
+    starts = [ended(new_task), ended(new_task, fault), refused, ended(new_task)]
+    jobs = [job(start) for start in starts]
+    run_jobs(session, jobs, max_in_flight=2)
+    assert [type(one.error) for one in jobs] == [type(None), NoPlacementError, NoPlacementError, type(None)]
+    assert "could not make it" in str(jobs[1].error)
+    assert [one.ended for one in jobs] == [True, True, False, True]
+
+
+def test_a_bug_in_a_start_is_that_jobs_own(session: Session, new_task: NewTask) -> None:
+    jobs = [job(lambda: 1 / 0), job(ended(new_task))]
+    run_jobs(session, jobs, max_in_flight=1)
+    assert [type(one.error) for one in jobs] == [ZeroDivisionError, type(None)]
+
+
+def test_why_one_failed_cannot_be_read(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    jobs = [job(ended(new_task, vim.fault.NoDiskSpace(datastore="shared-1"))), job(ended(new_task))]
+    calm_lab.faults.add("RetrieveProperties", when="reset-before", times=0)
+    run_jobs(session, jobs, max_in_flight=2)
+    assert [type(one.error) for one in jobs] == [ConnectionFailedError, type(None)]
+
+
+@pytest.mark.parametrize("cancel", [False, True])
+def test_each_has_a_deadline_of_its_own(calm_lab: Lab, session: Session, new_task: NewTask, cancel: bool) -> None:
+    jobs = [job(new_task, 0.3, cancel_overdue=cancel), job(ended(new_task)), job(ended(new_task))]
+    calm_lab.reset_calls()
+    run_jobs(session, jobs, max_in_flight=1)
+    assert [type(one.error) for one in jobs] == [TaskTimeoutError, type(None), type(None)]
+    assert calm_lab.calls().by_method.get("CancelTask", 0) == int(cancel)
+    assert not jobs[0].ended
+
+
+def test_what_ended_before_anyone_looked_is_not_overdue(session: Session, new_task: NewTask) -> None:
+    def slow_start() -> Any:
+        time.sleep(0.3)
+        return ended(new_task)()
+
+    jobs = [job(ended(new_task), 0.1), job(slow_start)]
+    run_jobs(session, jobs, max_in_flight=2)
+    assert [one.error for one in jobs] == [None, None]
+
+
+def test_a_task_that_vcenter_forgot_is_an_error(session: Session, new_task: NewTask) -> None:
+    jobs = [job(lambda: session.managed("Task", "task-never-was")), job(ended(new_task))]
+    run_jobs(session, jobs, max_in_flight=2)
+    assert isinstance(jobs[0].error, TaskError)
+    assert "no longer knows" in str(jobs[0].error)
+    assert jobs[1].error is None
+
+
+def test_progress_is_told_when_it_changes(session: Session, new_task: NewTask) -> None:
+    seen: list[int] = []
+
+    def start() -> Any:
+        task = new_task()
+        task.SetTaskState(state="running")
+        threading.Thread(target=advance, args=(task,)).start()
+        return task
+
+    def advance(task: Any) -> None:
+        for percent in (10, 10, 60):
+            task.UpdateProgress(percentDone=percent)
+            time.sleep(0.15)
+        task.SetTaskState(state="success")
+
+    run_jobs(session, [job(start, on_progress=seen.append)], max_in_flight=1)
+    assert seen == sorted(set(seen))
+    assert {10, 60, 100} <= set(seen)
+
+
+def test_what_the_caller_raises_ends_it_all(session: Session, new_task: NewTask) -> None:
+    def fail(_: int) -> None:
+        raise RuntimeError("no terminal")
+
+    with pytest.raises(RuntimeError):
+        run_jobs(session, [job(ended(new_task), on_progress=fail)], max_in_flight=1)
+
+
+def test_when_vcenter_is_lost_nothing_more_is_started(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    sent: list[int] = []
+
+    def start() -> Any:
+        sent.append(1)
+        if len(sent) == 3:
+            calm_lab.faults.add("*", when="reset-before", times=0)
+        return new_task()
+
+    jobs = [job(start) for _ in range(6)]
+    run_jobs(session, jobs, max_in_flight=5)
+    calm_lab.faults.clear()
+    assert len(sent) == 3
+    errors = [one.error for one in jobs]
+    assert [type(error) for error in errors] == [ConnectionFailedError] * 6
+    assert len({id(error) for error in errors}) == 6  # each can be noted on by itself
+    assert all("could not make it" in str(error) for error in errors)
+
+
+def test_one_lost_reply_does_not_stop_the_others(session: Session, new_task: NewTask) -> None:
+    def lost() -> Any:
+        raise ConnectionResetError
+
+    jobs = [job(ended(new_task)), job(lost), job(ended(new_task))]
+    run_jobs(session, jobs, max_in_flight=3)
+    assert [type(one.error) for one in jobs] == [type(None), ConnectionFailedError, type(None)]
+
+
+def test_a_wait_that_is_refused_is_the_error_of_all(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    calm_lab.faults.add("CreateFilter", fault="NoPermission", times=0)
+    jobs = [job(new_task) for _ in range(3)]
+    run_jobs(session, jobs, max_in_flight=2)
+    assert [one.task is None for one in jobs] == [False, False, True]
+    assert all(isinstance(getattr(one.error, "fault", None), vmodl.MethodFault) for one in jobs)

@@ -1,0 +1,155 @@
+"""One subscription for tasks that come and go, on real tasks of the lab that are driven by hand."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter.jobs import PROGRESS_PATHS
+from libcloud_vsphere_clone.vcenter.rows import Ref
+from libcloud_vsphere_clone.vcenter.session import Session
+from libcloud_vsphere_clone.vcenter.task_watch import TaskWatch
+
+NewTask = Callable[[], Any]
+GONE = Ref("Task", "task-never-was")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(calm_lab: Lab) -> Iterator[None]:
+    yield
+    left = calm_lab.control.leftovers()
+    assert (left.collectors, left.filters, left.views) == (0, 0, 0)
+
+
+def ref_of(task: Any) -> Ref:
+    return Ref("Task", task._moId)
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_the_present_state_is_told_at_once(session: Session, new_task: NewTask, growing: bool) -> None:
+    queued, done = new_task(), new_task()
+    done.SetTaskState(state="running")
+    done.SetTaskState(state="success", result="made")
+    with TaskWatch(session, PROGRESS_PATHS, growing=growing) as watch:
+        rows = watch.wait([ref_of(queued), ref_of(done)], timeout_s=10)
+    first, second = rows[ref_of(queued)], rows[ref_of(done)]
+    assert first is not None and first["info.state"] == "queued"
+    assert second is not None and (second["info.state"], second["info.result"]) == ("success", "made")
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_even_without_any_time_the_present_state_is_read(session: Session, new_task: NewTask, growing: bool) -> None:
+    done = new_task()
+    done.SetTaskState(state="running")
+    done.SetTaskState(state="success")
+    with TaskWatch(session, PROGRESS_PATHS, growing=growing) as watch:
+        row = watch.wait([ref_of(done)], timeout_s=0)[ref_of(done)]
+    assert row is not None and row["info.state"] == "success"
+
+
+def test_a_change_ends_the_wait(session: Session, new_task: NewTask) -> None:
+    tasks = [new_task() for _ in range(3)]
+    refs = [ref_of(task) for task in tasks]
+    with TaskWatch(session, PROGRESS_PATHS, growing=True) as watch:
+        watch.wait(refs, timeout_s=10)
+        threading.Timer(0.2, tasks[1].SetTaskState, kwargs={"state": "running"}).start()
+        started = time.monotonic()
+        rows = watch.wait(refs, timeout_s=10)
+    assert 0.1 < time.monotonic() - started < 5
+    assert [row["info.state"] for row in (rows[ref] for ref in refs) if row] == ["queued", "running", "queued"]
+
+
+def test_the_time_ends_the_wait(session: Session, new_task: NewTask) -> None:
+    ref = ref_of(new_task())
+    with TaskWatch(session, PROGRESS_PATHS, growing=True) as watch:
+        watch.wait([ref], timeout_s=10)
+        started = time.monotonic()
+        row = watch.wait([ref], timeout_s=0.3)[ref]
+    assert 0.2 < time.monotonic() - started < 3
+    assert row is not None and row["info.state"] == "queued"
+
+
+def test_tasks_join_and_leave_for_one_call(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    tasks = [new_task() for _ in range(4)]
+    refs = [ref_of(task) for task in tasks]
+    with TaskWatch(session, PROGRESS_PATHS, growing=True) as watch:
+        watch.wait(refs[:2], timeout_s=10)
+        calm_lab.reset_calls()
+        rows = watch.wait(refs[1:], timeout_s=10)
+        assert calm_lab.calls().by_method["ResetListView"] == 1
+        watch.wait(refs[2:], timeout_s=0)  # fewer: nothing to tell the server
+        assert calm_lab.calls().by_method["ResetListView"] == 1
+    assert set(rows) == set(refs[1:])
+    assert all(row is not None and row["info.state"] == "queued" for row in rows.values())
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_a_task_that_vcenter_has_forgotten_is_none(session: Session, new_task: NewTask, growing: bool) -> None:
+    ref = ref_of(new_task())
+    with TaskWatch(session, PROGRESS_PATHS, growing=growing) as watch:
+        rows = watch.wait([ref, GONE], timeout_s=1)
+        assert rows[GONE] is None
+        assert rows[ref] is not None
+
+
+def test_a_task_that_joins_and_is_forgotten_is_none(session: Session, new_task: NewTask) -> None:
+    ref = ref_of(new_task())
+    with TaskWatch(session, PROGRESS_PATHS, growing=True) as watch:
+        watch.wait([ref], timeout_s=1)
+        rows = watch.wait([ref, GONE], timeout_s=1)
+        assert rows[GONE] is None
+        assert rows[ref] is not None
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_it_is_made_anew_when_the_session_ends(
+    calm_lab: Lab, session: Session, new_task: NewTask, growing: bool
+) -> None:
+    tasks = [new_task(), new_task()]
+    refs = [ref_of(task) for task in tasks]
+    with TaskWatch(session, PROGRESS_PATHS, growing=growing) as watch:
+        watch.wait(refs, timeout_s=10)
+        calm_lab.expire_sessions()
+        tasks[0].SetTaskState(state="running")
+        rows = watch.wait(refs[:1] if not growing else refs, timeout_s=10)
+    first = rows[refs[0]]
+    assert first is not None and first["info.state"] == "running"
+
+
+@pytest.mark.parametrize("method", ["CreateListView", "CreatePropertyCollector", "WaitForUpdatesEx", "ResetListView"])
+@pytest.mark.parametrize("when", ["reset-before", "reset-after"])
+def test_a_lost_reply_is_lived_with(calm_lab: Lab, session: Session, new_task: NewTask, method: str, when: str) -> None:
+    refs = [ref_of(new_task()), ref_of(new_task())]
+    calm_lab.faults.add(method, when=when)
+    try:
+        with TaskWatch(session, PROGRESS_PATHS, growing=True) as watch:
+            watch.wait(refs[:1], timeout_s=10)
+            rows = watch.wait(refs, timeout_s=10)
+        assert all(row is not None and row["info.state"] == "queued" for row in rows.values())
+    finally:
+        session.close()  # a collector that was made and never told of ends with it
+
+
+def test_a_vcenter_that_is_gone_is_given_up(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    ref = ref_of(new_task())
+    rule = calm_lab.faults.add("*", when="reset-before", times=0)
+    with TaskWatch(session, PROGRESS_PATHS, growing=True) as watch, pytest.raises(OSError):
+        watch.wait([ref], timeout_s=10)
+    calm_lab.faults.remove(rule)
+
+
+def test_no_answer_in_time_is_not_asked_for_again(calm_lab: Lab, connect: Any, new_task: NewTask) -> None:
+    ref = ref_of(new_task())
+    impatient = connect(timeout_s=0.5)
+    calm_lab.faults.add("CreatePropertyCollector", when="stall", delay_ms=1500)
+    started = time.monotonic()
+    with TaskWatch(impatient, PROGRESS_PATHS, growing=False) as watch, pytest.raises(TimeoutError):
+        watch.wait([ref], timeout_s=10)
+    assert time.monotonic() - started < 1.4
+    impatient.close()
+    time.sleep(1.2)  # until the answer that nobody waits for has been given
