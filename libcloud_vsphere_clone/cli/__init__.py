@@ -8,9 +8,11 @@ The code, in the order in which it is best read:
 1. ``group``       the top-level group: loads commands, turns errors into one line and an exit status
 2. ``connection``  options and variables → a connected driver
 3. ``output``      tables, JSON, what errors are called in terms of options
-4. ``progress``    what is being done, on stderr; interrupts
-5. ``seeing``, ``nodes``, ``deploy``, ``doctor``, ``lab``  the commands
-6. ``order``, ``script``  how a deploy is carried out; ``placement``, how the doctor asks for one
+4. ``progress``    what is being done, on stderr; interrupts. ``board``: the same for many nodes
+5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``doctor``, ``lab``  the commands
+6. ``login``       how to log in and what to run there, for ``deploy`` and ``run``
+7. ``order``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how it is carried out
+8. ``results``     how many nodes went; ``placement``, how the doctor asks for one
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ Exit status:
   1    failed; stderr says why
   2    wrong usage
   130  interrupted (143 when terminated); what was made is removed first
-deploy ends with its script's own exit status.
+deploy and run end with their script's own exit status, the highest of many.
 
 \b
 Completion in bash (zsh and fish likewise):
@@ -37,12 +39,14 @@ Completion in bash (zsh and fish likewise):
 
 COMMANDS = {
     "deploy": "deploy",
-    "destroy": "nodes",
+    "destroy": "destroy",
     "doctor": "doctor",
+    "groups": "seeing",
     "images": "seeing",
     "lab": "lab",
     "locations": "seeing",
     "nodes": "nodes",
+    "run": "run",
     "sizes": "seeing",
 }
 """{command: the module that has it, under the same name}"""

@@ -1,119 +1,143 @@
-"""``vsphere-clone deploy``: options → an order; its outcome → output and exit status."""
+"""``vsphere-clone deploy``: options → an order for one node or many; how it went → output and exit status."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from .connection import SECRET_FILE, Connection, connected, connection_options, read_secret
-from .nodes import node_facts, print_nodes
-from .output import json_option, print_json
+from .connection import Connection, connected, connection_options
+from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, text_file, with_options
+from .output import json_option
 from .progress import narrated
 
 if TYPE_CHECKING:
-    from .order import Order, Outcome
+    from .order import Order
 
-KEY_PASSWORD = "VSPHERE_CLONE_SSH_KEY_PASSWORD"  # noqa: S105 - the variable's name
-SSH_PASSWORD = "VSPHERE_CLONE_SSH_PASSWORD"  # noqa: S105 - the variable's name
+MAX_IN_FLIGHT = 8
 
-count = click.IntRange(min=1)
-key_file = click.Path(exists=True, dir_okay=False)
-text_file = click.File("rb")
+positive = click.IntRange(min=1)
 
 OPTIONS = (
     click.option("--image", required=True, help="The image's name, path in the images folder, or id."),
     click.option("--size", help="As vsphere-clone sizes lists them.  [default: the image's hardware]"),
-    click.option("--location", help="A cluster or stand-alone host.  [default: the image's]"),
-    click.option("--group", "ex_group", default="libcloud", show_default=True, help="Made if needed."),
-    click.option("--script", type=text_file, help="Run this file's script in the node; - is stdin."),
-    click.option("--command", help="Run this shell command in the node."),
-    click.option("--ssh-key", type=key_file, help="Private key to log in with; its public half is put into the node."),
-    click.option("--ssh-key-password-file", type=SECRET_FILE, help=f"Holds its passphrase. Default: {KEY_PASSWORD}."),
-    click.option("--ssh-password-file", type=SECRET_FILE, help=f"Holds the user's password. Default: {SSH_PASSWORD}."),
-    click.option("--ssh-username", default="root", show_default=True, help="Whom to log in as."),
+    click.option("--location", "locations", multiple=True,
+                 help="A cluster or stand-alone host; with --count several, filled in turn.  [default: the image's]"),
+    click.option("--group", default="libcloud", show_default=True, help="Made if needed."),
+    click.option("--count", type=positive, metavar="NUMBER", help="Make many nodes, named after their group."),
+    click.option("--max-in-flight", type=positive, metavar="NUMBER",
+                 help=f"Clones under way at once, with --count.  [default: {MAX_IN_FLIGHT}]"),
+    *SCRIPT_OPTIONS,
+    *LOGIN_OPTIONS,
     click.option("--userdata", "ex_userdata", type=text_file, help="Cloud-config or script for cloud-init."),
     click.option("--network", "ex_networks", multiple=True, help="For the next adapter; repeat it.  [default: kept]"),
     click.option("--metadata", "ex_metadata", multiple=True, metavar="KEY=VALUE", help="Kept with it; repeat it."),
     click.option("--datastore", "ex_datastore", help="Where its disks are.  [default: the image's]"),
     click.option("--pool", "ex_resource_pool", help="A resource pool of the location."),
-    click.option("--cpus", "ex_cpus", type=count, metavar="NUMBER", help="Instead of the size's."),
-    click.option("--memory-mib", "ex_memory_mib", type=count, metavar="NUMBER", help="Instead of the size's."),
-    click.option("--disk-gib", "ex_disk_gib", type=count, metavar="NUMBER", help="Of the root disk; it can only grow."),
+    click.option("--cpus", "ex_cpus", type=positive, metavar="NUMBER", help="Instead of the size's."),
+    click.option("--memory-mib", "ex_memory_mib", type=positive, metavar="NUMBER", help="Instead of the size's."),
+    click.option("--disk-gib", "ex_disk_gib", type=positive, metavar="NUMBER", help="Of the root disk; it only grows."),
     click.option("--annotation", "ex_annotation", help="The node's notes in vCenter."),
-    click.option("--boot-timeout", type=click.FloatRange(1), default=300.0, show_default=True, metavar="SECONDS",
-                 help="Seconds to get an address, and again to log in."),
+    BOOT_TIMEOUT,
     click.option("--no-wait", is_flag=True, help="Do not wait for the address."),
-    click.option("--destroy-on-failure", is_flag=True, help="Destroy the node if it or its script fails."),
-    click.option("--destroy-after", is_flag=True, help="Destroy the node in any case, when all is done."),
+    click.option("--destroy-on-failure", is_flag=True, help="Destroy a node if it or its script fails."),
+    click.option("--destroy-after", is_flag=True, help="Destroy the nodes in any case, when all is done."),
 )  # fmt: skip
 
 
-def deploy_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
-
-
 @click.command()
-@click.argument("name")
-@deploy_options
+@click.argument("name", required=False)
+@with_options(*OPTIONS)
 @connection_options
 @json_option
-def deploy(connection: Connection, name: str, as_json: bool, **words: Any) -> None:
+def deploy(
+    connection: Connection,
+    name: str | None,
+    count: int | None,
+    max_in_flight: int | None,
+    as_json: bool,
+    **words: Any,
+) -> None:
     """Make the node NAME by cloning an image, and run a script in it.
 
     With a script its output is printed as it is, and its exit status is this command's. Without one the node is made
     and its address waited for. With neither a key nor a password a password is made up for the script's log-in, and
     not shown.
+
+    With --count and no NAME many nodes are made at once, called <group>-<hex>. Each line of a script's output then
+    begins with its node's name, and the exit status is the highest. Nodes that fail do not keep the others from being
+    made.
     """
-    order = _build_order(name, **words)
-    from .order import Deploy
+    if (name is None) is (count is None):
+        raise click.UsageError("give the NAME of one node, or --count for many")
+    if count is None and max_in_flight is not None:
+        raise click.UsageError("--max-in-flight is for --count")
+    if count is None and len(words["locations"]) > 1:
+        raise click.UsageError("one node has one --location; several are for --count")
+    order = _build_order(**words)
+    if name is not None:
+        exit_status = _deploy_one(connection, order, name, as_json)
+    else:
+        exit_status = _deploy_many(connection, order, count or 1, max_in_flight or MAX_IN_FLIGHT, as_json)
+    raise click.exceptions.Exit(exit_status)
+
+
+def _deploy_one(connection: Connection, order: Order, name: str, as_json: bool) -> int:
+    from .deploy_node import Deploy, show
 
     with connected(connection) as driver, narrated() as narrator:
-        outcome = Deploy(driver, order, narrator).run()
-    _show(outcome, as_json)
-    raise click.exceptions.Exit(outcome.exit_status)
+        outcome = Deploy(driver, order, name, narrator).run()
+    show(outcome, as_json=as_json)
+    return outcome.exit_status
+
+
+def _deploy_many(connection: Connection, order: Order, count: int, max_in_flight: int, as_json: bool) -> int:
+    from .board import boarded
+    from .deploy_group import DeployGroup
+    from .results import exit_status_of, show_results
+
+    with connected(connection) as driver, boarded(count) as board:
+        results = DeployGroup(driver, order, count, max_in_flight, board).run()
+    show_results(order.group, results, as_json=as_json, of_script=order.script is not None)
+    return exit_status_of(results)
 
 
 def _build_order(
-    name: str,
     *,
     image: str,
+    group: str,
     size: str | None,
-    location: str | None,
+    locations: Sequence[str],
     script: IO[bytes] | None,
     command: str | None,
-    ssh_key: str | None,
-    ssh_key_password_file: str | None,
-    ssh_password_file: str | None,
-    ssh_username: str,
     boot_timeout: float,
     no_wait: bool,
     destroy_on_failure: bool,
     destroy_after: bool,
+    ssh_username: str,
+    ssh_key: str | None,
+    ssh_key_password_file: str | None,
+    ssh_password_file: str | None,
     **create_words: Any,
 ) -> Order:
     from .order import Order
 
-    if script and command is not None:
-        raise click.UsageError("--script and --command exclude each other")
     if no_wait and (script or command is not None):
         raise click.UsageError("--no-wait is for nodes without a script: one that runs a script is waited for")
-    if ssh_key and ssh_password_file:
-        raise click.UsageError("--ssh-key and --ssh-password-file exclude each other")
     return Order(
-        name=name,
         image=image,
+        group=group,
         size=size,
-        location=location,
+        locations=locations,
         create_words=_build_create_words(**create_words),
-        script=_read_script(script) if script else command,
-        ssh_username=ssh_username,
-        ssh_key=ssh_key,
-        ssh_key_password=read_secret(ssh_key_password_file, KEY_PASSWORD) if ssh_key else None,
-        ssh_password=None if ssh_key else read_secret(ssh_password_file, SSH_PASSWORD),
+        script=read_script(script, command),
+        login=build_login(
+            ssh_username=ssh_username,
+            ssh_key=ssh_key,
+            ssh_key_password_file=ssh_key_password_file,
+            ssh_password_file=ssh_password_file,
+        ),
         wait=not no_wait,
         boot_timeout_s=boot_timeout,
         destroy_on_failure=destroy_on_failure,
@@ -138,31 +162,3 @@ def _parse_pair(pair: str) -> tuple[str, str]:
     if not (key and separator):
         raise click.UsageError(f"--metadata takes KEY=VALUE, got {pair!r}")
     return key, value
-
-
-def _read_script(file: IO[bytes]) -> str:
-    try:
-        return file.read().decode()
-    except UnicodeDecodeError as cause:
-        raise click.UsageError(f"--script: {file.name} is no text in UTF-8") from cause
-
-
-def _show(outcome: Outcome, as_json: bool) -> None:
-    script, facts = outcome.script, node_facts(outcome.node)
-    if as_json:
-        said = {key: getattr(script, key) for key in ("exit_status", "stdout", "stderr")} if script else None
-        print_json({"node": facts, "script": said, "destroyed": outcome.destroyed})
-    elif script:
-        click.echo(script.stdout, nl=False)
-        click.echo(script.stderr, nl=False, err=True)
-        addresses = ", ".join([*facts["public_ips"], *facts["private_ips"]])
-        fate = "destroyed" if outcome.destroyed else "stays"
-        click.echo(f"node {facts['name']} ({facts['id']}) at {addresses} {fate}", err=True)
-    else:
-        print_nodes([facts])
-        if outcome.destroyed:
-            click.echo(f"node {facts['name']} ({facts['id']}) destroyed", err=True)
-    if script and (script.exit_status is None or script.exit_status < 0):
-        click.echo("error: the script ended without an exit status: it was killed, or the connection broke", err=True)
-    if outcome.error:
-        click.echo(f"error: {outcome.error}", err=True)

@@ -1,17 +1,17 @@
-"""``vsphere-clone nodes`` and ``destroy``."""
+"""``vsphere-clone nodes``: listed, or watched; and nodes as commands find and show them."""
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .connection import Connection, connected, connection_options
-from .output import describe_error, json_option, print_json, print_table
-from .progress import narrated
+from .output import cell, json_option, print_json, print_json_line, print_table
 from .seeing import hardware
 
 if TYPE_CHECKING:
@@ -24,47 +24,36 @@ COLUMNS = ("node", "group", "state", "addresses", "hardware", "managed", "id")
 
 @click.command()
 @click.option("--group", help="Only the nodes of this group.")
+@click.option("--filter", "pattern", metavar="PATTERN", help="Only those whose name fits, such as 'web-*'.")
+@click.option("--watch", is_flag=True, help="Print changes as they happen, until Ctrl-C.")
+@click.option("--watch-timeout", type=click.FloatRange(0), metavar="SECONDS", help="End --watch after this time.")
 @connection_options
 @json_option
-def nodes(connection: Connection, group: str | None, as_json: bool) -> None:
-    """List the nodes."""
+def nodes(
+    connection: Connection,
+    group: str | None,
+    pattern: str | None,
+    watch: bool,
+    watch_timeout: float | None,
+    as_json: bool,
+) -> None:
+    """List the nodes.
+
+    With --watch print each change as a line instead, with --json as a line of JSON: event (added, changed, removed),
+    time and node.
+    """
+    if watch_timeout is not None and not watch:
+        raise click.UsageError("--watch-timeout is for --watch")
     with connected(connection) as driver:
-        found = [node_facts(node) for node in driver.list_nodes(ex_group=group)]
+        if watch:
+            _watch(driver, as_json, timeout_s=watch_timeout, ex_group=group, ex_filter=pattern)
+            return
+        found = [node_facts(node) for node in driver.list_nodes(ex_group=group, ex_filter=pattern)]
     found.sort(key=lambda node: (node["group"] or "", node["name"]))
     if as_json:
         print_json(found)
     else:
         print_nodes(found)
-
-
-@click.command()
-@click.argument("nodes", metavar="NODE...", nargs=-1, required=True)
-@click.option("--group", help="The group that the names are of.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@connection_options
-@json_option
-def destroy(connection: Connection, nodes: Sequence[str], group: str | None, yes: bool, as_json: bool) -> None:
-    """Destroy nodes, given by names or ids, with their disks.
-
-    Nothing is destroyed unless every name leads to exactly one node. Disks attached later are detached and kept.
-    """
-    if not yes and not _is_terminal():
-        raise click.UsageError("nobody can be asked here: add --yes")
-    with connected(connection) as driver:
-        found = {node.id: node for node in (find_node(driver, wanted, group) for wanted in nodes)}
-        if not yes and not _confirmed(list(found.values())):
-            click.echo("nothing was destroyed", err=True)
-            raise click.exceptions.Exit(1)
-        outcomes = [_destroy(driver, node) for node in found.values()]
-    if as_json:
-        print_json(outcomes)
-    for outcome in outcomes:
-        if outcome["error"]:
-            click.echo(f"error: {outcome['error']}", err=True)
-        elif not as_json:
-            click.echo(f"destroyed {outcome['name']} ({outcome['id']})")
-    if any(outcome["error"] for outcome in outcomes):
-        raise click.exceptions.Exit(1)
 
 
 def find_node(driver: VsphereCloneNodeDriver, wanted: str, group: str | None = None) -> Node:
@@ -115,24 +104,25 @@ def is_id(text: str) -> bool:
         return False
 
 
-def _is_terminal() -> bool:
-    return sys.stdin.isatty()
+def _watch(driver: VsphereCloneNodeDriver, as_json: bool, **words: Any) -> None:
+    """Prints changes until the time is over or Ctrl-C; both are a good end."""
+    try:
+        with closing(driver.ex_watch_nodes(**words)) as changes:
+            for event, node in changes:
+                _print_change(event, node, as_json)
+    except KeyboardInterrupt:
+        click.echo("no longer watching", err=True)
 
 
-def _confirmed(found: Sequence[Node]) -> bool:
-    names = ", ".join(f"{node.name} (group {node.extra.get('group') or '-'}, {node.state})" for node in found)
-    return click.confirm(f"Destroy {names}?", err=True)
+def _print_change(event: str, node: Node, as_json: bool) -> None:
+    now = datetime.now().astimezone()
+    if as_json:
+        print_json_line({"event": event, "time": now.isoformat(), "node": node_facts(node)})
+    else:
+        click.echo(f"{now:%H:%M:%S} {event} {_in_words(node)}")
 
 
-def _destroy(driver: VsphereCloneNodeDriver, node: Node) -> dict[str, Any]:
-    """What became of the node: ``error`` is None when it is gone."""
-    from ..errors import VsphereError
-
-    error = None
-    with narrated() as narrator:
-        narrator.tell(f"destroying {node.name}")
-        try:
-            driver.destroy_node(node)
-        except VsphereError as failure:
-            error = describe_error(failure)
-    return {"id": node.id, "name": node.name, "group": node.extra.get("group"), "error": error}
+def _in_words(node: Node) -> str:
+    addresses = [*node.public_ips, *node.private_ips]
+    facts = (f"group {node.extra.get('group') or '-'}", node.state, *addresses)
+    return f"{cell(node.name)} ({cell(list(facts))})"

@@ -27,6 +27,8 @@ SPELLINGS = (
     (r"auth=NodeAuthPassword\(\.\.\.\)", "--ssh-password-file"),
     (r"make the driver with ex_allow_unmanaged=True", "give --allow-unmanaged"),
     (r"ex_resource_pool=", "--pool"),
+    (r"ex_list_groups\(\)", "vsphere-clone groups"),
+    (r"\bssh_key=", "--ssh-key"),
     (r"list_(nodes|images|sizes|locations)\(\)", r"vsphere-clone \1"),
     (r"\b(?:ex_)?(?:location|group|datastore|thumbprint|datacenter|images_folder|nodes_folder|ca_cert|host|port|timeout)=",
      lambda found: "--" + found[0].removeprefix("ex_").rstrip("=").replace("_", "-")),
@@ -43,6 +45,11 @@ def json_option(command: Command) -> Command:
 def print_json(value: Any) -> None:
     """The value as JSON, secrets redacted."""
     click.echo(json.dumps(redacted(value), indent=2, ensure_ascii=False))
+
+
+def print_json_line(value: Any) -> None:
+    """The same in one line, for values that come one by one."""
+    click.echo(json.dumps(redacted(value), ensure_ascii=False))
 
 
 def redacted(value: Any) -> Any:

@@ -1,9 +1,10 @@
-"""A script as a step of Libcloud's ``deploy_node``, which says when it begins and keeps why it could not run."""
+"""A script as a step of a deployment, which says when it begins and ends and keeps why it could not run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.deployment import ScriptDeployment
 
@@ -11,25 +12,72 @@ if TYPE_CHECKING:
     from libcloud.compute.base import Node
     from libcloud.compute.ssh import BaseSSHClient
 
+    from ..compute import VsphereCloneNodeDriver
+
 SHELL = "#!/bin/sh\n"
 
 
 class Script(ScriptDeployment):
-    """A script that runs once in the node and leaves no copy of itself there.
+    """A script that runs once in a node and leaves no copy of itself there.
 
-    :param on_start: called when the node is logged in to.
+    The driver gives each node of a group a deep copy, so callbacks must be functions and no methods: copying a method
+    copies its object.
+
+    :param on_start: called with the node when it is logged in to.
+    :param on_end: called with the node and this script when it has run, or could not.
     """
 
-    def __init__(self, text: str, on_start: Callable[[], None]) -> None:
-        super().__init__(text if text.startswith("#!") else SHELL + text, delete=True)
+    def __init__(
+        self, text: str, on_start: Callable[[Node], None], on_end: Callable[[Node, Script], None] | None = None
+    ) -> None:
+        super().__init__(to_script(text), delete=True)
         self.failure: Exception | None = None
         self._on_start = on_start
+        self._on_end = on_end
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it went, as JSON has it."""
+        return {"exit_status": self.exit_status, "stdout": self.stdout or "", "stderr": self.stderr or ""}
 
     def run(self, node: Node, client: BaseSSHClient) -> Node:
-        self._on_start()
+        self._on_start(node)
         try:
             return super().run(node, client)
         except Exception as failure:
             # Libcloud passes it on as a text that has the traceback in it.
             self.failure = failure
             raise
+        finally:
+            if self._on_end:
+                self._on_end(node, self)
+
+
+def to_script(text: str) -> str:
+    """The text with an interpreter's line: the shell's, unless it has one."""
+    return text if text.startswith("#!") else SHELL + text
+
+
+@contextmanager
+def waits_told(
+    driver: VsphereCloneNodeDriver, on_wait: Callable[[Node], None], on_address: Callable[[Node, str], None]
+) -> Iterator[None]:
+    """Inside the block the driver's waits for a node are told: nothing else says when a deployment comes to them.
+
+    :param on_address: called with the fresh node and its first address.
+    """
+    wait = driver.wait_until_running
+
+    def wait_until_running(nodes: list[Node], *args: Any, **kwargs: Any) -> Any:
+        for node in nodes:
+            on_wait(node)
+        found = wait(nodes, *args, **kwargs)
+        for node, addresses in found:
+            on_address(node, addresses[0])
+        return found
+
+    driver.wait_until_running = wait_until_running  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        driver.wait_until_running = wait  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""``vsphere-clone images``, ``sizes`` and ``locations``: what there is to make nodes of."""
+"""``vsphere-clone images``, ``sizes``, ``locations`` and ``groups``: what nodes are made of, and where they are."""
 
 from __future__ import annotations
 
@@ -61,6 +61,21 @@ def locations(connection: Connection, as_json: bool) -> None:
     )
     columns = ("location", "kind", "hosts", "DRS", "datastores", "networks")
     print_table(columns, rows, empty="this user sees no cluster and no host")
+
+
+@click.command()
+@connection_options
+@json_option
+def groups(connection: Connection, as_json: bool) -> None:
+    """List the groups, with their nodes counted."""
+    with connected(connection) as driver:
+        found = [{"id": group.id, "name": group.name, **group.extra} for group in driver.ex_list_groups()]
+    found.sort(key=lambda group: group["name"])
+    if as_json:
+        print_json(found)
+        return
+    rows = ((group["name"], group["node_count"], group["path"]) for group in found)
+    print_table(("group", "nodes", "path"), rows, empty="no group: the first node makes one")
 
 
 def hardware(machine: dict[str, Any]) -> str:

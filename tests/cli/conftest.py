@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from libcloud_vsphere_clone.cli import main
 from libcloud_vsphere_clone.lab import Lab
 
 Run = Callable[..., Result]
+Make = Callable[..., str]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -83,6 +85,24 @@ def guests_cleared(lab: Lab) -> Iterator[Lab]:
     """The lab with guests; nodes are removed after the test."""
     yield lab
     _clear(lab)
+
+
+@pytest.fixture
+def make(bare_cleared: Lab) -> Make:
+    """Makes a node; its id."""
+
+    def make_node(name: str, group: str = "libcloud") -> str:
+        with bare_cleared.driver() as driver:
+            image = driver.ex_get_image_by_name("debian-12")
+            return str(driver.create_node(name, None, image, ex_group=group, ex_power_on=False).id)
+
+    return make_node
+
+
+@pytest.fixture
+def names(on_bare: Run) -> Callable[[], set[str]]:
+    """The names of the nodes there are."""
+    return lambda: {node["name"] for node in json.loads(on_bare("nodes", "--json").stdout)}
 
 
 @pytest.fixture(scope="session")

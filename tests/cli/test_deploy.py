@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 
 from libcloud_vsphere_clone.lab import Lab
+from tests.cli.signals import interrupt_at
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -27,16 +28,6 @@ def names(bare_cleared: Lab) -> Callable[[], set[str]]:
             return {node.name for node in driver.list_nodes()}
 
     return node_names
-
-
-def interrupt_at(process: subprocess.Popen[str], step: str, sign: signal.Signals = signal.SIGINT) -> None:
-    """Sends the signal when the process has told that it is at the step."""
-    assert process.stderr
-    for line in process.stderr:
-        if line.startswith(step):
-            process.send_signal(sign)
-            return
-    raise AssertionError(f"it never came to {step!r}")
 
 
 @pytest.mark.parametrize(

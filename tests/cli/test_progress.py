@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import signal
+import time
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from libcloud_vsphere_clone.cli.progress import Narrator, interruptible, narrated
+from libcloud_vsphere_clone.cli.progress import LOST_AFTER_S, Narrator, interruptible, narrated
 
 
 def test_without_a_terminal_each_step_is_a_line_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,3 +58,23 @@ def test_what_is_ignored_stays_ignored() -> None:
         assert interrupts.count == 0
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_that_is_lost_comes_again() -> None:
+    with narrated() as narrator, interruptible(narrator) as interrupts:
+        with suppress(BaseException):  # as pyVmomi does
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(30)
+    assert interrupts.count == 1
+
+
+def test_a_clean_up_is_not_interrupted_again() -> None:
+    with narrated() as narrator, interruptible(narrator):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            try:
+                raise ValueError
+            except ValueError:
+                time.sleep(2 * LOST_AFTER_S)

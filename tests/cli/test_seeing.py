@@ -1,4 +1,4 @@
-"""``cli/seeing.py``: images, sizes, locations."""
+"""``cli/seeing.py``: images, sizes, locations, groups."""
 
 from __future__ import annotations
 
@@ -69,3 +69,16 @@ def test_hardware_in_words() -> None:
         "2 CPU, 1.5 GiB, 8 GiB disk, 0.5 GiB disk"
     )
     assert hardware({"cpus": None, "memory_mib": None}) == ""
+
+
+def test_groups(on_bare: Run, make: Callable[..., str]) -> None:
+    make("web-1", "shop")
+    make("web-2", "shop")
+    shown = on_bare("groups")
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    assert rows[0] == ["group", "nodes", "path"]
+    assert ["shop", "2", "shop"] in rows
+    found = {group["name"]: group["node_count"] for group in json.loads(on_bare("groups", "--json").stdout)}
+    assert found["shop"] == 2
+    assert found["legacy"] == 2
