@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from .children import serve
-from .peers import NotBuiltError
 
 STATUS = Path("/proc/self/status")
 
@@ -43,8 +42,6 @@ class Worker:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return self._answer(request)
-        except NotBuiltError:
-            return {"error": "not built yet"}
         except Exception as error:  # whatever a peer does, the others' rows shall come
             return {"error": f"{type(error).__name__}: {error}"[:300]}
 

@@ -1,5 +1,1 @@
 """Who is measured: each in a module with ``PEER``, a class made from how to connect; its methods are the ops."""
-
-
-class NotBuiltError(Exception):
-    """The peer lacks what an op needs."""
