@@ -177,15 +177,14 @@ class Clone:
 
         :raises TaskTimeoutError: one goes on.
         """
-        for method in CLONE_TASKS:
-            for task in running_tasks(self.session, self.plan.template, method):
-                try:
-                    left_s = max(1.0, deadline - time.monotonic())
-                    wait_task(self.session, task, self.plan.action, timeout_s=left_s)
-                except TaskTimeoutError:
-                    raise
-                except VsphereError as other:
-                    log.info("a clone of the same image ended: %s", other)
+        for task in running_tasks(self.session, self.plan.template, *CLONE_TASKS):
+            try:
+                left_s = max(1.0, deadline - time.monotonic())
+                wait_task(self.session, task, self.plan.action, timeout_s=left_s)
+            except TaskTimeoutError:
+                raise
+            except VsphereError as other:
+                log.info("a clone of the same image ended: %s", other)
 
     def _teller(self, on_progress: CloneProgress | None) -> Callable[[int], None] | None:
         return None if on_progress is None else lambda percent: on_progress(self.name, percent)

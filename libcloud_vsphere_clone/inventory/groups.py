@@ -14,7 +14,7 @@ from ..errors import CONNECTION_ERRORS, InvalidRequestError, NotFoundError, tran
 from ..vcenter.properties import fetch_row, fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
-from ..vcenter.tasks import wait_task
+from ..vcenter.tasks import fetch_running_kinds, wait_task
 from .layout import FolderNames, Layout, find_layout
 from .nodes import NODE_PATHS, Found, fetch_nodes, is_node
 from .paths import check_name, escape_name, unescape_name
@@ -144,15 +144,8 @@ def remove_group_folder(session: Session, folder: Ref, name: str, *, timeout_s: 
 def _find_task_that_may_fill(session: Session) -> str | None:
     """The kind of a task under way that puts a VM somewhere, if there is one: where to, vCenter does not say."""
     manager = Ref("TaskManager", session.content.taskManager._moId)
-    row = fetch_row(session, manager, ("recentTask",)) or Row(manager)
-    recent = row.get("recentTask") or []
-    paths = {"Task": ("info.descriptionId", "info.state")}
-    infos = fetch_rows(session, paths, objects=recent, everywhere=()).values() if recent else ()
-    for info in infos:
-        kind = str(info.get("info.descriptionId", ""))
-        if info.get("info.state") in ("queued", "running") and any(word in kind.lower() for word in MAY_FILL):
-            return kind
-    return None
+    kinds = fetch_running_kinds(session, manager).values()
+    return next((kind for kind in kinds if any(word in kind.lower() for word in MAY_FILL)), None)
 
 
 def _make_folder(parent: Any, stored_name: str) -> Any:

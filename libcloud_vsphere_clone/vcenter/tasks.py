@@ -90,19 +90,24 @@ def start_cancel(task: Any) -> None:
         task.CancelTask()
 
 
-def running_tasks(session: Session, ref: Ref, method: str) -> list[Any]:
-    """The queued and running tasks of this kind on an object, e.g. ``VirtualMachine.clone``.
+def running_tasks(session: Session, ref: Ref, *methods: str) -> list[Any]:
+    """The queued and running tasks of these kinds on an object, e.g. ``VirtualMachine.clone``."""
+    kinds = fetch_running_kinds(session, ref)
+    return [session.managed(*task) for task, kind in kinds.items() if kind in methods]
 
-    Source: ManagedEntity.recentTask, TaskInfo.descriptionId (vSphere Web Services API).
+
+def fetch_running_kinds(session: Session, ref: Ref) -> dict[Ref, str]:
+    """``{task: its kind}`` of the queued and running tasks of an object, or of all with the TaskManager's. Two reads.
+
+    Source: ManagedEntity.recentTask, TaskManager.recentTask, TaskInfo.descriptionId (vSphere Web Services API).
     """
     row = fetch_row(session, ref, ("recentTask",)) or Row(ref)
-    paths = {"Task": ("info.descriptionId", "info.state")}
-    infos = fetch_rows(session, paths, objects=row.get("recentTask") or (), everywhere=()).values()
-    return [
-        session.managed(*info.ref)
-        for info in infos
-        if info.get("info.descriptionId") == method and info.get("info.state") in ("queued", "running")
-    ]
+    recent = row.get("recentTask")
+    if not recent:
+        return {}
+    infos = fetch_rows(session, {"Task": ("info.descriptionId", "info.state")}, objects=recent, everywhere=()).values()
+    running = [info for info in infos if info.get("info.state") in ("queued", "running")]
+    return {info.ref: str(info.get("info.descriptionId", "")) for info in running}
 
 
 def _check_question(row: Row | None, action: str, target: str) -> None:
