@@ -24,9 +24,6 @@ from .seeing import SeeingVerbs
 from .vcenter.rows import Ref, Row
 from .vcenter.tasks import Progress
 
-TASK_TIMEOUT_S = 600.0
-"""Seconds for a task that should be quick: power, reconfigure, destroy."""
-
 
 class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
     """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
@@ -238,7 +235,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        lifecycle.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=TASK_TIMEOUT_S)
+        lifecycle.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=lifecycle.TASK_TIMEOUT_S)
         return True
 
     def stop_node(
@@ -256,7 +253,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
     def reboot_node(self, node: Node, **kwargs: Any) -> bool:
         """Reboot the node's guest where VMware Tools run, else reset it; True when that has begun."""
         row, _ = self._find(node, "reboot", kwargs)
-        lifecycle.reboot_vm(self._session, row, timeout_s=TASK_TIMEOUT_S)
+        lifecycle.reboot_vm(self._session, row, timeout_s=lifecycle.TASK_TIMEOUT_S)
         return True
 
     def destroy_node(self, node: Node, **kwargs: Any) -> bool:
@@ -272,7 +269,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
             if gone.kind != "node":
                 raise  # it is its surroundings that cannot be seen
             return True
-        lifecycle.destroy_node_vm(self._session, row, timeout_s=TASK_TIMEOUT_S)
+        lifecycle.destroy_node_vm(self._session, row, timeout_s=lifecycle.TASK_TIMEOUT_S)
         return True
 
     # Shared steps

@@ -22,7 +22,7 @@ from .inventory.marks import is_managed
 from .inventory.nodes import Found, check_writable
 from .inventory.paths import unescape_name
 from .inventory.sizes import Size
-from .lifecycle import DISK_PATHS, destroy_all
+from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from .parallel import in_parallel
 from .plan.clone import build_clone_plans
 from .provision import Provisioner
@@ -35,9 +35,6 @@ IN_FLIGHT = 8
 """Clones, or destroys, under way at once. vCenter runs 8 provisioning operations per host and 128 per datastore at a
 time and queues the rest: more would gain little on a small cluster and crowd out everybody else's
 (VMware vSphere documentation, "Limits on Simultaneous Migrations")."""
-
-TASK_TIMEOUT_S = 600.0
-"""Seconds for a task that should be quick."""
 
 
 class GroupVerbs(NodeDriver):

@@ -28,6 +28,9 @@ DISK_PATHS = (
 )
 """What ``destroy_node`` asks of a node beyond what a node shows."""
 
+TASK_TIMEOUT_S = 600.0
+"""Seconds for a task that should be quick: power, reconfigure, destroy."""
+
 GUEST_TIMEOUT_S = 120.0
 """Seconds a guest may take to shut down before it is switched off."""
 
