@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, wait
+from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,26 +24,53 @@ def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], *, thread
     """
     if len(items) == 1:
         return [work(items[0])]
-    waiting = deque([(item, Future[Result]()) for item in items])
-    futures = [future for _, future in waiting]
+    return as_they_come(work, items, threads=threads, name=name)
 
-    def serve() -> None:
-        while waiting:
-            try:
-                item, future = waiting.popleft()
-            except IndexError:
-                return  # another thread was faster
-            try:
-                future.set_result(work(item))
-            except BaseException as failure:
-                future.set_exception(failure)
 
-    for number in range(min(threads, len(items))):
-        Thread(target=serve, name=f"{name}-{number}", daemon=True).start()
+def as_they_come(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, name: str) -> list[Result]:
+    """As ``in_parallel``, for items that come one after the other: each is begun as soon as it is there."""
+    crew = _Crew(work, threads, name)
     try:
-        while wait(futures, TICK_S).not_done:
+        for item in items:
+            crew.add(item)
+        while wait(crew.futures, TICK_S).not_done:
             pass  # a signal that came just before the wait is handled between two of them
     except BaseException:
-        waiting.clear()
+        for future in crew.futures:
+            future.cancel()
         raise
-    return [future.result() for future in futures]
+    finally:
+        crew.dismiss()
+    return [future.result() for future in crew.futures]
+
+
+class _Crew(Generic[Item, Result]):
+    """Threads that take items until they are dismissed; as many as there is work for."""
+
+    def __init__(self, work: Callable[[Item], Result], most: int, name: str) -> None:
+        self.futures: list[Future[Result]] = []
+        self._work, self._most, self._name = work, most, name
+        self._waiting: SimpleQueue[tuple[Item, Future[Result]] | None] = SimpleQueue()
+        self._started = 0
+
+    def add(self, item: Item) -> None:
+        future = Future[Result]()
+        self.futures.append(future)
+        self._waiting.put((item, future))
+        if self._started < self._most:
+            Thread(target=self._serve, name=f"{self._name}-{self._started}", daemon=True).start()
+            self._started += 1
+
+    def dismiss(self) -> None:
+        for _ in range(self._started):
+            self._waiting.put(None)
+
+    def _serve(self) -> None:
+        while (next_one := self._waiting.get()) is not None:
+            item, future = next_one
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._work(item))
+            except BaseException as failure:
+                future.set_exception(failure)

@@ -6,10 +6,11 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from libcloud_vsphere_clone.parallel import in_parallel
+from libcloud_vsphere_clone.parallel import as_they_come, in_parallel
 
 
 def test_results_keep_the_order_of_the_things() -> None:
@@ -72,3 +73,18 @@ def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
     leave.set()
     time.sleep(0.05)
     assert sorted(begun) == [0, 1]
+
+
+def test_things_that_come_later_are_begun_as_they_come() -> None:
+    first_is_done = threading.Event()
+
+    def come() -> Iterator[int]:
+        yield 1
+        assert first_is_done.wait(10), "the first was not begun before the second came"
+        yield 2
+
+    def work(number: int) -> int:
+        first_is_done.set()
+        return number
+
+    assert as_they_come(work, come(), threads=2, name="test") == [1, 2]

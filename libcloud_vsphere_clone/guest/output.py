@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import selectors
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import paramiko
 
-__all__ = ["Output", "collect_output"]
+__all__ = ["Listener", "Output", "collect_output"]
+
+Listener = Callable[[bytes, bool], None]
+"""Called with each piece of output as it comes, and whether it is of stderr."""
 
 CHUNK_BYTES = 256 * 1024
 QUIET_S = 0.5
@@ -27,6 +31,16 @@ class Output:
     stdout_bytes: bytearray = field(default_factory=bytearray)
     stderr_bytes: bytearray = field(default_factory=bytearray)
     finished: bool = False
+    listener: Listener | None = None
+
+    def add(self, piece: bytes, *, is_error: bool) -> None:
+        """Keep a piece, or pass it on where somebody listens: output that is passed on may be endless."""
+        if self.listener is not None:
+            self.listener(piece, is_error)
+        elif is_error:
+            self.stderr_bytes += piece
+        else:
+            self.stdout_bytes += piece
 
     @property
     def stdout(self) -> str:
@@ -38,12 +52,13 @@ class Output:
         return self.stderr_bytes.decode("utf-8", errors="replace")
 
 
-def collect_output(channel: paramiko.Channel, timeout_s: float | None) -> Output:
+def collect_output(channel: paramiko.Channel, timeout_s: float | None, listener: Listener | None = None) -> Output:
     """All that the command writes until it ends, or until the time is over.
 
+    :param listener: is given the output instead.
     Source: RFC 4254 §5.2 (data), §5.3 (end), §6.10 (exit status comes before or after the end of the data).
     """
-    output = Output()
+    output = Output(listener=listener)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     with selectors.DefaultSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
@@ -70,6 +85,6 @@ def _left_s(deadline: float | None) -> float:
 def _read_arrived(channel: paramiko.Channel, output: Output) -> None:
     """One chunk of each, so that a command that writes without end can't keep us from the clock."""
     if channel.recv_ready():
-        output.stdout_bytes += channel.recv(CHUNK_BYTES)
+        output.add(channel.recv(CHUNK_BYTES), is_error=False)
     if channel.recv_stderr_ready():
-        output.stderr_bytes += channel.recv_stderr(CHUNK_BYTES)
+        output.add(channel.recv_stderr(CHUNK_BYTES), is_error=True)
