@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from libcloud.common.base import ConnectionUserAndKey
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
-from libcloud.compute.deployment import Deployment
 
-from . import connect, convert, deployment, lifecycle
+from . import connect, convert, lifecycle
 from .errors import NotFoundError
 from .group import GroupVerbs
-from .guest.ready import connect_when_ready
-from .guest.running import wait_running
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
 from .provision import Provisioner
+from .reaching import ReachingVerbs
 from .request import CLONE_TIMEOUT_S, CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of
 from .seeing import SeeingVerbs
 from .vcenter.rows import Ref, Row
 from .vcenter.tasks import Progress
 
 
-class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
+class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs):
     """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
 
     Making the driver connects: it checks the certificate, the product and the password, in this order.
@@ -167,69 +164,6 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
         plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
         return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
 
-    def deploy_node(
-        self,
-        deploy: Deployment,
-        ssh_username: str = "root",
-        ssh_alternate_usernames: list[str] | None = None,
-        ssh_port: int = 22,
-        ssh_timeout: float = 10,
-        ssh_key: Any = None,
-        ssh_key_password: str | None = None,
-        auth: Any = None,
-        timeout: float = deployment.DEPLOY_TIMEOUT_S,
-        max_tries: int = 3,
-        ssh_interface: str = "public_ips",
-        at_exit_func: Callable[..., Any] | None = None,
-        wait_period: float = 5,
-        *,
-        ex_destroy_on_failure: bool = False,
-        **create_node_kwargs: Any,
-    ) -> Node:
-        """A new node with ``deploy`` run in it over SSH; see Libcloud's ``deploy_node`` for the parameters.
-
-        With ``ssh_key`` and no ``auth``, the key's public half is put into the guest. With neither, a password is
-        generated; it is in the node's ``extra["password"]``. ``wait_period`` is not needed: nothing is polled.
-
-        :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
-        :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
-        """
-        access = deployment.build_access(
-            auth, ssh_key, ssh_key_password, [ssh_username, *(ssh_alternate_usernames or [])], ssh_port, ssh_timeout
-        )
-        deployer = deployment.Deployer(
-            self,
-            deploy,
-            access,
-            timeout or deployment.DEPLOY_TIMEOUT_S,
-            max_tries,
-            ssh_interface,
-            ex_destroy_on_failure,
-        )
-        return deployer.run(at_exit_func, {"ex_username": ssh_username, **create_node_kwargs})
-
-    def wait_until_running(
-        self,
-        nodes: list[Node],
-        wait_period: float = 5,
-        timeout: float = 600,
-        ssh_interface: str = "public_ips",
-        force_ipv4: bool = True,
-        ex_list_nodes_kwargs: dict[str, Any] | None = None,
-    ) -> list[tuple[Node, list[str]]]:
-        """Each node with its addresses, once all run and have some; told by vCenter as it happens.
-
-        :param ssh_interface: ``public_ips`` takes the private addresses of a node that has no public one, since most
-            vSphere networks are private; ``private_ips`` takes only these.
-        :param wait_period: not needed: nothing is polled. Nor is ``ex_list_nodes_kwargs``.
-        :raises TaskTimeoutError: some have no address in time; it says what they last reported.
-        :raises TaskError: one is powered off, or asks a question in vCenter.
-        """
-        refs = [self._ref(node) for node in nodes]
-        addresses = wait_running(self._session, refs, _chooser(ssh_interface, force_ipv4), timeout_s=timeout)
-        fresh = {node.extra["moid"]: node for node in self._read_nodes(refs)}
-        return [(fresh[ref.moid], addresses[ref]) for ref in refs]
-
     # Running
 
     def start_node(self, node: Node, **kwargs: Any) -> bool:
@@ -282,10 +216,6 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
         nodes.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
 
-    def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
-        """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors."""
-        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=timeout)
-
     def _read_nodes(self, refs: Sequence[Ref]) -> list[Node]:
         found = nodes.fetch_some(self._session, self._names, refs)
         return [self._to_node(row, found) for row in found.rows]
@@ -293,15 +223,3 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
     def _ref(self, node: Node) -> Ref:
         moid = moid_of(node)
         return Ref("VirtualMachine", moid) if moid else nodes.find_node(self._session, self._names, str(node.id))[0].ref
-
-
-def _chooser(ssh_interface: str, force_ipv4: bool) -> Callable[[list[str], list[str]], list[str]]:
-    deployment.check_ssh_interface(ssh_interface)
-
-    def usable(addresses: list[str]) -> list[str]:
-        return [a for a in addresses if not force_ipv4 or ipaddress.ip_address(a).version == 4]
-
-    def choose(public: list[str], private: list[str]) -> list[str]:
-        return usable(private) if ssh_interface == "private_ips" else usable(public) or usable(private)
-
-    return choose

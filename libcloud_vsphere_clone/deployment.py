@@ -1,113 +1,129 @@
-"""``deploy_node``'s steps: create, wait, log in, run. Libcloud's rules, without its waits and its lost passwords."""
+"""``deploy_node``'s steps: create, wait, open a session, run. without Libcloud's waits and lost passwords."""
 
 from __future__ import annotations
 
 import atexit
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack
 
-from libcloud.compute.base import Node, NodeAuthPassword, NodeAuthSSHKey
+from libcloud.compute.base import Node, NodeImage
 from libcloud.compute.deployment import Deployment
+from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
+from .access import Access, LoginOptions, build_access, check_ssh_interface
 from .errors import InvalidRequestError
-from .guest.keys import find_private_keys, load_private_keys, public_half
-from .guest.ready import connect_when_ready
-from .guest.ssh import GuestSSHClient
+from .transports import Target, Transport, find_transport
 
 DEPLOY_TIMEOUT_S = 300
-"""Seconds for the node to run, and again for its sshd to let us in: Libcloud's default."""
+"""Seconds for the node to run, and again for its guest to let us in: Libcloud's default."""
 
-PASSWORD_BYTES = 18
-"""Random bytes in a generated password: 24 characters, out of reach of guessing even from its hash."""
+Stage = Callable[[Node, str], None]
+"""Called with a node and what is being done with it now, in words."""
+
+
+class ReachOptions(LoginOptions, total=False):
+    """How a guest is reached and let in to, shared by all verbs that do; ``deploy_node`` says what each means."""
+
+    timeout: float
+    ssh_interface: str
+    ex_transport: str | Transport | None
+    ex_address_filter: str | Sequence[str] | None
+    ex_on_stage: Stage | None
+
+
+class DeployOptions(ReachOptions, total=False):
+    """``deploy_node``'s own words, but the deployment and what the node is made of."""
+
+    max_tries: int
+    ex_destroy_on_failure: bool
 
 
 @dataclass(frozen=True)
-class Access:
-    """How to log in to the node, and what the node is told for it.
+class SessionOpener:
+    """How sessions into nodes are opened.
 
-    :param auth: what ``create_node`` is given; its ``generated`` says whether we made the password up.
-    :param private_keys: paramiko keys, loaded before a VM exists.
+    :param driver: knows ``_reach``.
+    :param transport: None lets each node's own facts choose.
+    :param reach_words: which of a node's addresses will do, as ``wait_until_running`` calls it.
+    :param timeout_s: seconds for a node to run, and again for its guest to let us in.
     """
 
-    auth: Any
-    usernames: Sequence[str]
-    port: int
+    driver: Any
+    access: Access
+    transport: Transport | None
+    reach_words: Mapping[str, Any]
     timeout_s: float
-    private_keys: Sequence[Any] = field(default=(), repr=False)
-    password: str | None = field(default=None, repr=False)
+    on_stage: Stage | None
+
+    def reach(self, nodes: Sequence[Node]) -> Iterator[tuple[Node, Target | Exception]]:
+        """Each node, fresh, as soon as a session into it can be opened, or why that will not be."""
+        for node in nodes:
+            self.tell_password(node)  # also of one that is never reached
+            self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
+        yield from self.driver._reach(nodes, self.transport, timeout_s=self.timeout_s, **self.reach_words)
+
+    def open(self, node: Node, target: Target | Exception) -> BaseSSHClient:
+        """The session, connected.
+
+        :raises VsphereError: the node could not be reached, or its guest did not let us in.
+        """
+        if isinstance(target, Exception):
+            raise target
+        self.tell_password(node)
+        return target.transport.open(
+            target, self.access, timeout_s=self.timeout_s, tell=lambda what: self.tell(node, what)
+        )
 
     @property
-    def generated_password(self) -> str | None:
-        """The password, if we made it up."""
-        return self.password if getattr(self.auth, "generated", False) else None
+    def _needs_address(self) -> bool:
+        return self.transport is None or self.transport.awaited == "address"
 
+    def tell(self, node: Node, what: str) -> None:
+        """Say what is being done with the node, where somebody listens."""
+        if self.on_stage is not None:
+            self.on_stage(node, what)
 
-def build_access(
-    auth: Any, ssh_key: Any, ssh_key_password: str | None, usernames: Sequence[str], port: int, timeout_s: float
-) -> Access:
-    """How to log in, from ``deploy_node``'s parameters. Unusable keys are refused here, before a VM exists.
-
-    :raises NotImplementedError: ``auth`` is of another type (Libcloud's own answer).
-    :raises InvalidRequestError: a key cannot be used.
-    """
-    if auth and not isinstance(auth, NodeAuthSSHKey | NodeAuthPassword):
-        raise NotImplementedError("If providing auth, only NodeAuthSSHKey or NodeAuthPassword is supported")
-    keys = load_private_keys(ssh_key, ssh_key_password) if ssh_key else ()
-    if not auth and keys:
-        auth = NodeAuthSSHKey("\n".join(public_half(key) for key in keys))
-    elif not auth:
-        auth = NodeAuthPassword(secrets.token_urlsafe(PASSWORD_BYTES), generated=True)
-    elif isinstance(auth, NodeAuthSSHKey) and not keys:
-        keys = find_private_keys(auth.pubkey)
-    password = auth.password if isinstance(auth, NodeAuthPassword) else None
-    return Access(auth, usernames, port, timeout_s, keys, password)
-
-
-def check_ssh_interface(ssh_interface: str) -> None:
-    """:raises InvalidRequestError: it is neither of Libcloud's words."""
-    if ssh_interface not in ("public_ips", "private_ips"):
-        raise InvalidRequestError(f"ssh_interface must be public_ips or private_ips, got {ssh_interface!r}")
+    def tell_password(self, node: Node) -> None:
+        """Put a password that was made up where the caller finds it."""
+        if self.access.generated_password:
+            node.extra["password"] = self.access.generated_password
 
 
 @dataclass(frozen=True)
 class Deployer:
-    """One ``deploy_node``.
+    """One deployment, for one node or a copy of it for each of many.
 
-    :param timeout_s: seconds for the node to run, and again for its sshd to let us in.
+    :param driver: knows ``create_node`` and ``destroy_node``.
     """
 
     driver: Any
     deploy: Deployment
-    access: Access
-    timeout_s: float
-    max_tries: int
-    ssh_interface: str
-    destroy_on_failure: bool
+    opener: SessionOpener
+    max_tries: int = 3
+    destroy_on_failure: bool = False
 
-    def __post_init__(self) -> None:
-        check_ssh_interface(self.ssh_interface)
-        if not callable(getattr(self.deploy, "run", None)):
-            raise InvalidRequestError(f"deploy must be a Deployment, such as ScriptDeployment; got {self.deploy!r}")
+    @property
+    def create_words(self) -> dict[str, Any]:
+        """What the nodes are to be told when they are made."""
+        access, transport = self.opener.access, self.opener.transport
+        words = {"auth": access.auth, "ex_username": access.username}
+        return words if transport is None else {**words, **transport.create_words()}
 
     def run(self, at_exit_func: Callable[..., Any] | None, create_node_kwargs: Mapping[str, Any]) -> Node:
-        """The node, deployed.
+        """The node, made and deployed.
 
         :raises DeploymentError: it was made, and something after that failed.
         """
-        node = self.driver.create_node(auth=self.access.auth, **create_node_kwargs)
+        node = self.driver.create_node(**{**self.create_words, **create_node_kwargs})
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            node = self.deploy_to(node)
+            [node] = [self.deploy_to(*reached) for reached in self.opener.reach([node])]
         except Exception as failure:
             self._unregister(at_exit_func)
-            error = DeploymentError(node=node, original_exception=failure, driver=self.driver)
-            if self.destroy_on_failure:
-                self.destroy(node, error)
-            raise error from failure
+            raise self.failed(node, failure) from failure
         except BaseException as interrupt:
             if at_exit_func is None:  # else the caller has said what shall become of the node
                 self.destroy(node, interrupt)
@@ -115,35 +131,23 @@ class Deployer:
         self._unregister(at_exit_func)
         return node
 
-    def deploy_to(self, node: Node) -> Node:
-        """The node, once it runs, lets us in, and ``deploy`` has run in it."""
-        self._tell_password(node)  # also of one whose deployment fails
-        [(node, addresses)] = self.driver.wait_until_running(
-            [node], timeout=self.timeout_s, ssh_interface=self.ssh_interface
-        )
-        self._tell_password(node)
-        client = connect_when_ready(
-            lambda username: self._client(addresses[0], username), self.access.usernames, deadline_s=self.timeout_s
-        )
+    def deploy_to(self, node: Node, target: Target | Exception) -> Node:
+        """The node, once it has let us in, and ``deploy`` has run in it."""
+        client = self.opener.open(node, target)
         try:
-            self.driver._run_deployment_script(self.deploy, node, client, self.max_tries)
+            repeatable = isinstance(target, Target) and target.transport.repeatable
+            self.driver._run_deployment_script(self.deploy, node, client, self.max_tries if repeatable else 1)
         finally:
             client.close()
         return node
 
-    def _tell_password(self, node: Node) -> None:
-        if self.access.generated_password:
-            node.extra["password"] = self.access.generated_password
-
-    def _client(self, address: str, username: str) -> GuestSSHClient:
-        return GuestSSHClient(
-            address,
-            self.access.port,
-            username,
-            password=self.access.password,
-            pkeys=self.access.private_keys,
-            timeout=self.access.timeout_s,
-        )
+    def failed(self, node: Node, failure: Exception) -> DeploymentError:
+        """The error of a node whose deployment failed; the node is destroyed, if that was asked for."""
+        error = DeploymentError(node=node, original_exception=failure, driver=self.driver)
+        error.__cause__ = failure
+        if self.destroy_on_failure:
+            self.destroy(node, error)
+        return error
 
     def destroy(self, node: Node, cause: BaseException) -> None:
         """Remove the node; if that fails, the error says that it remains."""
@@ -156,6 +160,51 @@ class Deployer:
     def _unregister(at_exit_func: Callable[..., Any] | None) -> None:
         if at_exit_func:
             atexit.unregister(at_exit_func)
+
+
+def build_deployer(
+    driver: Any, deploy: Deployment, image: NodeImage | None = None, **words: Unpack[DeployOptions]
+) -> Deployer:
+    """The deployer that the words mean, with everything checked that can be before anything is sent.
+
+    :param image: what its nodes are still to be made of; None where they are there.
+    :raises InvalidRequestError: a word is wrong, or the transport cannot carry the deployment.
+    """
+    if not callable(getattr(deploy, "run", None)):
+        raise InvalidRequestError(f"deploy must be a Deployment, such as ScriptDeployment; got {deploy!r}")
+    how: Any = {word: words[word] for word in ReachOptions.__annotations__ if word in words}  # type: ignore[literal-required]
+    return Deployer(
+        driver,
+        deploy,
+        build_opener(driver, deploy, image, **how),
+        words.get("max_tries", 3),
+        words.get("ex_destroy_on_failure", False),
+    )
+
+
+def build_opener(
+    driver: Any, deploy: Deployment | None = None, image: NodeImage | None = None, **words: Unpack[ReachOptions]
+) -> SessionOpener:
+    """The opener that the words mean.
+
+    :param deploy: what the sessions are for, if that is known.
+    :param image: as for ``build_deployer``.
+    :raises InvalidRequestError: a word is wrong, or the transport cannot carry the deployment.
+    """
+    new = image is not None
+    wanted = words.get("ex_transport") or (getattr(image, "extra", None) or {}).get("transport")
+    transport = find_transport(wanted) if wanted else None
+    access = build_access(words, generate=new and (transport is None or transport.logs_in))
+    interface = words.get("ssh_interface", "public_ips")
+    check_ssh_interface(interface)
+    return SessionOpener(
+        driver,
+        access,
+        transport and transport.prepared(deploy, access, new=new),
+        {"ssh_interface": interface, "ex_address_filter": words.get("ex_address_filter")},
+        words.get("timeout") or DEPLOY_TIMEOUT_S,
+        words.get("ex_on_stage"),
+    )
 
 
 def remains(node: Node) -> str:

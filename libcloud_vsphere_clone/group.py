@@ -13,8 +13,8 @@ from typing import Any, Unpack
 from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
-from . import deployment
 from .clones import CloneProgress
+from .deployment import DeployOptions, ReachOptions, build_deployer
 from .errors import GroupError, InvalidRequestError
 from .inventory.groups import choose_names, fetch_group, fetch_names, find_group_folder, remove_group_folder
 from .inventory.layout import FolderNames
@@ -23,11 +23,10 @@ from .inventory.nodes import Found, check_writable
 from .inventory.paths import unescape_name
 from .inventory.sizes import Size
 from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
-from .parallel import in_parallel
 from .plan.clone import build_clone_plans
 from .provision import Provisioner
 from .request import CreateOptions, build_request, clone_timeout_s, id_of, image_id_of, moid_of
-from .scripts import SESSIONS, ScriptResult, copy_deployment, deploy_all, run_script
+from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -95,42 +94,24 @@ class GroupVerbs(NodeDriver):
         auth: Any = None,
         *,
         deploy: Deployment,
-        ssh_username: str = "root",
-        ssh_alternate_usernames: Sequence[str] = (),
-        ssh_port: int = 22,
-        ssh_timeout: float = 10,
-        ssh_key: Any = None,
-        ssh_key_password: str | None = None,
-        timeout: float = deployment.DEPLOY_TIMEOUT_S,
-        max_tries: int = 3,
-        ssh_interface: str = "public_ips",
-        ex_destroy_on_failure: bool = False,
-        **options: Any,
+        **words: Any,
     ) -> list[Node]:
         """New nodes of one group with ``deploy`` run in each, all in parallel.
 
-        The parameters are ``deploy_node``'s and ``ex_create_nodes_in_group``'s. Each node runs a copy of ``deploy``;
-        what a script printed is in its node's ``extra["deployment"]``.
+        Each node runs a copy of ``deploy``, as soon as it can be reached; what a script printed is in its node's
+        ``extra["deployment"]``.
 
+        :param words: ``deploy_node``'s words for how to get in (``DeployOptions``), and those of
+            ``ex_create_nodes_in_group``.
         :raises GroupError: some could not be created, or their deployment failed. The error of the latter is a
             DeploymentError, whose ``.node`` is there, unless ``ex_destroy_on_failure``.
         """
-        access = deployment.build_access(
-            auth, ssh_key, ssh_key_password, [ssh_username, *ssh_alternate_usernames], ssh_port, ssh_timeout
-        )
-        deployer = deployment.Deployer(
-            self,
-            copy_deployment(deploy),
-            access,
-            timeout or deployment.DEPLOY_TIMEOUT_S,
-            max_tries,
-            ssh_interface,
-            ex_destroy_on_failure,
-        )
+        how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
+        deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
-                group, count, size, image, location, access.auth, **{"ex_username": ssh_username, **options}
+                group, count, size, image, location, **{**deployer.create_words, **words}
             )
         except GroupError as partial:
             nodes, errors = partial.nodes, partial.errors
@@ -138,48 +119,29 @@ class GroupVerbs(NodeDriver):
         _raise_partial(f"deployed in group {group!r}", count, done, {**errors, **failed})
         return done
 
-    def ex_run_script_on_group(
-        self,
-        group: str,
-        script: str,
-        *,
-        ssh_username: str = "root",
-        ssh_alternate_usernames: Sequence[str] = (),
-        ssh_port: int = 22,
-        ssh_timeout: float = 10,
-        ssh_key: Any = None,
-        ssh_key_password: str | None = None,
-        auth: Any = None,
-        timeout: float = deployment.DEPLOY_TIMEOUT_S,
-        ssh_interface: str = "public_ips",
-    ) -> list[ScriptResult]:
+    def ex_run_script_on_group(self, group: str, script: str, **words: Unpack[ReachOptions]) -> list[ScriptResult]:
         """How a script went on each node of a group, run on all in parallel; it is never run twice.
 
         :param script: a shell script; ``#!`` chooses another interpreter.
-        :param auth: a NodeAuthPassword, where it is no key.
-        :param timeout: seconds for a node to let us in.
+        :param words: how to get in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` with a
+            NodeAuthPassword, ``timeout``, ``ex_transport`` and so on.
         :raises NotFoundError: there is no such group.
         """
-        if not ssh_key and auth is None:
+        if not words.get("ssh_key") and words.get("auth") is None:
             raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
-        access = deployment.build_access(
-            auth, ssh_key, ssh_key_password, [ssh_username, *ssh_alternate_usernames], ssh_port, ssh_timeout
-        )
         step = ScriptDeployment(script, delete=True)
-        deployer = deployment.Deployer(
-            self, step, access, timeout or deployment.DEPLOY_TIMEOUT_S, 1, ssh_interface, False
-        )
+        deployer = build_deployer(self, step, max_tries=1, **words)
         _, found = fetch_group(self._session, self._names, group)
-
-        def run(row: Row) -> ScriptResult:
+        writable: list[Node] = []
+        results: list[ScriptResult] = []
+        for row in found.rows:
             node = self._to_node(row, found)
             try:
                 check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="run a script on")
+                writable.append(node)
             except InvalidRequestError as refused:
-                return ScriptResult(node, error=refused)
-            return run_script(deployer, node)
-
-        return in_parallel(run, found.rows, threads=SESSIONS, name="script")
+                results.append(ScriptResult(node, error=refused))
+        return [*results, *run_on_all(deployer, writable)]
 
     def ex_destroy_group(
         self,

@@ -13,10 +13,11 @@ from libcloud.compute.types import DeploymentError
 
 from .deployment import Deployer, remains
 from .errors import InvalidRequestError
-from .parallel import in_parallel
+from .parallel import as_they_come, in_parallel
+from .transports import Target
 
 SESSIONS = 16
-"""SSH sessions at once: a deployment mostly waits for its guest."""
+"""Sessions at once: a deployment mostly waits for its guest."""
 
 
 @dataclass(frozen=True)
@@ -44,39 +45,40 @@ def copy_deployment(deploy: Deployment) -> Deployment:
 def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], dict[str, Exception]]:
     """The nodes that were deployed, each with a copy of the deployment; and a DeploymentError for each other's name.
 
-    An interrupt destroys them all.
+    All are waited for at once, and each is begun as soon as it can be reached. An interrupt destroys them all.
     """
 
-    def run(node: Node) -> Node | DeploymentError:
+    def run(reached: tuple[Node, Target | Exception]) -> Node | DeploymentError:
         own = replace(deployer, deploy=copy_deployment(deployer.deploy))
         try:
-            deployed = own.deploy_to(node)
+            deployed = own.deploy_to(*reached)
         except Exception as failure:
-            error = DeploymentError(node=node, original_exception=failure, driver=deployer.driver)
-            error.__cause__ = failure
-            if deployer.destroy_on_failure:
-                deployer.destroy(node, error)
-            return error
+            return deployer.failed(reached[0], failure)
         deployed.extra["deployment"] = _script_output(own.deploy)
         return deployed
 
     try:
-        outcomes = in_parallel(run, nodes, threads=SESSIONS, name="deploy")
+        outcomes = as_they_come(run, deployer.opener.reach(nodes), threads=SESSIONS, name="deploy") if nodes else []
     except BaseException as interrupt:
         _destroy_all(deployer, nodes, interrupt)
         raise
     failed: dict[str, Exception] = {e.node.name: e for e in outcomes if isinstance(e, DeploymentError)}
-    return [node for node in outcomes if isinstance(node, Node)], failed
+    done = {node.id: node for node in outcomes if isinstance(node, Node)}
+    return [done[node.id] for node in nodes if node.id in done], failed
 
 
-def run_script(deployer: Deployer, node: Node) -> ScriptResult:
-    """How the deployer's script went on one node; it is not run twice, and not left in the guest."""
-    script = copy_deployment(deployer.deploy)
-    try:
-        replace(deployer, deploy=script).deploy_to(node)
-    except Exception as failure:
-        return ScriptResult(node, error=failure)
-    return ScriptResult(node, **_script_output(script) or {})
+def run_on_all(deployer: Deployer, nodes: Sequence[Node]) -> list[ScriptResult]:
+    """How the deployer's script went on each node; it is not run twice, and not left in the guest."""
+
+    def run(reached: tuple[Node, Target | Exception]) -> ScriptResult:
+        script = copy_deployment(deployer.deploy)
+        try:
+            replace(deployer, deploy=script).deploy_to(*reached)
+        except Exception as failure:
+            return ScriptResult(reached[0], error=failure)
+        return ScriptResult(reached[0], **_script_output(script) or {})
+
+    return as_they_come(run, deployer.opener.reach(nodes), threads=SESSIONS, name="script") if nodes else []
 
 
 def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:

@@ -36,15 +36,18 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"errors", "vcenter.rows", "vcenter.types", "inventory", "plan", "guest.addresses", "guest.keys"},
     "seeing": {"errors", "vcenter", "inventory", "connect", "convert", "listing"},
     "request": {"errors", "inventory", "plan", "convert"},
-    "deployment": {"errors", "guest"},
-    "scripts": {"errors", "parallel", "deployment"},
+    "access": {"errors", "guest.keys"},
+    "transports": {"errors", "vcenter", "guest", "access"},
+    "deployment": {"errors", "access", "transports"},
+    "scripts": {"errors", "parallel", "deployment", "transports"},
+    "reaching": {"errors", "vcenter", "inventory", "guest", "request", "access", "transports", "deployment"},
     "group": {
         *("errors", "vcenter", "inventory", "plan", "lifecycle", "clones", "provision"),
         *("request", "deployment", "parallel", "scripts"),
     },
     "compute": {
         *("errors", "vcenter", "inventory", "plan", "guest", "provision", "lifecycle"),
-        *("connect", "convert", "deployment", "group", "listing", "request", "seeing"),
+        *("connect", "convert", "group", "listing", "reaching", "request", "seeing"),
     },
     "storage": {"errors", "vcenter", "inventory", "convert"},
     # the doors
@@ -68,8 +71,8 @@ LIBCLOUD_OBJECTS = (
 """Where Libcloud's own nouns are: Node, NodeImage, Object and so on."""
 
 KNOWS_LIBCLOUD_OBJECTS = {
-    *("compute", "group", "listing", "request", "seeing", "storage"),
-    *("deployment", "scripts", "convert", "cli"),
+    *("compute", "group", "listing", "reaching", "request", "seeing", "storage"),
+    *("access", "deployment", "scripts", "convert", "cli"),
 }
 """The command is in it as a caller of the driver, like anyone else's program."""
 

@@ -17,7 +17,7 @@ from .order import Order, find_words
 from .output import describe_error
 from .progress import Interrupts, interruptible
 from .results import NodeResult
-from .script import Script, waits_told
+from .script import Script
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
@@ -43,6 +43,7 @@ class DeployGroup:
         self._max_in_flight = max_in_flight
         self._board = board
         self._names: set[str] = set()
+        self._cloned: set[str] = set()
         self._made: dict[str, Node] = {}
         self._scripts: dict[str, Script] = {}
         self._deployed = False
@@ -90,8 +91,8 @@ class DeployGroup:
             lambda node, ran: self._ended(node, ran),
         )
         deploy = self._driver.ex_deploy_nodes_in_group
-        with waits_told(self._driver, self._told_wait, self._told_address):
-            return self._kept(deploy, deploy=script, **self._order.deploy_words, **words)
+        how = {**self._order.deploy_words, "ex_on_stage": self._told_stage}
+        return self._kept(deploy, deploy=script, **how, **words)
 
     def _create(self, words: dict[str, Any]) -> Mapping[str, Exception]:
         """The error of each node that was not made, or got no address."""
@@ -137,16 +138,15 @@ class DeployGroup:
         if done < 100:
             self._board.percent_of(name, done)
         else:
+            self._cloned.add(name)
             self._board.end(name, "cloned")
 
-    def _told_wait(self, node: Node) -> None:
+    def _told_stage(self, node: Node, what: str) -> None:
         self._made[node.name] = node
-        self._board.tell(f"running the script on the nodes of group {self._order.group}")
-        self._board.node(node.name, "waiting for its address")
-
-    def _told_address(self, node: Node, address: str) -> None:
-        self._made[node.name] = node
-        self._board.node(node.name, f"logging in to {address} as {self._order.login.username}")
+        self._board.node(node.name, what)
+        if self._cloned and self._cloned <= self._made.keys():
+            self._cloned = set()
+            self._board.tell(f"running the script on the nodes of group {self._order.group}")
 
     def _ended(self, node: Node, script: Script) -> None:
         self._scripts[node.name] = script

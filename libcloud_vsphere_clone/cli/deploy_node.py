@@ -14,7 +14,7 @@ from .nodes import node_facts, print_nodes
 from .order import Order, find_words
 from .output import describe_error, print_json
 from .progress import Interrupts, Narrator, interruptible
-from .script import Script, waits_told
+from .script import Script
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
@@ -71,8 +71,7 @@ class Deploy:
 
     def _run(self) -> Outcome:
         words = self._create_words()
-        with waits_told(self._driver, self._told_wait, self._told_address):
-            node = self._deploy(words) if self._order.script is not None else self._create(words)
+        node = self._deploy(words) if self._order.script is not None else self._create(words)
         self._deployed = True
         outcome = Outcome(node, self._script)
         failed = outcome.exit_status != 0
@@ -91,13 +90,15 @@ class Deploy:
 
     def _deploy(self, words: dict[str, Any]) -> Node:
         self._script = Script(str(self._order.script), lambda _: self._narrator.tell("running the script"))
-        return self._driver.deploy_node(self._script, **self._order.deploy_words, **words)
+        how = {**self._order.deploy_words, "ex_on_stage": self._told_stage}
+        return self._driver.deploy_node(self._script, **how, **words)
 
     def _create(self, words: dict[str, Any]) -> Node:
         order = self._order
         node = self._made = self._driver.create_node(**order.login.create_words(), **words)
         if not order.waits_for_addresses:
             return node
+        self._narrator.tell("waiting for its address")
         try:
             [(node, _)] = self._driver.wait_until_running([node], timeout=order.boot_timeout_s)
         except VsphereError as failure:
@@ -113,13 +114,9 @@ class Deploy:
             raise
         return node
 
-    def _told_wait(self, node: Node) -> None:
+    def _told_stage(self, node: Node, what: str) -> None:
         self._made = node
-        self._narrator.tell("waiting for its address")
-
-    def _told_address(self, _: Node, address: str) -> None:
-        if self._order.script is not None:
-            self._narrator.tell(f"logging in to {address} as {self._order.login.username}")
+        self._narrator.tell(what)
 
     def _destroy(self, outcome: Outcome) -> None:
         self._narrator.tell(f"destroying {outcome.node.name}")

@@ -62,16 +62,15 @@ def run(
 def _run(
     driver: VsphereCloneNodeDriver, group: str, text: str, login: Login, boot_timeout_s: float, board: Board
 ) -> Sequence[ScriptResult]:
-    from .script import to_script, waits_told
+    from .script import to_script
 
     board.tell(f"running the script on the nodes of group {group}")
-    words = {**login.deploy_words(), "timeout": boot_timeout_s}
-    told = waits_told(
-        driver,
-        lambda node: board.node(node.name, "waiting for its address"),
-        lambda node, address: board.node(node.name, f"running the script at {address} as {login.username}"),
-    )
-    with interruptible(board, first="") as interrupts, told:
+    words = {
+        **login.deploy_words(),
+        "timeout": boot_timeout_s,
+        "ex_on_stage": lambda node, what: board.node(node.name, what),
+    }
+    with interruptible(board, first="") as interrupts:
         try:
             return driver.ex_run_script_on_group(group, to_script(text), **words)
         except KeyboardInterrupt as interrupt:

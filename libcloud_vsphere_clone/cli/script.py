@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.deployment import ScriptDeployment
@@ -11,8 +10,6 @@ from libcloud.compute.deployment import ScriptDeployment
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
     from libcloud.compute.ssh import BaseSSHClient
-
-    from ..compute import VsphereCloneNodeDriver
 
 SHELL = "#!/bin/sh\n"
 
@@ -56,28 +53,3 @@ class Script(ScriptDeployment):
 def to_script(text: str) -> str:
     """The text with an interpreter's line: the shell's, unless it has one."""
     return text if text.startswith("#!") else SHELL + text
-
-
-@contextmanager
-def waits_told(
-    driver: VsphereCloneNodeDriver, on_wait: Callable[[Node], None], on_address: Callable[[Node, str], None]
-) -> Iterator[None]:
-    """Inside the block the driver's waits for a node are told: nothing else says when a deployment comes to them.
-
-    :param on_address: called with the fresh node and its first address.
-    """
-    wait = driver.wait_until_running
-
-    def wait_until_running(nodes: list[Node], *args: Any, **kwargs: Any) -> Any:
-        for node in nodes:
-            on_wait(node)
-        found = wait(nodes, *args, **kwargs)
-        for node, addresses in found:
-            on_address(node, addresses[0])
-        return found
-
-    driver.wait_until_running = wait_until_running  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        driver.wait_until_running = wait  # type: ignore[method-assign]

@@ -1,0 +1,165 @@
+"""``ReachingVerbs``: the part of the driver that goes into guests: waits for them, opens sessions, deploys."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Unpack
+
+from libcloud.compute.base import Node, NodeDriver
+from libcloud.compute.deployment import Deployment
+from libcloud.compute.ssh import BaseSSHClient
+
+from .access import check_ssh_interface
+from .deployment import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
+from .guest.ready import connect_when_ready
+from .guest.running import wait_running
+from .inventory import nodes as inventory
+from .inventory.layout import FolderNames
+from .request import moid_of
+from .transports import Target, Transport, find_transport
+from .vcenter.rows import Ref, Row
+from .vcenter.session import Session
+
+
+class ReachingVerbs(NodeDriver):
+    """The driver's verbs for what goes on inside nodes. What they need of the driver is set by its constructor."""
+
+    _session: Session
+    _names: FolderNames
+    _to_node: Callable[[Row, inventory.Found], Node]
+
+    def deploy_node(
+        self,
+        deploy: Deployment,
+        ssh_username: str = "root",
+        ssh_alternate_usernames: list[str] | None = None,
+        ssh_port: int = 22,
+        ssh_timeout: float = 10,
+        ssh_key: Any = None,
+        ssh_key_password: str | None = None,
+        auth: Any = None,
+        timeout: float = DEPLOY_TIMEOUT_S,
+        max_tries: int = 3,
+        ssh_interface: str = "public_ips",
+        at_exit_func: Callable[..., Any] | None = None,
+        wait_period: float = 5,
+        *,
+        ex_destroy_on_failure: bool = False,
+        ex_transport: str | Transport | None = None,
+        ex_address_filter: str | Sequence[str] | None = None,
+        ex_on_stage: Stage | None = None,
+        **create_node_kwargs: Any,
+    ) -> Node:
+        """A new node with ``deploy`` run in it; see Libcloud's ``deploy_node`` for the parameters.
+
+        With ``ssh_key`` and no ``auth``, the key's public half is put into the guest. With neither, a password is
+        generated; it is in the node's ``extra["password"]``. ``wait_period`` is not needed: nothing is polled.
+
+        :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
+        :param ex_transport: how to get in: a name, or a ``Transport`` with settings. Default: what the image's mark
+            says, else by the guest: SSH, WinRM for Windows, guest operations where there is no network.
+        :param ex_address_filter: only addresses in this network (CIDR), or one of these.
+        :param ex_on_stage: called with the node and what is being done with it, in words.
+        :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
+        """
+        deployer = build_deployer(
+            self,
+            deploy,
+            create_node_kwargs.get("image"),
+            ssh_username=ssh_username,
+            ssh_alternate_usernames=ssh_alternate_usernames,
+            ssh_port=ssh_port,
+            ssh_timeout=ssh_timeout,
+            ssh_key=ssh_key,
+            ssh_key_password=ssh_key_password,
+            auth=auth,
+            timeout=timeout,
+            max_tries=max_tries,
+            ssh_interface=ssh_interface,
+            ex_destroy_on_failure=ex_destroy_on_failure,
+            ex_transport=ex_transport,
+            ex_address_filter=ex_address_filter,
+            ex_on_stage=ex_on_stage,
+        )
+        return deployer.run(at_exit_func, create_node_kwargs)
+
+    def ex_open_session(
+        self, node: Node, transport: str | Transport | None = None, **words: Unpack[ReachOptions]
+    ) -> BaseSSHClient:
+        """A session into a node that is there, connected: a drop-in for Libcloud's SSH client. Close it in the end.
+
+        :param transport: as ``deploy_node``'s ``ex_transport``.
+        :param words: how to log in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` and so on.
+        :raises ConnectionFailedError, AuthenticationError: the guest did not let us in within ``timeout``.
+        """
+        words["ex_transport"] = transport if transport is not None else words.get("ex_transport")
+        opener = build_opener(self, **words)
+        [(node, target)] = opener.reach([node])
+        return opener.open(node, target)
+
+    def wait_until_running(
+        self,
+        nodes: list[Node],
+        wait_period: float = 5,
+        timeout: float = 600,
+        ssh_interface: str = "public_ips",
+        force_ipv4: bool = True,
+        ex_list_nodes_kwargs: dict[str, Any] | None = None,
+    ) -> list[tuple[Node, list[str]]]:
+        """Each node with its addresses, once all run and have some; told by vCenter as it happens.
+
+        :param ssh_interface: ``public_ips`` takes the private addresses of a node that has no public one, since most
+            vSphere networks are private; ``private_ips`` takes only these.
+        :param wait_period: not needed: nothing is polled. Nor is ``ex_list_nodes_kwargs``.
+        :raises TaskTimeoutError: some have no address in time; it says what they last reported.
+        :raises TaskError: one is powered off, or asks a question in vCenter.
+        """
+        refs = [self._ref(node) for node in nodes]
+        addresses = wait_running(self._session, refs, _chooser(ssh_interface, force_ipv4), timeout_s=timeout)
+        found = inventory.fetch_some(self._session, self._names, refs)
+        fresh = {row.ref: self._to_node(row, found) for row in found.rows}
+        return [(fresh[ref], addresses[ref]) for ref in refs]
+
+    def _reach(
+        self,
+        nodes: Sequence[Node],
+        transport: Transport | None,
+        *,
+        timeout_s: float,
+        ssh_interface: str = "public_ips",
+        ex_address_filter: str | Sequence[str] | None = None,
+    ) -> Iterator[tuple[Node, Target | Exception]]:
+        """Each node, fresh, as soon as a session into it can be opened, or why that will not be."""
+        chosen = {self._ref(node): (node, transport or find_transport("ssh")) for node in nodes}
+        choose = _chooser(ssh_interface, True)
+        for ref, addresses in wait_running(self._session, list(chosen), choose, timeout_s=timeout_s).items():
+            yield self._target(ref, chosen[ref][1], addresses)
+
+    def _target(self, ref: Ref, transport: Transport, addresses: Sequence[str]) -> tuple[Node, Target]:
+        found = inventory.fetch_some(self._session, self._names, [ref])
+        [row] = found.rows
+        node = self._to_node(row, found)
+        return node, Target(self._session, transport, row, node.name, addresses)
+
+    def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
+        """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors."""
+        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=timeout)
+
+    def _ref(self, node: Node) -> Ref:
+        moid = moid_of(node)
+        if moid:
+            return Ref("VirtualMachine", moid)
+        return inventory.find_node(self._session, self._names, str(node.id))[0].ref
+
+
+def _chooser(ssh_interface: str, force_ipv4: bool) -> Callable[[list[str], list[str]], list[str]]:
+    check_ssh_interface(ssh_interface)
+
+    def usable(addresses: list[str]) -> list[str]:
+        return [a for a in addresses if not force_ipv4 or ipaddress.ip_address(a).version == 4]
+
+    def choose(public: list[str], private: list[str]) -> list[str]:
+        return usable(private) if ssh_interface == "private_ips" else usable(public) or usable(private)
+
+    return choose
