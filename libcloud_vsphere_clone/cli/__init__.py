@@ -38,6 +38,7 @@ Completion in bash (zsh and fish likewise):
 """
 
 COMMANDS = {
+    "copy": "copy",
     "deploy": "deploy",
     "destroy": "destroy",
     "doctor": "doctor",
@@ -48,6 +49,7 @@ COMMANDS = {
     "nodes": "nodes",
     "run": "run",
     "sizes": "seeing",
+    "ssh": "ssh",
 }
 """{command: the module that has it, under the same name}"""
 

@@ -143,10 +143,10 @@ class DeployGroup:
 
     def _told_stage(self, node: Node, what: str) -> None:
         self._made[node.name] = node
-        self._board.node(node.name, what)
         if self._cloned and self._cloned <= self._made.keys():
             self._cloned = set()
             self._board.tell(f"running the script on the nodes of group {self._order.group}")
+        self._board.node(node.name, what)
 
     def _ended(self, node: Node, script: Script) -> None:
         self._scripts[node.name] = script

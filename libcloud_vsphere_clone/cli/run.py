@@ -1,7 +1,8 @@
-"""``vsphere-clone run``: a script in every node of a group that is there already."""
+"""``vsphere-clone run``: a command or a script in a node, or in every node of a group."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,45 +23,84 @@ from .login import (
 from .output import json_option
 from .progress import interruptible
 from .results import exit_status_of, show_results
+from .run_in_one import run_in_one
+from .session import TRANSPORT
+
+WORDS = "libcloud_vsphere_clone.words"
 
 if TYPE_CHECKING:
     from ..compute import VsphereCloneNodeDriver
     from ..scripts import ScriptResult
 
 
-@click.command()
-@click.option("--group", required=True, help="The nodes' group.")
-@with_options(*SCRIPT_OPTIONS, *LOGIN_OPTIONS, BOOT_TIMEOUT)
+class CommandWithWords(click.Command):
+    """A command whose words after ``--`` are not its own: Click would mix them with its arguments."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            end = args.index("--")
+            args, ctx.meta[WORDS] = args[:end], args[end + 1 :]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=CommandWithWords, options_metavar="[OPTIONS] [NODE] [-- COMMAND...]")
+@click.argument("node", required=False, metavar="")
+@click.option("--group", help="Run it in all nodes of this group; or the group that NODE is in.")
+@with_options(*SCRIPT_OPTIONS, TRANSPORT, *LOGIN_OPTIONS, BOOT_TIMEOUT)
 @connection_options
 @json_option
 def run(
     connection: Connection,
-    group: str,
+    node: str | None,
+    group: str | None,
     script: IO[bytes] | None,
     command: str | None,
+    transport: str | None,
     boot_timeout: float,
     as_json: bool,
     **login_words: Any,
 ) -> None:
-    """Run a script in all nodes of a group at once.
+    """Run a command or a script in a node, or in all nodes of a group at once.
 
-    Each line of its output begins with its node's name. The exit status is the highest of all; it is 1 where the
-    script could not run.
+    In one node: its output is passed on as it comes, and the exit status is its own. In a group: each line of output
+    begins with its node's name, and the exit status is the highest of all; it is 1 where the script could not run.
     """
-    text, login = read_script(script, command), build_login(**login_words)
-    if text is None:
-        raise click.UsageError("give --script or --command")
+    text, login = _what_to_run(read_script(script, command)), build_login(**login_words)
+    if node is not None:
+        raise click.exceptions.Exit(
+            run_in_one(connection, node, group, transport, login, boot_timeout, text, as_json=as_json)
+        )
+    if group is None:
+        raise click.UsageError("give a NODE, or --group")
     if not login.is_given:
         raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
     with connected(connection) as driver, boarded() as board:
-        found = _run(driver, group, text, login, boot_timeout, board)
+        found = _run(driver, group, text, login, boot_timeout, transport, board)
     results = _to_results(found)
     show_results(group, results, as_json=as_json, of_script=True)
     raise click.exceptions.Exit(exit_status_of(results))
 
 
+def _what_to_run(script: str | None) -> str:
+    """The script, or the command after ``--``.
+
+    :raises click.UsageError: there is neither, or both.
+    """
+    words = click.get_current_context().meta.get(WORDS, [])
+    if (script is None) == (not words):
+        raise click.UsageError("give --script or --command, or a command after --")
+    # One word is a line for the shell, as with ssh; several are a command with its own words.
+    return script if script is not None else words[0] if len(words) == 1 else shlex.join(words)
+
+
 def _run(
-    driver: VsphereCloneNodeDriver, group: str, text: str, login: Login, boot_timeout_s: float, board: Board
+    driver: VsphereCloneNodeDriver,
+    group: str,
+    text: str,
+    login: Login,
+    boot_timeout_s: float,
+    transport: str | None,
+    board: Board,
 ) -> Sequence[ScriptResult]:
     from .script import to_script
 
@@ -68,6 +108,7 @@ def _run(
     words = {
         **login.deploy_words(),
         "timeout": boot_timeout_s,
+        "ex_transport": transport,
         "ex_on_stage": lambda node, what: board.node(node.name, what),
     }
     with interruptible(board, first="") as interrupts:

@@ -1,0 +1,79 @@
+"""``vsphere-clone copy``: a file into a node, or out of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .connection import Connection, connection_options
+from .login import build_login
+from .session import opened, session_options
+
+if TYPE_CHECKING:
+    from libcloud.compute.ssh import BaseSSHClient
+
+REMOTE = re.compile(r"(?P<node>[^/\\:]{2,}):(?P<path>.+)", re.DOTALL)
+"""``web-1:/etc/motd``. One letter before the colon is a drive of this machine, if that is Windows."""
+
+
+@click.command("copy")
+@click.argument("source")
+@click.argument("target")
+@session_options
+@connection_options
+def copy(
+    connection: Connection,
+    source: str,
+    target: str,
+    group: str | None,
+    transport: str | None,
+    boot_timeout: float,
+    **login_words: Any,
+) -> None:
+    """Copy a file into a node or out of it; the one in the node is NODE:PATH, and - is stdin or stdout.
+
+    A PATH that does not begin at the root begins in the user's home. Missing folders are made in the node.
+    """
+    from_node, to_node = REMOTE.fullmatch(source), REMOTE.fullmatch(target)
+    if (from_node is None) == (to_node is None):
+        raise click.UsageError("one of the two has to be NODE:PATH, and the other a file here")
+    remote = from_node or to_node
+    assert remote is not None  # noqa: S101 - for the type checker
+    if to_node and source != "-" and not Path(source).is_file():
+        raise click.UsageError(f"there is no file {source!r} here")
+    login = build_login(**login_words)
+    with opened(connection, remote["node"], group, transport, login, boot_timeout) as (_, session):
+        if to_node:
+            click.echo(_put(session, source, remote["path"]))
+        else:
+            _get(session, remote["path"], target)
+
+
+def _put(session: BaseSSHClient, source: str, path: str) -> str:
+    """Where the file now is in the node."""
+    if source == "-":
+        return str(session.putfo(path, sys.stdin.buffer))
+    local = Path(source)
+    with local.open("rb") as file:
+        return str(session.putfo(path, file, chmod=local.stat().st_mode & 0o777))
+
+
+def _get(session: BaseSSHClient, path: str, target: str) -> None:
+    """:raises click.ClickException: the transport cannot read files, or there is none."""
+    get = getattr(session, "get", None)
+    if get is None:
+        raise click.ClickException("this transport only carries files into the node")
+    try:
+        if target == "-":
+            get(path, sys.stdout.buffer)
+            return
+        local = Path(target)
+        local = local / re.split(r"[/\\]", path)[-1] if local.is_dir() else local
+        with click.open_file(str(local), "wb", atomic=True) as file:  # a copy that breaks leaves no half of it
+            get(path, file)
+    except FileNotFoundError as missing:
+        raise click.ClickException(f"there is no file {path!r} in the node") from missing

@@ -1,0 +1,76 @@
+"""``vsphere-clone run`` in one node: its output passed on as it comes, its exit status ours."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from .connection import Connection
+from .login import Login
+from .output import print_json
+from .results import NO_STATUS
+from .session import opened
+
+if TYPE_CHECKING:
+    from libcloud.compute.ssh import BaseSSHClient
+
+
+def run_in_one(
+    connection: Connection,
+    name: str,
+    group: str | None,
+    transport: str | None,
+    login: Login,
+    boot_timeout_s: float,
+    text: str,
+    *,
+    as_json: bool,
+) -> int:
+    """The exit status of the command or the script; 1 where it has none."""
+    with opened(connection, name, group, transport, login, boot_timeout_s) as (node, session):
+        if as_json:
+            with _runnable(session, text) as command:
+                stdout, stderr, status = session.run(command)
+            script = {"exit_status": status, "stdout": stdout, "stderr": stderr}
+            print_json({"node": {"id": node.id, "name": node.name}, "script": script})
+        else:
+            status = _pass_on(session, text)
+    if status < 0:
+        click.echo(f"error: {name}: {NO_STATUS}", err=True)
+    return status if status >= 0 else 1
+
+
+def _pass_on(session: BaseSSHClient, text: str) -> int:
+    """The exit status; the output is written as it comes where the transport can, else at the end."""
+    stream = getattr(session, "stream", None)
+    with _runnable(session, text) as command:
+        if stream is not None:
+            return int(stream(command, _write))
+        stdout, stderr, status = session.run(command)
+    _write(stdout.encode(), False)
+    _write(stderr.encode(), True)
+    return status
+
+
+def _write(piece: bytes, is_error: bool) -> None:
+    stream = sys.stderr.buffer if is_error else sys.stdout.buffer
+    stream.write(piece)
+    stream.flush()
+
+
+@contextmanager
+def _runnable(session: BaseSSHClient, text: str) -> Iterator[str]:
+    """The command that runs the text: itself, or the file that holds it for the block, where it names its shell."""
+    if not text.startswith("#!"):
+        yield text
+        return
+    path = session.put(f"libcloud_run_{secrets.token_hex(4)}.sh", text, chmod=0o700)
+    try:
+        yield path
+    finally:
+        session.delete(path)

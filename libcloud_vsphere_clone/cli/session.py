@@ -1,0 +1,77 @@
+"""A session into one node, for ``run``, ``copy`` and ``ssh``: options in, an open session out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from .connection import Connection, connected
+from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SSH_PASSWORD, Login, with_options
+from .nodes import find_node
+from .progress import Narrator, interruptible, narrated
+
+if TYPE_CHECKING:
+    from libcloud.compute.base import Node
+    from libcloud.compute.ssh import BaseSSHClient
+
+    from ..compute import VsphereCloneNodeDriver
+
+TRANSPORT = click.option(
+    "--transport",
+    metavar="NAME",
+    help="ssh, tools or winrm.  [default: what the image's mark says, else what suits the guest]",
+)
+GROUP = click.option("--group", help="The node's group, where several have its name.")
+
+
+def session_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options for a session into one node."""
+    return with_options(GROUP, TRANSPORT, *LOGIN_OPTIONS, BOOT_TIMEOUT)(command)
+
+
+@contextmanager
+def opened(
+    connection: Connection, name: str, group: str | None, transport: str | None, login: Login, boot_timeout_s: float
+) -> Iterator[tuple[Node, BaseSSHClient]]:
+    """The node of this name or id and a session into it, for the block. Ctrl-C ends both.
+
+    :raises click.UsageError: there is nothing to log in with.
+    :raises VsphereError: there is no such node, or it does not let us in.
+    """
+    if not login.is_given:
+        raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
+    with connected(connection) as driver, _ending():
+        node, session = _open(driver, name, group, transport, login, boot_timeout_s)
+        try:
+            yield node, session
+        finally:
+            session.close()
+
+
+def _open(
+    driver: VsphereCloneNodeDriver,
+    name: str,
+    group: str | None,
+    transport: str | None,
+    login: Login,
+    boot_timeout_s: float,
+) -> tuple[Node, BaseSSHClient]:
+    with narrated() as narrator:  # its live line is gone before the node says anything
+        narrator.tell(f"looking for {name}")
+        node = find_node(driver, name, group)
+        words = {**login.deploy_words(), "timeout": boot_timeout_s}
+        return node, driver.ex_open_session(node, transport, ex_on_stage=lambda _, what: narrator.tell(what), **words)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    narrator = Narrator()
+    with interruptible(narrator, first="") as interrupts:
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            narrator.say("interrupted; what runs in the node may go on")
+            raise click.exceptions.Exit(interrupts.exit_status) from interrupt
