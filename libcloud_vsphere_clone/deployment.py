@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from libcloud.compute.base import Node, NodeImage
-from libcloud.compute.deployment import Deployment
+from libcloud.compute.deployment import Deployment, ScriptDeployment
 from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
@@ -134,6 +134,8 @@ class Deployer:
     def deploy_to(self, node: Node, target: Target | Exception) -> Node:
         """The node, once it has let us in, and ``deploy`` has run in it."""
         client = self.opener.open(node, target)
+        what = "script" if isinstance(self.deploy, ScriptDeployment) else "deployment"
+        self.opener.tell(node, f"running the {what}")
         try:
             repeatable = isinstance(target, Target) and target.transport.repeatable
             self.driver._run_deployment_script(self.deploy, node, client, self.max_tries if repeatable else 1)

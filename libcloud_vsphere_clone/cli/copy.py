@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,7 +75,9 @@ def _get(session: BaseSSHClient, path: str, target: str) -> None:
             return
         local = Path(target)
         local = local / re.split(r"[/\\]", path)[-1] if local.is_dir() else local
-        with click.open_file(str(local), "wb", atomic=True) as file:  # a copy that breaks leaves no half of it
-            get(path, file)
+        with NamedTemporaryFile(dir=local.parent, prefix=f".{local.name}-") as file:
+            get(path, file)  # a copy that breaks leaves no half of it
+            file.flush()
+            shutil.copyfile(file.name, local)
     except FileNotFoundError as missing:
         raise click.ClickException(f"there is no file {path!r} in the node") from missing

@@ -55,6 +55,10 @@ class RemoteFiles:
                 file.write(chunk)
         return absolute
 
+    def read(self, path: str, target: IO[bytes]) -> None:
+        """Writes the file's contents to an open one; reads ahead, but no further than it needs to."""
+        self._client.getfo(self._absolute(path), target)
+
     def remove(self, path: str) -> None:
         self._client.remove(self._absolute(path))
 

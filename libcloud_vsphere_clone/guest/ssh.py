@@ -22,11 +22,12 @@ from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 from ..errors import AuthenticationError, ConnectionFailedError
 from .files import RemoteFiles
 from .keys import KeySource, load_private_keys
-from .output import collect_output
+from .output import Listener, Output, collect_output
 
 __all__ = ["GuestSSHClient"]
 
 DEFAULT_TIMEOUT_S = 15.0
+SSH_PORT = 22
 KEEPALIVE_S = 30
 """So that firewalls keep the connection of a silent script, and a dead guest is noticed."""
 
@@ -110,14 +111,25 @@ class GuestSSHClient(BaseSSHClient):
         :raises SSHCommandTimeoutError: with what it wrote so far. The command itself is not ended.
         Source: RFC 4254 §6.5 (exec), §6.10 (exit status).
         """
+        output, status = self._collect(cmd, timeout, None)
+        return output.stdout, output.stderr, status
+
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """As ``run``, but the output goes to the listener as it comes; the exit status.
+
+        :raises SSHCommandTimeoutError: without the output, which the listener has.
+        """
+        return self._collect(cmd, timeout, listener)[1]
+
+    def _collect(self, cmd: str, timeout: float | None, listener: Listener | None) -> tuple[Output, int]:
         channel = self._active_transport().open_session(timeout=self._step_timeout_s)
         try:
             channel.exec_command(cmd)
             channel.shutdown_write()
-            output = collect_output(channel, timeout or None)
+            output = collect_output(channel, timeout or None, listener)
             if not output.finished:
                 raise SSHCommandTimeoutError(cmd, timeout, output.stdout, output.stderr)  # type: ignore[arg-type]
-            return output.stdout, output.stderr, channel.recv_exit_status()
+            return output, channel.recv_exit_status()
         finally:
             channel.close()
 
@@ -132,6 +144,13 @@ class GuestSSHClient(BaseSSHClient):
         """As ``put``, from an open file."""
         return self._remote_files().write(path, fo or b"", chmod, "w")
 
+    def get(self, path: str, fo: IO[bytes]) -> None:
+        """Writes the file's contents to an open one.
+
+        :raises FileNotFoundError: there is none.
+        """
+        self._remote_files().read(path, fo)
+
     def delete(self, path: str) -> bool:
         """True once the file is gone.
 
@@ -139,6 +158,12 @@ class GuestSSHClient(BaseSSHClient):
         """
         self._remote_files().remove(path)
         return True
+
+    def known_hosts_line(self) -> str:
+        """The host key that the guest has shown, as a line for OpenSSH's ``known_hosts``."""
+        key = self._active_transport().get_remote_server_key()
+        place = self.hostname if self.port == SSH_PORT else f"[{self.hostname}]:{self.port}"
+        return f"{place} {key.get_name()} {key.get_base64()}"
 
     def close(self) -> bool:
         """True; the session is closed, also when it was before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -340,3 +341,28 @@ def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
 def test_key_loading_is_shared(client_key: Path) -> None:
     key = load_private_key(client_key)
     assert GuestSSHClient("h", key_files=[client_key], pkeys=[key]).pkeys == (key, key)
+
+
+def test_output_is_passed_on_as_it_comes(client: GuestSSHClient) -> None:
+    heard: list[tuple[bytes, bool]] = []
+    status = client.stream("echo out; echo err >&2; exit 3", lambda piece, is_error: heard.append((piece, is_error)))
+    assert status == 3
+    assert sorted(heard) == [(b"err\n", True), (b"out\n", False)]
+
+
+def test_get_reads_what_was_put(client: GuestSSHClient, tmp_path: Path) -> None:
+    contents = os.urandom(300_000)
+    client.put(str(tmp_path / "there"), contents)
+    copy = io.BytesIO()
+    client.get(str(tmp_path / "there"), copy)
+    assert copy.getvalue() == contents
+    with pytest.raises(FileNotFoundError):
+        client.get(str(tmp_path / "nowhere"), copy)
+
+
+def test_the_known_hosts_line_is_what_ssh_takes(client: GuestSSHClient, sshd: Sshd) -> None:
+    place, kind, key = client.known_hosts_line().split()
+    assert place == f"[127.0.0.1]:{sshd.port}"
+    command = ["ssh-keygen", "-y", "-f", str(sshd.folder / "host_key")]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert shown.split()[:2] == [kind, key]
