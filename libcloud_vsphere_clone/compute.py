@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from .errors import NotFoundError
 from .group import GroupVerbs
 from .guest.ready import connect_when_ready
 from .guest.running import wait_running
+from .guest.waits import build_wait, expected_of
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
@@ -216,17 +216,33 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
         ssh_interface: str = "public_ips",
         force_ipv4: bool = True,
         ex_list_nodes_kwargs: dict[str, Any] | None = None,
+        *,
+        ex_wait_for: str = "address",
+        ex_address_filter: str | Sequence[str] | None = None,
+        ex_expected: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     ) -> list[tuple[Node, list[str]]]:
-        """Each node with its addresses, once all run and have some; told by vCenter as it happens.
+        """Each node with its addresses, the best first, once all are ready; told by vCenter as it happens.
 
         :param ssh_interface: ``public_ips`` takes the private addresses of a node that has no public one, since most
             vSphere networks are private; ``private_ips`` takes only these.
         :param wait_period: not needed: nothing is polled. Nor is ``ex_list_nodes_kwargs``.
-        :raises TaskTimeoutError: some have no address in time; it says what they last reported.
-        :raises TaskError: one is powered off, or asks a question in vCenter.
+        :param ex_wait_for: ``address``; ``customized``: the guest's customization is done, and there may be no address;
+            ``tools``: VMware Tools take guest operations; ``ssh``: as ``address``, for what logs in next.
+        :param ex_address_filter: a network such as ``10.0.0.0/8``, or several: only addresses in them count.
+        :param ex_expected: the addresses that the guests were told to have, which come first; ``{node id: addresses}``
+            for several nodes.
+        :raises TaskTimeoutError: some are not ready in time; it says what they last reported.
+        :raises TaskError: one never will be: it is powered off, asks a question in vCenter, could not be customized,
+            has no connected network adapter, or no VMware Tools.
         """
         refs = [self._ref(node) for node in nodes]
-        addresses = wait_running(self._session, refs, _chooser(ssh_interface, force_ipv4), timeout_s=timeout)
+        wait = build_wait(
+            ex_wait_for, ssh_interface=ssh_interface, only_ipv4=force_ipv4, address_filter=ex_address_filter
+        )
+        waits = {
+            ref: wait.expecting(expected_of(str(node.id), ex_expected)) for ref, node in zip(refs, nodes, strict=True)
+        }
+        addresses = wait_running(self._session, waits, timeout_s=timeout)
         fresh = {node.extra["moid"]: node for node in self._read_nodes(refs)}
         return [(fresh[ref.moid], addresses[ref]) for ref in refs]
 
@@ -293,15 +309,3 @@ class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
     def _ref(self, node: Node) -> Ref:
         moid = moid_of(node)
         return Ref("VirtualMachine", moid) if moid else nodes.find_node(self._session, self._names, str(node.id))[0].ref
-
-
-def _chooser(ssh_interface: str, force_ipv4: bool) -> Callable[[list[str], list[str]], list[str]]:
-    deployment.check_ssh_interface(ssh_interface)
-
-    def usable(addresses: list[str]) -> list[str]:
-        return [a for a in addresses if not force_ipv4 or ipaddress.ip_address(a).version == 4]
-
-    def choose(public: list[str], private: list[str]) -> list[str]:
-        return usable(private) if ssh_interface == "private_ips" else usable(public) or usable(private)
-
-    return choose
