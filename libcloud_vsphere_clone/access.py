@@ -9,7 +9,6 @@ from typing import Any, TypedDict
 
 from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
 
-from .errors import InvalidRequestError
 from .guest.keys import find_private_keys, load_private_keys, public_half
 
 PASSWORD_BYTES = 18
@@ -79,9 +78,3 @@ def build_access(words: LoginOptions, *, generate: bool = True) -> Access:
         keys,
         auth.password if isinstance(auth, NodeAuthPassword) else None,
     )
-
-
-def check_ssh_interface(ssh_interface: str) -> None:
-    """:raises InvalidRequestError: it is neither of Libcloud's words."""
-    if ssh_interface not in ("public_ips", "private_ips"):
-        raise InvalidRequestError(f"ssh_interface must be public_ips or private_ips, got {ssh_interface!r}")

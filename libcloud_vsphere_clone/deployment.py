@@ -12,8 +12,9 @@ from libcloud.compute.deployment import Deployment, ScriptDeployment
 from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
-from .access import Access, LoginOptions, build_access, check_ssh_interface
+from .access import Access, LoginOptions, build_access
 from .errors import InvalidRequestError
+from .guest.waits import Wait, build_wait
 from .transports import Target, Transport, find_transport
 
 DEPLOY_TIMEOUT_S = 300
@@ -29,6 +30,7 @@ class ReachOptions(LoginOptions, total=False):
     timeout: float
     ssh_interface: str
     ex_transport: str | Transport | None
+    ex_wait_for: str | None
     ex_address_filter: str | Sequence[str] | None
     ex_on_stage: Stage | None
 
@@ -46,14 +48,14 @@ class SessionOpener:
 
     :param driver: knows ``_reach``.
     :param transport: None lets each node's own facts choose.
-    :param reach_words: which of a node's addresses will do, as ``wait_until_running`` calls it.
+    :param wait: what is awaited of each node, and which of its addresses will do.
     :param timeout_s: seconds for a node to run, and again for its guest to let us in.
     """
 
     driver: Any
     access: Access
     transport: Transport | None
-    reach_words: Mapping[str, Any]
+    wait: Wait
     timeout_s: float
     on_stage: Stage | None
 
@@ -62,7 +64,7 @@ class SessionOpener:
         for node in nodes:
             self.tell_password(node)  # also of one that is never reached
             self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
-        yield from self.driver._reach(nodes, self.transport, timeout_s=self.timeout_s, **self.reach_words)
+        yield from self.driver._reach(nodes, self.transport, self.wait, timeout_s=self.timeout_s)
 
     def open(self, node: Node, target: Target | Exception) -> BaseSSHClient:
         """The session, connected.
@@ -197,13 +199,17 @@ def build_opener(
     wanted = words.get("ex_transport") or (getattr(image, "extra", None) or {}).get("transport")
     transport = find_transport(wanted) if wanted else None
     access = build_access(words, generate=new and (transport is None or transport.logs_in))
-    interface = words.get("ssh_interface", "public_ips")
-    check_ssh_interface(interface)
+    wait = build_wait(
+        words.get("ex_wait_for") or "address",
+        ssh_interface=words.get("ssh_interface", "public_ips"),
+        only_ipv4=False,  # IPv4 comes first, but a node that has none can be reached as well
+        address_filter=words.get("ex_address_filter"),
+    )
     return SessionOpener(
         driver,
         access,
         transport and transport.prepared(deploy, access, new=new),
-        {"ssh_interface": interface, "ex_address_filter": words.get("ex_address_filter")},
+        wait,
         words.get("timeout") or DEPLOY_TIMEOUT_S,
         words.get("ex_on_stage"),
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from typing import Any, Unpack
 
 from libcloud.compute.base import Node, NodeDriver
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from .access import check_ssh_interface
 from .deployment import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
 from .guest.ready import connect_when_ready
-from .guest.running import wait_running
+from .guest.running import wait_running, watch_running
+from .guest.waits import Wait, build_wait, expected_of
 from .inventory import nodes as inventory
 from .inventory.layout import FolderNames
 from .request import moid_of
@@ -47,6 +48,7 @@ class ReachingVerbs(NodeDriver):
         *,
         ex_destroy_on_failure: bool = False,
         ex_transport: str | Transport | None = None,
+        ex_wait_for: str | None = None,
         ex_address_filter: str | Sequence[str] | None = None,
         ex_on_stage: Stage | None = None,
         **create_node_kwargs: Any,
@@ -59,7 +61,8 @@ class ReachingVerbs(NodeDriver):
         :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
         :param ex_transport: how to get in: a name, or a ``Transport`` with settings. Default: what the image's mark
             says, else by the guest: SSH, WinRM for Windows, guest operations where there is no network.
-        :param ex_address_filter: only addresses in this network (CIDR), or one of these.
+        :param ex_wait_for: ``customized`` waits for the end of the guest's customization too.
+        :param ex_address_filter: a network such as ``10.0.0.0/8``, or several: only addresses in them count.
         :param ex_on_stage: called with the node and what is being done with it, in words.
         :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
         """
@@ -79,6 +82,7 @@ class ReachingVerbs(NodeDriver):
             ssh_interface=ssh_interface,
             ex_destroy_on_failure=ex_destroy_on_failure,
             ex_transport=ex_transport,
+            ex_wait_for=ex_wait_for,
             ex_address_filter=ex_address_filter,
             ex_on_stage=ex_on_stage,
         )
@@ -106,35 +110,43 @@ class ReachingVerbs(NodeDriver):
         ssh_interface: str = "public_ips",
         force_ipv4: bool = True,
         ex_list_nodes_kwargs: dict[str, Any] | None = None,
+        *,
+        ex_wait_for: str = "address",
+        ex_address_filter: str | Sequence[str] | None = None,
+        ex_expected: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     ) -> list[tuple[Node, list[str]]]:
-        """Each node with its addresses, once all run and have some; told by vCenter as it happens.
+        """Each node with its addresses, the best first, once all are ready; told by vCenter as it happens.
 
         :param ssh_interface: ``public_ips`` takes the private addresses of a node that has no public one, since most
             vSphere networks are private; ``private_ips`` takes only these.
         :param wait_period: not needed: nothing is polled. Nor is ``ex_list_nodes_kwargs``.
-        :raises TaskTimeoutError: some have no address in time; it says what they last reported.
-        :raises TaskError: one is powered off, or asks a question in vCenter.
+        :param ex_wait_for: ``address``; ``customized``: the guest's customization is done, and there may be no address;
+            ``tools``: VMware Tools take guest operations; ``ssh``: as ``address``, for what logs in next.
+        :param ex_address_filter: a network such as ``10.0.0.0/8``, or several: only addresses in them count.
+        :param ex_expected: the addresses that the guests were told to have, which come first; ``{node id: addresses}``
+            for several nodes.
+        :raises TaskTimeoutError: some are not ready in time; it says what they last reported.
+        :raises TaskError: one never will be: it is powered off, asks a question in vCenter, could not be customized,
+            has no connected network adapter, or no VMware Tools.
         """
-        refs = [self._ref(node) for node in nodes]
-        addresses = wait_running(self._session, refs, _chooser(ssh_interface, force_ipv4), timeout_s=timeout)
-        found = inventory.fetch_some(self._session, self._names, refs)
-        fresh = {row.ref: self._to_node(row, found) for row in found.rows}
-        return [(fresh[ref], addresses[ref]) for ref in refs]
+        wait = build_wait(
+            ex_wait_for, ssh_interface=ssh_interface, only_ipv4=force_ipv4, address_filter=ex_address_filter
+        )
+        waits = {self._ref(node): wait.expecting(expected_of(str(node.id), ex_expected)) for node in nodes}
+        addresses = wait_running(self._session, waits, timeout_s=timeout)
+        found = inventory.fetch_some(self._session, self._names, list(waits))
+        return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]
 
     def _reach(
-        self,
-        nodes: Sequence[Node],
-        transport: Transport | None,
-        *,
-        timeout_s: float,
-        ssh_interface: str = "public_ips",
-        ex_address_filter: str | Sequence[str] | None = None,
+        self, nodes: Sequence[Node], transport: Transport | None, wait: Wait, *, timeout_s: float
     ) -> Iterator[tuple[Node, Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be."""
         chosen = {self._ref(node): (node, transport or find_transport("ssh")) for node in nodes}
-        choose = _chooser(ssh_interface, True)
-        for ref, addresses in wait_running(self._session, list(chosen), choose, timeout_s=timeout_s).items():
-            yield self._target(ref, chosen[ref][1], addresses)
+        waits = {ref: replace(wait, wait_for=way.awaited) for ref, (_, way) in chosen.items()}
+        with closing(watch_running(self._session, waits, timeout_s=timeout_s)) as outcomes:
+            for ref, found in outcomes:
+                node, way = chosen[ref]
+                yield (node, found) if isinstance(found, Exception) else self._target(ref, way, found)
 
     def _target(self, ref: Ref, transport: Transport, addresses: Sequence[str]) -> tuple[Node, Target]:
         found = inventory.fetch_some(self._session, self._names, [ref])
@@ -151,15 +163,3 @@ class ReachingVerbs(NodeDriver):
         if moid:
             return Ref("VirtualMachine", moid)
         return inventory.find_node(self._session, self._names, str(node.id))[0].ref
-
-
-def _chooser(ssh_interface: str, force_ipv4: bool) -> Callable[[list[str], list[str]], list[str]]:
-    check_ssh_interface(ssh_interface)
-
-    def usable(addresses: list[str]) -> list[str]:
-        return [a for a in addresses if not force_ipv4 or ipaddress.ip_address(a).version == 4]
-
-    def choose(public: list[str], private: list[str]) -> list[str]:
-        return usable(private) if ssh_interface == "private_ips" else usable(public) or usable(private)
-
-    return choose

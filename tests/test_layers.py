@@ -36,9 +36,9 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"errors", "vcenter.rows", "vcenter.types", "inventory", "plan", "guest.addresses", "guest.keys"},
     "seeing": {"errors", "vcenter", "inventory", "connect", "convert", "listing"},
     "request": {"errors", "inventory", "plan", "convert"},
-    "access": {"errors", "guest.keys"},
+    "access": {"guest.keys"},
     "transports": {"errors", "vcenter", "guest", "access"},
-    "deployment": {"errors", "access", "transports"},
+    "deployment": {"errors", "guest.waits", "access", "transports"},
     "scripts": {"errors", "parallel", "deployment", "transports"},
     "reaching": {"errors", "vcenter", "inventory", "guest", "request", "access", "transports", "deployment"},
     "group": {

@@ -98,8 +98,8 @@ class Deploy:
         node = self._made = self._driver.create_node(**order.login.create_words(), **words)
         if not order.waits_for_addresses:
             return node
-        self._narrator.tell("waiting for its address")
         try:
+            self._narrator.tell("waiting for its address")
             [(node, _)] = self._driver.wait_until_running([node], timeout=order.boot_timeout_s)
         except VsphereError as failure:
             outcome = Outcome(node)

@@ -1,97 +1,170 @@
-"""The wait until VMs run and have an address, by updates from vCenter: references in, addresses out."""
+"""The wait until VMs are ready, by updates from vCenter: references and waits in, addresses or errors out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
+from functools import partial
 
-from ..errors import NotFoundError, TaskError, TaskTimeoutError, translated
+from ..errors import NotFoundError, TaskError, TaskTimeoutError, VsphereError, translated
+from ..vcenter.events import Event, event_page, fetch_events, latest_events
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from ..vcenter.updates import watch_rows
-from .addresses import own_addresses
-
-RUNNING_PATHS = (
-    "name",
-    "runtime.powerState",
-    "runtime.question",
-    "guest.net",
-    "guest.toolsRunningStatus",
-    "config.hardware.device",
+from .address_choice import ADDRESS_PATHS, choose_addresses
+from .customized import (
+    CUSTOMIZATION_EVENTS,
+    CUSTOMIZATION_PATHS,
+    DONE,
+    FAILED,
+    UNDER_WAY,
+    Outcome,
+    customization_failure,
+    customization_outcome,
 )
+from .obstacles import STATE_PATHS, advice, are_tools_ready, find_obstacle, is_on, lacks_tools, report
+from .patience import Patience
+from .waits import Wait
 
-ON = "poweredOn"
-OFF_FOR_S = 2.0
-"""Seconds after which a VM that was off from the start is not waited for any more."""
+__all__ = ["RUNNING_PATHS", "wait_running", "watch_running"]
 
-Choose = Callable[[list[str], list[str]], list[str]]
-"""Picks from public and private addresses those that count."""
+RUNNING_PATHS = (*STATE_PATHS, *ADDRESS_PATHS, *CUSTOMIZATION_PATHS)
+
+EVENT_S = 2.0
+"""Seconds that the event with the reason may come after the status that says "failed"."""
+
+ADDRESS_AFTER_S = 10.0
+"""Seconds that an address may come after the customization is done, when only that is awaited."""
+
+Ready = list[str]
+"""The addresses of a VM that is ready, the best first."""
 
 
-def wait_running(session: Session, vms: Sequence[Ref], choose: Choose, *, timeout_s: float) -> dict[Ref, list[str]]:
-    """The addresses of each VM, once all run and have some.
+def wait_running(session: Session, waits: Mapping[Ref, Wait], *, timeout_s: float) -> dict[Ref, Ready]:
+    """The addresses of each VM, once all are ready.
 
     :param timeout_s: seconds for all of them together.
-    :raises TaskTimeoutError: some have none in time; it says what each last reported.
+    :raises TaskTimeoutError: some are not in time; it says what each last reported.
     :raises NotFoundError: one was removed.
-    :raises TaskError: one asks a question and waits for an answer, or is powered off.
-    Source: GuestInfo.net, VirtualMachine.runtime (vSphere Web Services API).
+    :raises TaskError: one asks a question and waits for an answer, is powered off, could not be customized, or can
+        never be ready for another reason.
     """
-    rows: dict[Ref, Row | None] = {}
-    seen = False
-    with translated(f"wait for {len(vms)} nodes to run"):
-        for rows in watch_rows(session, dict.fromkeys(vms, RUNNING_PATHS), timeout_s=timeout_s):
-            addresses = {vm: _addresses(vm, rows[vm], choose) for vm in vms}
-            if all(addresses.values()):
-                return addresses
-            if not seen:
-                seen = True
-                _check_power(session, [row for row in rows.values() if row is not None], timeout_s)
-    late = [_report(row, choose) for row in rows.values() if row is not None and not _addresses(row.ref, row, choose)]
-    raise TaskTimeoutError(f"no address within {timeout_s:.0f} s: {'; '.join(late)}", action="wait until running")
+    ready: dict[Ref, Ready] = {}
+    late: list[str] = []
+    with closing(watch_running(session, waits, timeout_s=timeout_s)) as outcomes:
+        for vm, found in outcomes:
+            if isinstance(found, TaskTimeoutError):
+                late.append(str(found))
+            elif isinstance(found, Exception):
+                raise found
+            else:
+                ready[vm] = found
+    if late:
+        raise TaskTimeoutError(_joined(late), action="wait until running")
+    return ready
 
 
-def adapter_macs(row: Row) -> list[str]:
-    """The MAC addresses of the VM's own adapters."""
-    devices: list[Any] = row.get("config.hardware.device") or []
-    return [device["macAddress"] for device in devices if isinstance(device, dict) and device.get("macAddress")]
+def watch_running(
+    session: Session, waits: Mapping[Ref, Wait], *, timeout_s: float
+) -> Generator[tuple[Ref, Ready | VsphereError]]:
+    """Each VM with its addresses as soon as it is ready, or with an error as soon as it cannot be any more.
 
+    One subscription serves all. At the deadline, what is left comes with a TaskTimeoutError. Use it up, or close it.
 
-def _check_power(session: Session, rows: Sequence[Row], timeout_s: float) -> None:
-    """Nobody will start a VM that is off and stays off for a moment: a start, or a reboot, would show in that time.
-
-    :raises TaskError: there is such a VM.
+    :raises VsphereError: vCenter is lost: that concerns all that are left.
+    Source: GuestInfo, VirtualMachine.runtime, CustomizationEvent (vSphere Web Services API).
     """
-    off = {row.ref: row for row in rows if _is_off(row)}
-    paths = dict.fromkeys(off, ("runtime.powerState",))
-    for seen in watch_rows(session, paths, timeout_s=min(OFF_FOR_S, timeout_s)) if off else ():
-        off = {ref: row for ref, row in off.items() if _is_off(seen[ref])}
-        if not off:
-            return
-    if off:
-        states = ", ".join(f"{row.get('name')!r} is {row['runtime.powerState']}" for row in off.values())
-        raise TaskError(f"no address can come: {states}; start it with start_node", action="wait until running")
+    left = {vm: _Awaited(session, vm, wait) for vm, wait in waits.items()}
+    targets = dict.fromkeys(waits, RUNNING_PATHS)
+    followed = [vm for vm, wait in waits.items() if wait.follows_customization]
+    beside = partial(event_page, session, followed, CUSTOMIZATION_EVENTS) if followed else None
+    wake_at = partial(_next_due, left)
+    with (
+        translated(f"wait for {len(waits)} nodes to run"),
+        closing(watch_rows(session, targets, timeout_s=timeout_s, beside=beside, wake_at=wake_at)) as changes,
+    ):
+        for rows in changes if left else ():
+            events = latest_events([row for ref, row in rows.items() if ref not in targets])
+            for vm, awaited in list(left.items()):
+                found = awaited.look(rows[vm], events.get(vm))
+                if found is not None:
+                    del left[vm]
+                    yield vm, found
+            if not left:
+                return
+    for vm, awaited in left.items():
+        yield vm, awaited.overdue(timeout_s)
 
 
-def _is_off(row: Row | None) -> bool:
-    return row is not None and row.get("runtime.powerState", ON) != ON
+def _next_due(left: Mapping[Ref, _Awaited]) -> float:
+    return min(awaited.patience.next_due for awaited in left.values())
 
 
-def _addresses(vm: Ref, row: Row | None, choose: Choose) -> list[str]:
-    if row is None:
-        raise NotFoundError("node", vm.moid, "it was removed while waiting for it")
-    question = row.get("runtime.question")
-    if question:
-        raise TaskError(f"node {row.get('name')!r} asks {question.get('text')!r} and waits; answer it in vCenter")
-    if row.get("runtime.powerState") != ON:
-        return []
-    return choose(*own_addresses(row.get("guest.net") or [], adapter_macs(row)))
+def _joined(late: Iterable[str]) -> str:
+    """Several messages that begin alike as one."""
+    beginnings, reports = zip(*(text.partition(": ")[::2] for text in late), strict=True)
+    return f"{beginnings[0]}: {'; '.join(reports)}" if len(set(beginnings)) == 1 else "; ".join(late)
 
 
-def _report(row: Row, choose: Choose) -> str:
-    """What a VM last said of itself, and what to do about it."""
-    public, private = own_addresses(row.get("guest.net") or [], adapter_macs(row))
-    power, tools = row.get("runtime.powerState"), row.get("guest.toolsRunningStatus", "unknown")
-    seen = ", ".join([*public, *private]) or "none"
-    advice = "" if tools == "guestToolsRunning" else "; vCenter learns addresses from VMware Tools only: install them"
-    return f"{row.get('name')!r} is {power}, its tools are {tools}, its addresses are {seen}{advice}"
+class _Awaited:
+    """One VM: what is awaited of it, and what was last known."""
+
+    def __init__(self, session: Session, vm: Ref, wait: Wait) -> None:
+        self.patience = Patience()
+        self._session = session
+        self._vm = vm
+        self._wait = wait
+        self._row = Row(vm)
+        self._event: Event | None = None
+        self._outcome = Outcome("")
+        self._is_old_failure = False
+
+    def look(self, row: Row | None, event: Event | None) -> Ready | VsphereError | None:
+        """The addresses when the VM is ready, the error when it never can be, None while it may."""
+        if row is None:
+            return NotFoundError("node", self._vm.moid, "it was removed while waiting for it")
+        if row == self._row and event == self._event and time.monotonic() < self.patience.next_due:
+            return None  # it was another VM that changed
+        outcome, before = customization_outcome(row, event), self._outcome.state
+        self._row, self._event, self._outcome = Row(row.ref, row), event, outcome
+        if outcome.state != FAILED or before == "":
+            self._is_old_failure = outcome.state == FAILED and not self._wait.follows_customization
+        failure = self._failure() if outcome.state == FAILED and not self._is_old_failure else None
+        obstacle = failure or find_obstacle(row, self._wait, outcome, self.patience)
+        return obstacle or (self._ready() if is_on(row) and self._is_past_customization() else None)
+
+    def overdue(self, timeout_s: float) -> TaskTimeoutError:
+        """The error of one that is not ready in time."""
+        awaited = {"tools": "no guest operations", "customized": "no end of the customization"}
+        what = awaited.get(self._wait.wait_for, "no address")
+        told = report(self._row) + advice(self._row, self._wait, self._outcome)
+        return TaskTimeoutError(f"{what} within {timeout_s:.0f} s: {told}", action="wait until running")
+
+    def _failure(self) -> TaskError | None:
+        """The failed customization; vCenter's own words on it may take a moment longer than the state."""
+        outcome = self._outcome
+        if not outcome.is_explained and self._wait.follows_customization:
+            if not self.patience.has_held("failed", True, EVENT_S):
+                return None
+        elif not outcome.is_explained:
+            events = fetch_events(self._session, [self._vm], CUSTOMIZATION_EVENTS)
+            outcome = customization_outcome(self._row, events.get(self._vm))
+        return TaskError(f"{customization_failure(self._row, outcome)}; {report(self._row)}", action="customize")
+
+    def _is_past_customization(self) -> bool:
+        state = self._outcome.state
+        return state == DONE or (state != UNDER_WAY and not self._wait.follows_customization)
+
+    def _ready(self) -> Ready | None:
+        row, wait = self._row, self._wait
+        addresses, settle_s = choose_addresses(row, wait)
+        if wait.wait_for == "tools":
+            return addresses if are_tools_ready(row) else None
+        if self.patience.has_held("addressed", bool(addresses), settle_s):
+            return addresses
+        if wait.wait_for == "customized":
+            return addresses if self.patience.has_held("customized", not addresses, ADDRESS_AFTER_S) else None
+        if wait.expected and not addresses and lacks_tools(row, wait, self.patience):
+            return list(wait.expected)  # nobody will tell, but the guest was told
+        return None

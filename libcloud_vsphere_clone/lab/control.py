@@ -123,6 +123,36 @@ class LabControl:
             body["drop_config"] = drop_config
         self.request("POST", f"/v1/vms/{quote(vm_id, safe='')}", body)
 
+    def connect_nics(self, vm_id: str, *, connected: bool) -> None:
+        """Connects all adapters of a VM to their networks, or disconnects them."""
+        self.request("POST", f"/v1/vms/{quote(vm_id, safe='')}/nics", {"connected": connected})
+
+    def tell_customization(
+        self, vm_id: str, *, status: str | None = None, event: str | None = None, message: str = ""
+    ) -> None:
+        """Says how a VM's customization goes, as its guest would.
+
+        :param status: of ``guest.customizationInfo``, such as ``TOOLSDEPLOYPKG_RUNNING``.
+        :param event: the type of an event to post, such as ``CustomizationSucceeded``.
+        """
+        body = {"status": status or "", "event": event or "", "message": message}
+        self.request("POST", f"/v1/vms/{quote(vm_id, safe='')}/customization", body)
+
+    def fail_customizations(
+        self, event: str = "CustomizationFailed", message: str = "", *, delay_ms: int = 0, times: int = 1
+    ) -> None:
+        """Makes the customizations of the next clones fail, once they are powered on.
+
+        :param event: the type of the event that says so.
+        :param delay_ms: how long each runs before.
+        """
+        rule = {"event": event, "message": message, "delay_ms": delay_ms, "times": times}
+        self.request("POST", "/v1/customization/fail", rule)
+
+    def spare_customizations(self) -> None:
+        """From now on no customization fails on purpose."""
+        self.request("DELETE", "/v1/customization/fail")
+
     def check_health(self) -> None:
         """:raises LabError: the lab does not answer."""
         self.request("GET", "/v1/health")

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 from pyVmomi import vmodl
@@ -29,6 +29,9 @@ LONGEST_CALL_S = 20
 SUBSCRIPTIONS = 10
 """Sessions that may end during one wait before it gives up: vCenter is then restarting in a loop."""
 
+Targets = Mapping[Ref, Sequence[str]]
+"""``{ref: paths}``."""
+
 _Collector = vmodl.query.PropertyCollector
 LOST: tuple[type[Exception], ...] = (
     vmodl.fault.ManagedObjectNotFound,
@@ -38,8 +41,13 @@ LOST: tuple[type[Exception], ...] = (
 
 
 def watch_rows(
-    session: Session, targets: Mapping[Ref, Sequence[str]], *, timeout_s: float
-) -> Iterator[dict[Ref, Row | None]]:
+    session: Session,
+    targets: Targets,
+    *,
+    timeout_s: float,
+    beside: Callable[[], AbstractContextManager[Targets]] | None = None,
+    wake_at: Callable[[], float] | None = None,
+) -> Generator[dict[Ref, Row | None]]:
     """What is known of each target after each change, all targets every time, until ``timeout_s`` has passed.
 
     A target that is gone is None. The first yield is the present state. The iterator just ends at the deadline; close
@@ -47,14 +55,19 @@ def watch_rows(
 
     :param targets: ``{ref: paths}``.
     :param timeout_s: seconds for the whole wait.
+    :param beside: makes further targets that end with their session, such as collectors of events; it is entered
+        anew with each subscription.
+    :param wake_at: asked before each call: the time, by ``time.monotonic``, of a yield without any change.
     Source: PropertyCollector.CreatePropertyCollector, CreateFilter, WaitForUpdatesEx (vSphere Web Services API).
     """
     deadline = time.monotonic() + timeout_s
     known: dict[Ref, Row | None] = {}
     for subscription in range(SUBSCRIPTIONS):
-        known.update((ref, Row(ref)) for ref in targets)  # what was unset while nobody listened must not stay
+        known.clear()  # what was unset while nobody listened must not stay
+        known.update((ref, Row(ref)) for ref in targets)
         try:
-            yield from _watch_once(session, targets, known, deadline)
+            with nullcontext({}) if beside is None else beside() as more:
+                yield from _watch_once(session, {**targets, **more}, known, deadline, wake_at or _never)
             return
         except LOST as cause:
             # The session was renewed and the collector went with the old one, or a reply was lost.
@@ -63,21 +76,27 @@ def watch_rows(
             log.info("the wait on %d objects subscribes again", len(targets))
 
 
+def _never() -> float:
+    return math.inf
+
+
 def _watch_once(
-    session: Session, targets: Mapping[Ref, Sequence[str]], known: dict[Ref, Row | None], deadline: float
-) -> Iterator[dict[Ref, Row | None]]:
+    session: Session, targets: Targets, known: dict[Ref, Row | None], deadline: float, wake_at: Callable[[], float]
+) -> Generator[dict[Ref, Row | None]]:
     collector = session.content.propertyCollector.CreatePropertyCollector()
     try:
         # Not partial updates: a change inside guest.net is to come as guest.net, whole.
         collector.CreateFilter(_filter_spec(session, targets), False)
         version, unseen = "", set(targets)
-        while (left_s := deadline - time.monotonic()) > 0 and any(row is not None for row in known.values()):
-            updates = wait_for_updates(session, collector, version, left_s)
+        while (now := time.monotonic()) < deadline and any(row is not None for row in known.values()):
+            updates = wait_for_updates(session, collector, version, max(0.0, min(deadline, wake_at()) - now))
             if updates is not None:
                 version = updates.version
                 apply_updates(updates, known)
                 unseen.difference_update(row.ref for row in updates.changed)
-            if (updates is None and not unseen) or (updates is not None and updates.truncated):
+            if updates is None and not unseen and time.monotonic() < wake_at():
+                continue
+            if updates is not None and updates.truncated:
                 continue
             known.update(dict.fromkeys(unseen))  # the first answer has all there is
             unseen.clear()
@@ -104,7 +123,7 @@ def apply_updates(updates: Updates, known: dict[Ref, Row | None]) -> None:
     known.update(dict.fromkeys(updates.gone))
 
 
-def _filter_spec(session: Session, targets: Mapping[Ref, Sequence[str]]) -> Any:
+def _filter_spec(session: Session, targets: Targets) -> Any:
     paths: dict[str, list[str]] = {}
     for ref, wanted in targets.items():
         known = paths.setdefault(ref.kind, [])

@@ -80,10 +80,10 @@ def test_no_collector_is_left_however_the_wait_ends(calm_lab: Lab, session: Sess
     watching = watch_rows(session, {vm: NAME}, timeout_s=0.1 if end == "deadline" else 5)
     next(watching)
     if end == "close":
-        watching.close()  # type: ignore[attr-defined]  # a generator is what it is
+        watching.close()
     elif end == "error":
         with pytest.raises(KeyboardInterrupt):
-            watching.throw(KeyboardInterrupt)  # type: ignore[attr-defined]
+            watching.throw(KeyboardInterrupt)
     elif end == "deadline":
         list(watching)
     else:
@@ -178,7 +178,7 @@ def test_what_was_unset_while_nobody_listened_is_unset(session: Session, vm: Ref
     watching = watch_rows(session, {vm: (*NAME, "runtime.question")}, timeout_s=5)
     known = next(watching)
     (known[vm] or Row(vm))["runtime.question"] = {"text": "copied or moved?"}
-    rows = watching.throw(vmodl.query.InvalidCollectorVersion())  # type: ignore[attr-defined]
+    rows = watching.throw(vmodl.query.InvalidCollectorVersion())
     assert rows[vm]["name"] == "legacy-db"
     assert not rows[vm].get("runtime.question")
 

@@ -59,6 +59,7 @@ func (l *Lab) inherit(vm *simulator.VirtualMachine, request *types.CloneVM_Task)
 	config := request.Spec.Config
 	options := mergeOptions(vm.Config.ExtraConfig, config.ExtraConfig)
 	chooseUUIDs(config)
+	l.planCustomization(&request.Spec)
 	l.renewNICs(vm, &request.Spec)
 	if command := containerCommand(vm); command != "" {
 		if fault := checkShellSafe(request.Name, options); fault != nil {

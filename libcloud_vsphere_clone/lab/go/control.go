@@ -33,6 +33,9 @@ type control struct {
 //	GET    /v1/logins          attempts to log in, since the start
 //	POST   /v1/tls/swap        shows another certificate  DELETE the genuine one
 //	POST   /v1/vms/{moid}      changes a VM's properties
+//	POST   /v1/vms/{moid}/nics          connects or disconnects its adapters
+//	POST   /v1/vms/{moid}/customization tells how its customization went
+//	POST   /v1/customization/fail       fails those of the next clones  DELETE no more
 //	POST   /v1/objects/{moid}  changes those of any inventory object
 func newControl(lab *Lab) http.Handler {
 	c := &control{lab}
@@ -54,6 +57,11 @@ func newControl(lab *Lab) http.Handler {
 		"DELETE /v1/tls/swap":      c.restoreCertificate,
 		"POST /v1/vms/{moid}":      c.changeVM,
 		"POST /v1/objects/{moid}":  c.changeObject,
+
+		"POST /v1/vms/{moid}/nics":          c.connectNICs,
+		"POST /v1/vms/{moid}/customization": c.tellCustomization,
+		"POST /v1/customization/fail":       c.failCustomizations,
+		"DELETE /v1/customization/fail":     c.spareCustomizations,
 	} {
 		mux.Handle(pattern, answer(endpoint))
 	}
@@ -231,6 +239,7 @@ func (c *control) changeVM(r *http.Request) (any, error) {
 	}
 	if request.DropConfig != nil {
 		c.lab.shadows.set(ref, *request.DropConfig)
+		c.lab.announceConfig(ref, *request.DropConfig)
 	}
 	return done{true}, c.lab.setProperties(vm, request.Set)
 }

@@ -23,9 +23,11 @@ type Lab struct {
 	tasks        *taskBook
 	observer     *observer
 	shadows      *shadows
-	networks     *addressBook
-	names        *pendingNames
-	datastores   map[*simulator.Datastore]*datastoreSeed
+	// customizations are those that fail on purpose.
+	customizations *customizations
+	networks       *addressBook
+	names          *pendingNames
+	datastores     map[*simulator.Datastore]*datastoreSeed
 
 	listener   net.Listener
 	control    net.Listener
@@ -122,6 +124,8 @@ func (l *Lab) makeInventory() error {
 	l.sessions = newSessions(registry)
 	l.shadows = newShadows(registry)
 	l.tasks = newTaskBook(registry)
+	l.customizations = newCustomizations()
+	keepEventTexts(registry)
 	l.observer = newObserver(l)
 	registry.AddHandler(l.observer)
 	registry.Handler = l.extend

@@ -109,6 +109,9 @@ func (m *middleware) perform(w http.ResponseWriter, r *http.Request, call soapCa
 		m.reboot(w, r, call)
 	case "CloneVM_Task":
 		m.startClone(w, r)
+	case "MarkAsTemplate", "MarkAsVirtualMachine":
+		m.next.ServeHTTP(w, r)
+		m.lab.announceVM(call.object)
 	case "CancelTask":
 		m.cancelTask(w, r, call)
 	default:

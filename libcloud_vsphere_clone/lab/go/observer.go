@@ -66,6 +66,9 @@ func (o *observer) UpdateObject(ctx *simulator.Context, object mo.Reference, cha
 		switch object.Info.State {
 		case types.TaskInfoStateSuccess:
 			o.settleFreeSpace(ctx)
+			if object.Info.Name == "ReconfigVM_Task" && object.Info.Entity != nil {
+				go o.lab.announceVM(*object.Info.Entity)
+			}
 		case types.TaskInfoStateError:
 			explain(object, changes)
 		}
@@ -77,6 +80,7 @@ func (o *observer) updateVM(ctx *simulator.Context, vm *mo.VirtualMachine, chang
 	if len(changes) == 1 && changes[0].Name == "name" {
 		o.lab.names.settle(ctx, vm)
 	}
+	defer o.lab.beginCustomization(ctx, vm)
 	if vm.Config == nil || optionText(vm.Config.ExtraConfig, simulator.ContainerBackingOptionKey) == "" {
 		return
 	}
