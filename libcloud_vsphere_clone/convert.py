@@ -26,8 +26,8 @@ from .inventory.paths import unescape_name
 from .inventory.sizes import Size
 from .inventory.tree import Tree
 from .plan.clone import is_customizable
-from .plan.cloud_init import Login
 from .plan.hardware import KIB_PER_GIB, disk_capacity_kib, list_devices
+from .plan.login import Login
 from .plan.placement import is_drs_automatic
 from .vcenter.rows import Ref, Row
 
@@ -173,9 +173,11 @@ def to_datastore(row: Row, tree: Tree) -> VsphereDatastore:
 def to_login(auth: object, username: str | None) -> Login | None:
     """The login that Libcloud's ``auth`` asks for; None without one.
 
+    :param username: None leaves it to the image.
+
     :raises InvalidRequestError: it is something else, or what it holds is no key or password.
     """
-    name = username or "root"
+    name = username or None
     match auth:
         case None:
             return None

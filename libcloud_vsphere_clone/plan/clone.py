@@ -20,7 +20,8 @@ from ..inventory.paths import check_name, check_text, escape_name
 from ..inventory.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
-from .cloud_init import Login, build_guestinfo
+from .cloud_init import build_guestinfo
+from .customization import Customization, check_shared
 from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
 from .host_name import build_host_name
 from .network import adapter_networks, build_adapter_changes
@@ -39,7 +40,6 @@ class NodeRequest:
     :param id: the instanceUuid the node shall have.
     :param size_id: the size's id, to be remembered in a mark.
     :param generated_password: the login's password was made up, so the image cannot know it already.
-    :param networks: names, paths or ids, one per adapter; None keeps the image's.
     """
 
     id: str
@@ -50,10 +50,8 @@ class NodeRequest:
     location: str | None = None
     datastore: str | None = None
     resource_pool: str | None = None
-    networks: Sequence[str] | None = None
-    login: Login | None = None
+    customization: Customization = field(default_factory=Customization)
     generated_password: bool = False
-    userdata: str | bytes | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     annotation: str | None = None
     power_on: bool = True
@@ -63,10 +61,6 @@ class NodeRequest:
         check_name(self.group, "group")
         _check_metadata(self.metadata)
         check_text(self.annotation or "", "ex_annotation")
-        if isinstance(self.networks, str):
-            raise InvalidRequestError(f"ex_networks must be a list of names, got the text {self.networks!r}")
-        if not isinstance(self.userdata, str | bytes | None):
-            raise InvalidRequestError(f"ex_userdata must be text or bytes, got a {type(self.userdata).__name__}")
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,8 @@ def build_clone_plan(
     :raises NoPlacementError: nothing fits.
     """
     named = list_networks(tree, datacenter)
-    networks = [find_one(tree, "network", name, named) for name in request.networks or ()]
+    wanted = [nic.network for nic in request.customization.nics]
+    networks = [find_one(tree, "network", name, named) for name in wanted if name is not None]
     kept = adapter_networks(tree, image)[len(networks) :]
     wish = PlacementWish(
         location=request.location,
@@ -125,8 +120,10 @@ def build_clone_plans(
         each request.
     :raises VsphereError: as ``build_clone_plan``; NoPlacementError when the last location is full too.
     """
-    taken, left = Taken(), list(locations)
-    return [_build_fitting_plan(request, image, tree, datacenter, taken, left) for request in requests]
+    wanted, taken, left = list(requests), Taken(), list(locations)
+    for request in wanted:
+        check_shared(request.customization, len(wanted))
+    return [_build_fitting_plan(request, image, tree, datacenter, taken, left) for request in wanted]
 
 
 def to_stored_name(plan: ClonePlan) -> str:
@@ -183,16 +180,17 @@ def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:
 
 
 def _build_guestinfo(request: NodeRequest, image: Row) -> dict[str, str]:
+    login = request.customization.login.named(None) if request.customization.login else None
     if is_customizable(image):
         host_name = build_host_name(request.name, f"node-{request.id[:8]}")
         return build_guestinfo(
-            instance_id=request.id, host_name=host_name, login=request.login, userdata=request.userdata
+            instance_id=request.id, host_name=host_name, login=login, userdata=request.customization.userdata
         )
     # A password that the caller chose is taken for the image's own: the log-in will tell.
     wishes = {
-        "a key": request.login is not None and request.login.public_keys,
+        "a key": login is not None and login.public_keys,
         "a generated password": request.generated_password,
-        "ex_userdata": request.userdata,
+        "ex_userdata": request.customization.userdata,
     }
     asked = [wish for wish, given in wishes.items() if given]
     if asked:

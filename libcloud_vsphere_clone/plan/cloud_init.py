@@ -18,33 +18,22 @@ import base64
 import gzip
 import hashlib
 import json
-import re
 import zlib
-from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from functools import cached_property
 from typing import Any
 
-from passlib.hash import sha512_crypt
-
 from ..errors import InvalidRequestError
+from .login import Login
 
 __all__ = ["Login", "build_guestinfo"]
-
-HASH_ROUNDS = 100_000
-"""The cost of the password hash: 20 times crypt's default, as guestinfo is open to every reader of the VM, yet
-0.05 s here and at each login in the guest. Generated passwords are too long to guess at any cost."""
 
 MAX_VALUE_BYTES = 1_000_000
 """Beyond this a value can't reach the guest: the VMX hands out about 1 MB at most ("In-Guest Communication Limits",
 Guest SDK guide), and a VM's whole .vmx file, which holds it, is limited to 1 MB (``tools.setInfo.sizeLimit``).
 Up to 64 KiB is known to work everywhere."""
-
-USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-"""useradd(8), CAVEATS."""
 
 ROOT_LOGIN_FILE = "/etc/ssh/sshd_config.d/00-libcloud-root-login.conf"
 """sshd takes the first value it meets, and reads this folder in order and before its main file (Debian 11, Ubuntu
@@ -67,35 +56,6 @@ CONTENT_TYPES = {
 """How user data starts, and its MIME type; a longer start stands before a shorter one that it contains."""
 
 GZIP_MAGIC = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class Login:
-    """Who may log in to the node over SSH, and with what.
-
-    The user is created where the image lacks it, with sudo without a password. The image's default user stays.
-    """
-
-    username: str = "root"
-    public_keys: tuple[str, ...] = field(default=())
-    """authorized_keys lines. Those for root are given to the image's default user as well, as clouds do."""
-    password: str | None = field(default=None, repr=False)
-
-    @cached_property
-    def password_hash(self) -> str:
-        """The password as crypt(3) stores it; made once for all nodes that share the login."""
-        return str(sha512_crypt.using(rounds=HASH_ROUNDS).hash(self.password))
-
-    def __post_init__(self) -> None:
-        if not USER_NAME.fullmatch(self.username):
-            raise InvalidRequestError(
-                f"{self.username!r} can't be a user name: use small letters, digits, '_' and '-', starting with "
-                "a letter or '_', at most 32"
-            )
-        if self.username == "default":
-            raise InvalidRequestError("'default' means the image's own user to cloud-init: name that user itself")
-        if self.password is not None and (not self.password or "\0" in self.password):
-            raise InvalidRequestError("the password is empty or has a NUL in it: sshd refuses such a login")
 
 
 def build_guestinfo(

@@ -19,8 +19,10 @@ from libcloud_vsphere_clone.plan.clone import (
     is_customizable,
     to_stored_name,
 )
-from libcloud_vsphere_clone.plan.cloud_init import Login
+from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.hardware import Hardware
+from libcloud_vsphere_clone.plan.login import Login
+from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import (
     ALONE,
@@ -46,7 +48,10 @@ SECRET = "correct horse battery staple"
 
 
 def plan(image: dict[str, Any] | None = None, changes: Any = None, **wishes: Any) -> ClonePlan:
-    request = NodeRequest(**{"id": NEW_UUID, "name": "web-1", "group": "libcloud", **wishes})
+    for_guest = {word: wishes.pop(word) for word in Customization.__dataclass_fields__ if word in wishes}
+    for_guest["nics"] = [Nic(network) for network in wishes.pop("networks", ())] or for_guest.get("nics", ())
+    known = {"id": NEW_UUID, "name": "web-1", "group": "libcloud", "customization": Customization(**for_guest)}
+    request = NodeRequest(**{**known, **wishes})
     return build_clone_plan(request, build_image(image), build_tree(changes), DATACENTER)
 
 
@@ -146,7 +151,6 @@ def test_a_network_by_id_or_path() -> None:
         ({"metadata": {"half": "\ud800"}}, "ex_metadata"),
         ({"metadata": ["a"]}, "ex_metadata"),
         ({"annotation": "a\x00b"}, "ex_annotation"),
-        ({"networks": "dvpg-web"}, "ex_networks"),
     ],
 )
 def test_a_request_that_cannot_be_right(wrong: dict[str, Any], reason: str) -> None:

@@ -16,7 +16,8 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, Login, build_guestinfo
+from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, build_guestinfo
+from libcloud_vsphere_clone.plan.login import Login
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM ünï"
 
