@@ -16,7 +16,6 @@ from libcloud_vsphere_clone.plan.clone import (
     build_clone_plan,
     build_clone_plans,
     build_extra_config,
-    is_customizable,
     to_stored_name,
 )
 from libcloud_vsphere_clone.plan.customization import Customization
@@ -66,6 +65,7 @@ def test_a_bare_wish() -> None:
     assert spec.config.instanceUuid == NEW_UUID
     assert (spec.config.numCPUs, spec.config.memoryMB, spec.config.annotation) == (None, None, None)
     assert list(spec.config.deviceChange) == []
+    assert (spec.customization, spec.config.vAppConfigRemoved) == (None, None)
     assert (spec.location.datastore._moId, spec.location.host) == (SHARED_1.moid, None)
     assert made.template.moid == "vm-1"
 
@@ -78,6 +78,7 @@ def test_marks_name_what_it_is_and_where_from() -> None:
     assert options[marks.SIZE] == "2cpu-4gib"
     assert json.loads(options[marks.METADATA]) == {"tier": "wéb"}
     assert options[marks.DISKS] == "2000"
+    assert options[marks.CUSTOMIZATION] == "cloud-init"
 
 
 def test_foreign_marks_and_guestinfo_of_the_source_are_blanked() -> None:
@@ -188,12 +189,6 @@ def test_an_image_without_cloud_init_refuses_what_it_cannot_use(wishes: dict[str
 def test_an_image_without_cloud_init_is_told_nothing() -> None:
     options = extra_config(plan(STATIC, login=Login("root", password=SECRET)))
     assert not [key for key in options if key.startswith("guestinfo.")]
-
-
-def test_images_are_customizable_unless_marked() -> None:
-    assert is_customizable(build_image())
-    assert is_customizable(build_image({marks.mark_path(marks.GUEST): "cloud-init"}))
-    assert not is_customizable(build_image(STATIC))
 
 
 # Several of one group
