@@ -21,6 +21,7 @@ from ..inventory.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
 from .customization import Customization, check_shared
+from .guest_customization import mechanism_of
 from .guest_data import GuestData, build_guest_data, needs_macs
 from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
 from .mechanism import Choice, choose_mechanism
@@ -44,6 +45,8 @@ class NodeRequest:
     :param id: the instanceUuid the node shall have.
     :param size_id: the size's id, to be remembered in a mark.
     :param generated_password: the login's password was made up, so the image cannot know it already.
+    :param stored_spec: the CustomizationSpec that ``customization.spec_name`` names, once it was read.
+    :param api_version: of this vCenter's API, once it is known.
     """
 
     id: str
@@ -59,6 +62,8 @@ class NodeRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     annotation: str | None = None
     power_on: bool = True
+    stored_spec: Any = field(default=None, repr=False)
+    api_version: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "node")
@@ -103,11 +108,20 @@ def build_clone_plan(
     """
     taken = Taken() if taken is None else taken
     wanted = request.customization
-    choice = choose_mechanism(image, wanted.mechanism)
+    spec_mechanism = mechanism_of(request.stored_spec) if request.stored_spec is not None else None
+    choice = choose_mechanism(image, wanted.mechanism, spec_mechanism)
     nics = complete_nics(image, wanted.nics, taken_macs=taken.macs if needs_macs(choice, wanted) else None)
     networks = _find_networks(tree, datacenter, nics)
     guest = build_guest_data(
-        request.id, request.name, image, choice, wanted, nics, generated_password=request.generated_password
+        request.id,
+        request.name,
+        image,
+        choice,
+        wanted,
+        nics,
+        generated_password=request.generated_password,
+        stored_spec=request.stored_spec,
+        api_version=request.api_version,
     )
     placement = choose_placement(tree, datacenter, image, _build_wish(request, tree, image, networks), taken)
     changes = build_adapter_changes(tree, image, networks, [nic.mac_address for nic in nics])

@@ -10,8 +10,9 @@ from ..inventory import marks
 from ..vcenter.rows import Row
 from .cloud_init import build_guestinfo, is_cleaned
 from .customization import Customization
+from .guest_customization import build_specification, supports_password
 from .host_name import build_host_name
-from .mechanism import Choice, check_carried
+from .mechanism import SPEC_MECHANISMS, Choice, check_carried
 from .nics import Nic
 
 __all__ = ["GuestData", "build_guest_data", "needs_macs"]
@@ -45,14 +46,19 @@ def build_guest_data(
     nics: Sequence[Nic],
     *,
     generated_password: bool = False,
+    stored_spec: Any = None,
+    api_version: str | None = None,
 ) -> GuestData:
     """What the guest of one node is told.
 
     :param name: the node's; makes the host name where none is wanted.
     :param nics: every adapter that the clone will have.
+    :param stored_spec: the specification in vCenter that ``wanted.spec_name`` names.
+    :param api_version: what this vCenter is spoken to in; None is not checked.
     :raises InvalidRequestError: the mechanism cannot tell it.
     """
-    check_carried(str(image["name"]), choice, wanted, generated_password=generated_password)
+    sets_password = choice.mechanism == "linux-prep" and supports_password(api_version)
+    check_carried(str(image["name"]), choice, wanted, generated_password=generated_password and not sets_password)
     if wanted.login is not None:
         wanted = replace(wanted, login=wanted.login.named(marks.read_mark(image, marks.LOGIN)))
     host_name = wanted.host_name or build_host_name(name, f"node-{node_id[:8]}")
@@ -61,6 +67,12 @@ def build_guest_data(
         case "cloud-init":
             guestinfo = build_guestinfo(instance_id=node_id, host_name=host_name, wanted=wanted, nics=told)
             return GuestData(guestinfo, kept_keys=_kept_keys(guestinfo, cleaned=is_cleaned(wanted)))
+        case mechanism if mechanism in SPEC_MECHANISMS:
+            adapters = told if mechanism == "cloudinit-prep" else nics
+            made = build_specification(
+                mechanism, node_id, host_name, wanted, adapters, base=stored_spec, api_version=api_version
+            )
+            return GuestData(specification=made)
         case _:
             return GuestData()
 

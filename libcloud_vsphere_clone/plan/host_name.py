@@ -47,10 +47,13 @@ def build_host_name(name: str, fallback: str) -> str:
     return label[:MAX_LABEL_LENGTH].rstrip("-") or fallback
 
 
-def build_computer_name(host_name: str, fallback: str) -> str:
-    """A host name as Windows takes it: cut at 15 characters, and the fallback where only digits are left."""
-    name = host_name[:MAX_NETBIOS_LENGTH].rstrip("-")
-    return fallback[:MAX_NETBIOS_LENGTH] if not name or name.isdigit() else name
+def build_computer_name(host_name: str, node_id: str) -> str:
+    """A host name as Windows takes it; a long one ends with a piece of the id, so that those of a group differ."""
+    if host_name.isdigit():
+        return f"node-{node_id[:8]}"
+    if len(host_name) <= MAX_NETBIOS_LENGTH:
+        return host_name
+    return f"{host_name[:8].rstrip('-')}-{node_id[:6]}"
 
 
 def check_host_name(name: object) -> None:

@@ -167,12 +167,12 @@ def _to_interface(text: str) -> Interface:
         interface = ip_interface(str(text))
     except ValueError as cause:
         raise InvalidRequestError(f"{text!r} is no address with a prefix length: {cause}") from None
-    _check_kind(interface.ip, "address=")
+    _check_kind(ip_address(plain), "address=")
     return interface
 
 
 def _check_kind(address: Address, where: str) -> None:
-    if address.is_multicast or address.is_loopback or address.is_unspecified or "%" in str(address):
+    if address.is_multicast or address.is_loopback or address.is_unspecified or getattr(address, "scope_id", None):
         raise InvalidRequestError(f"{where}: {address} is not the address of a host in a network")
     if address == IPv4Address("255.255.255.255"):
         raise InvalidRequestError(f"{where}: {address} is the broadcast address")
