@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         VsphereError,
     )
     from .lab import Lab
+    from .plan.nics import Nic, Route
+    from .plan.windows import Windows
     from .scripts import ScriptResult
 
 __all__ = [
@@ -59,20 +61,30 @@ __all__ = [
     "Lab",
     "LabError",
     "NameInUseError",
+    "Nic",
     "NoPlacementError",
     "NotFoundError",
     "NotPermittedError",
+    "Route",
     "ScriptResult",
     "TaskError",
     "TaskTimeoutError",
     "VsphereCloneNodeDriver",
     "VsphereError",
+    "Windows",
     "__version__",
 ]
 
 __version__ = "0.1.0"
 
-_HOMES = {"Lab": ".lab", "ScriptResult": ".scripts", "VsphereCloneNodeDriver": ".compute"}
+_HOMES = {
+    "Lab": ".lab",
+    "Nic": ".plan.nics",
+    "Route": ".plan.nics",
+    "ScriptResult": ".scripts",
+    "VsphereCloneNodeDriver": ".compute",
+    "Windows": ".plan.windows",
+}
 """{public name: its module}; the rest are errors."""
 
 

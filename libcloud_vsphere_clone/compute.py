@@ -14,9 +14,11 @@ from .group import GroupVerbs
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
+from .plan.customization import Windows
+from .plan.nics import Nic
 from .provision import Provisioner
 from .reaching import ReachingVerbs
-from .request import CLONE_TIMEOUT_S, CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of
+from .request import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
 from .seeing import SeeingVerbs
 from .vcenter.rows import Ref, Row
 from .vcenter.tasks import Progress
@@ -114,13 +116,22 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs):
         ex_group: str = "libcloud",
         ex_datastore: str | None = None,
         ex_resource_pool: str | None = None,
-        ex_networks: Sequence[str] | None = None,
+        ex_networks: Sequence[str | Nic] | None = None,
         ex_cpus: int | None = None,
         ex_memory_mib: int | None = None,
         ex_disk_gib: int | None = None,
         ex_metadata: Mapping[str, Any] | None = None,
-        ex_userdata: str | bytes | None = None,
         ex_username: str | None = None,
+        ex_hostname: str | None = None,
+        ex_domain: str | None = None,
+        ex_dns: Sequence[str] = (),
+        ex_dns_search: Sequence[str] = (),
+        ex_timezone: str | None = None,
+        ex_userdata: str | bytes | None = None,
+        ex_first_boot_script: str | None = None,
+        ex_windows: Windows | None = None,
+        ex_customize: str | None = None,
+        ex_customization_spec: str | None = None,
         ex_annotation: str | None = None,
         ex_power_on: bool = True,
         ex_timeout_s: float = CLONE_TIMEOUT_S,
@@ -132,31 +143,27 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs):
 
         :param size: None keeps the image's hardware.
         :param location: None means the image's own cluster.
-        :param auth: what cloud-init lets ``ex_username`` log in with.
+        :param auth: what ``ex_username`` may log in with.
         :param ex_group: the folder, made if needed.
-        :param ex_networks: names, paths or ids, one per adapter; None keeps the image's.
+        :param ex_networks: one per adapter: names, paths or ids, or ``Nic(...)``; None keeps the image's.
         :param ex_disk_gib: the root disk; it can only grow.
         :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
-        :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows.
-        :param ex_username: whom ``auth`` is for; default root.
+        :param ex_username: whom ``auth`` is for; default the image's own user for logins, else root.
+        :param ex_hostname: the guest's host name; default the node's name, as far as it can be one.
+        :param ex_domain: the domain that the host name is in.
+        :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
+        :param ex_timezone: e.g. ``Europe/Berlin``.
+        :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
+        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up.
+        :param ex_windows: what only Windows asks for.
+        :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
+            ``ignition`` or ``none``; default what the image says, else what suits its guest.
+        :param ex_customization_spec: the name of a customization specification in vCenter, on which the rest is put.
         :param ex_timeout_s: seconds for the clone.
         :param ex_on_progress: called with vCenter's percentage.
         :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
-        options: CreateOptions = {
-            "ex_datastore": ex_datastore,
-            "ex_resource_pool": ex_resource_pool,
-            "ex_networks": ex_networks,
-            "ex_cpus": ex_cpus,
-            "ex_memory_mib": ex_memory_mib,
-            "ex_disk_gib": ex_disk_gib,
-            "ex_metadata": ex_metadata,
-            "ex_userdata": ex_userdata,
-            "ex_username": ex_username,
-            "ex_annotation": ex_annotation,
-            "ex_power_on": ex_power_on,
-            "ex_timeout_s": ex_timeout_s,
-        }
+        options = taken_options(locals())
         request = build_request(self._sizes, name, ex_group, size, location, auth, options)
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)

@@ -25,9 +25,9 @@ from .inventory.nodes import Found
 from .inventory.paths import unescape_name
 from .inventory.sizes import Size
 from .inventory.tree import Tree
-from .plan.clone import is_customizable
-from .plan.cloud_init import Login
 from .plan.hardware import KIB_PER_GIB, disk_capacity_kib, list_devices
+from .plan.login import Login
+from .plan.mechanism import choose_mechanism
 from .plan.placement import is_drs_automatic
 from .vcenter.rows import Ref, Row
 
@@ -94,7 +94,7 @@ def to_state(row: Row) -> NodeState:
 
 def to_image(row: Row, found: Found, driver: NodeDriver) -> NodeImage:
     """The NodeImage of a VM's row, read with ``IMAGE_PATHS``."""
-    tree = found.tree
+    tree, choice = found.tree, choose_mechanism(row)
     extra = {
         "path": tree.path(row, found.layout.images_folder),
         "kind": "template" if row.get("config.template") else "vm",
@@ -105,7 +105,10 @@ def to_image(row: Row, found: Found, driver: NodeDriver) -> NodeImage:
         "disks_gib": [disk_capacity_kib(disk) / KIB_PER_GIB for disk in list_devices(row, "VirtualDisk")],
         "tools": row.get("guest.toolsVersionStatus2"),
         "hardware_version": row.get("config.version"),
-        "customization": "cloud-init" if is_customizable(row) else "none",
+        "customization": choice.mechanism,
+        "customization_reason": choice.reason,
+        "login": marks.read_mark(row, marks.LOGIN),
+        "transport": marks.read_mark(row, marks.TRANSPORT),
         "description": row.get("config.annotation"),
         "power_state": row.get("runtime.powerState"),
         **_where(row, tree),
@@ -173,9 +176,11 @@ def to_datastore(row: Row, tree: Tree) -> VsphereDatastore:
 def to_login(auth: object, username: str | None) -> Login | None:
     """The login that Libcloud's ``auth`` asks for; None without one.
 
+    :param username: None leaves it to the image.
+
     :raises InvalidRequestError: it is something else, or what it holds is no key or password.
     """
-    name = username or "root"
+    name = username or None
     match auth:
         case None:
             return None
@@ -195,6 +200,7 @@ def _node_extra(row: Row, found: Found) -> dict[str, Any]:
         "path": found.tree.path(row, found.layout.vm_folder),
         "image": marks.read_mark(row, marks.IMAGE),
         "size": marks.read_mark(row, marks.SIZE),
+        "customization": marks.read_mark(row, marks.CUSTOMIZATION),
         "metadata": marks.read_metadata(row),
         "managed": marks.is_managed(row),
         "tools": row.get("guest.toolsRunningStatus"),

@@ -73,6 +73,7 @@ class GroupVerbs(NodeDriver):
         _check_count(count, ex_names, ex_max_in_flight)
         first = build_request(self._sizes, group, group, size, None, auth, options)
         provisioner = Provisioner(self._session, self._names)
+        first = provisioner.complete(first)
         row, found = provisioner.find_image(image_id, moid_of(image))
         names = ex_names or self._free_names(group, count, found)
         requests = [replace(first, id=str(uuid.uuid4()), name=name) for name in names]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pyVmomi import vim
 
 from .clones import UNDO_TIMEOUT_S, Clone, CloneProgress
-from .errors import NotFoundError, VsphereError, error_of, translated
+from .errors import NotFoundError, TaskError, VsphereError, error_of, translated
 from .inventory import marks
 from .inventory.groups import ensure_group_folder
 from .inventory.images import find_image
@@ -22,6 +22,7 @@ from .inventory.locations import PLACE_PATHS
 from .inventory.nodes import Found, fetch_some
 from .parallel import in_parallel
 from .plan.clone import CLONE_PATHS, ClonePlan, NodeRequest, build_clone_plan
+from .vcenter.customization_specs import fetch_customization_spec
 from .vcenter.jobs import run_jobs
 from .vcenter.rows import Ref, Row
 from .vcenter.session import Session
@@ -60,8 +61,20 @@ class Provisioner:
             self.session, self.names, image_id, moid=image_moid, extra=CLONE_PATHS, tree_paths=PLACE_PATHS
         )
 
+    def complete(self, request: NodeRequest) -> NodeRequest:
+        """The request with what only this vCenter knows: its API version, and the specification that is named, if any.
+
+        No round trip without a name, one with.
+
+        :raises NotFoundError: there is no specification of this name.
+        """
+        name = request.customization.spec_name
+        stored = fetch_customization_spec(self.session, name) if name is not None else None
+        return replace(request, stored_spec=stored, api_version=self.session.stub.version)
+
     def plan(self, request: NodeRequest, image_id: str, *, image_moid: str | None = None) -> tuple[ClonePlan, Found]:
-        """The plan for one node, with everything in it checked. One round trip; nothing is written."""
+        """The plan for one node, with everything in it checked. One round trip, or two; nothing is written."""
+        request = self.complete(request)
         row, found = self.find_image(image_id, image_moid)
         return build_clone_plan(request, row, found.tree, found.layout.datacenter), found
 
@@ -119,18 +132,21 @@ class Provisioner:
             return replace(planned, rows=[])
         for vm in made.keys() - {row.ref for row in found.rows}:
             made[vm].error = NotFoundError("node", made[vm].name, "it was made, and someone removed it at once")
+        for row in found.rows:
+            made[row.ref].error = made[row.ref].error or _refused_keys_error(row, made[row.ref])
         return replace(found, rows=[row for row in found.rows if made[row.ref].error is None])
 
     def _read(self, made: Mapping[Ref, Clone]) -> Found:
         """One round trip, more where vCenter has changed an id."""
-        found = fetch_some(self.session, self.names, list(made))
+        told = {marks.mark_path(key) for clone in made.values() for key in clone.plan.kept_keys}
+        found = fetch_some(self.session, self.names, list(made), extra=tuple(sorted(told)))
         changed = [row for row in found.rows if _has_other_id(row, made[row.ref])]
         for row in changed:
             try:
                 self._adopt_changed_id(row)
             except VsphereError as failure:
                 made[row.ref].error = failure
-        return fetch_some(self.session, self.names, list(made)) if changed else found
+        return fetch_some(self.session, self.names, list(made), extra=tuple(sorted(told))) if changed else found
 
     def _adopt_changed_id(self, row: Row) -> None:
         """vCenter gives a clone another instanceUuid when the chosen one is taken: the mark has to follow."""
@@ -145,6 +161,20 @@ class Provisioner:
 def _has_other_id(row: Row, clone: Clone) -> bool:
     wanted = clone.plan.request.id
     return bool(row.get("config.instanceUuid", wanted) != wanted)
+
+
+def _refused_keys_error(row: Row, clone: Clone) -> TaskError | None:
+    """The error of a clone whose guest will not be told what it shall be: vCenter took the clone and not these keys."""
+    paths = {key: marks.mark_path(key) for key in clone.plan.kept_keys}
+    missing = [key for key, path in paths.items() if not row.get(path) and path not in row.unreadable]
+    if not missing:
+        return None
+    return TaskError(
+        f"could not {clone.plan.action}: vCenter made the clone without the keys {', '.join(missing)}, so its guest "
+        "would not be customized; check whether a policy forbids guestinfo keys, or choose another mechanism with "
+        "ex_customize=",
+        action=clone.plan.action,
+    )
 
 
 def _conclude(clones: Sequence[Clone]) -> None:

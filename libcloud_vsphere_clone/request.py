@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
@@ -12,7 +12,9 @@ from .convert import to_login
 from .errors import InvalidRequestError
 from .inventory.sizes import Size, find_size
 from .plan.clone import NodeRequest
+from .plan.customization import Customization, Windows
 from .plan.hardware import Hardware
+from .plan.nics import Nic
 
 CLONE_TIMEOUT_S = 3600.0
 """Seconds for a full clone of a large disk over a slow datastore."""
@@ -23,13 +25,22 @@ class CreateOptions(TypedDict, total=False):
 
     ex_datastore: str | None
     ex_resource_pool: str | None
-    ex_networks: Sequence[str] | None
+    ex_networks: Sequence[str | Nic] | None
     ex_cpus: int | None
     ex_memory_mib: int | None
     ex_disk_gib: int | None
     ex_metadata: Mapping[str, Any] | None
-    ex_userdata: str | bytes | None
     ex_username: str | None
+    ex_hostname: str | None
+    ex_domain: str | None
+    ex_dns: Sequence[str]
+    ex_dns_search: Sequence[str]
+    ex_timezone: str | None
+    ex_userdata: str | bytes | None
+    ex_first_boot_script: str | None
+    ex_windows: Windows | None
+    ex_customize: str | None
+    ex_customization_spec: str | None
     ex_annotation: str | None
     ex_power_on: bool
     ex_timeout_s: float
@@ -61,14 +72,17 @@ def build_request(
         location=id_of(location, "location", "list_locations()"),
         datastore=options.get("ex_datastore"),
         resource_pool=options.get("ex_resource_pool"),
-        networks=options.get("ex_networks"),
-        login=to_login(auth, options.get("ex_username")),
+        customization=_build_customization(auth, options),
         generated_password=bool(getattr(auth, "generated", False)),
-        userdata=options.get("ex_userdata"),
         metadata=options.get("ex_metadata") or {},
         annotation=options.get("ex_annotation"),
         power_on=options.get("ex_power_on", True),
     )
+
+
+def taken_options(words: Mapping[str, Any]) -> CreateOptions:
+    """The ``CreateOptions`` among a method's arguments."""
+    return cast(CreateOptions, {word: words[word] for word in CreateOptions.__annotations__})
 
 
 def clone_timeout_s(options: CreateOptions) -> float:
@@ -121,4 +135,25 @@ def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: Creat
         known.cpus if cpus is None else cpus,
         known.memory_mib if memory_mib is None else memory_mib,
         (known.disk_gib or None) if disk_gib is None else disk_gib,
+    )
+
+
+def _build_customization(auth: Any, options: CreateOptions) -> Customization:
+    """What the guest shall be; a network's name alone is an adapter on it."""
+    networks = options.get("ex_networks")
+    if isinstance(networks, str):
+        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got the text {networks!r}")
+    return Customization(
+        mechanism=options.get("ex_customize"),
+        host_name=options.get("ex_hostname"),
+        domain=options.get("ex_domain"),
+        login=to_login(auth, options.get("ex_username")),
+        time_zone=options.get("ex_timezone"),
+        dns_servers=options.get("ex_dns", ()),
+        dns_search=options.get("ex_dns_search", ()),
+        nics=[Nic(network) if isinstance(network, str) else network for network in networks or ()],
+        userdata=options.get("ex_userdata"),
+        first_boot_script=options.get("ex_first_boot_script"),
+        windows=options.get("ex_windows"),
+        spec_name=options.get("ex_customization_spec"),
     )

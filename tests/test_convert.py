@@ -228,7 +228,7 @@ def test_no_auth_is_no_login() -> None:
 def test_a_key_and_a_password_are_for_root_unless_told() -> None:
     key = to_login(NodeAuthSSHKey(KEY), None)
     assert key is not None
-    assert (key.username, key.public_keys, key.password) == ("root", (KEY,), None)
+    assert (key.named(None).username, key.public_keys, key.password) == ("root", (KEY,), None)
     password = to_login(NodeAuthPassword("s3cret"), "admin")
     assert password is not None
     assert (password.username, password.password) == ("admin", "s3cret")

@@ -50,7 +50,7 @@ def test_nothing_asked_for_keeps_the_images() -> None:
     request = build()
     hardware = request.hardware
     assert (hardware.cpus, hardware.memory_mib, hardware.disk_gib) == (None, None, None)
-    assert (request.size_id, request.login, request.metadata, request.power_on) == ("", None, {}, True)
+    assert (request.size_id, request.customization.login, request.metadata, request.power_on) == ("", None, {}, True)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ IMAGE_PATHS = (
     "config.hardware.numCPU",
     "config.hardware.memoryMB",
     "config.hardware.device",
-    marks.mark_path(marks.GUEST),
+    *(marks.mark_path(key) for key in (marks.GUEST, marks.LOGIN, marks.TRANSPORT)),
     "guest.toolsVersionStatus2",
     "runtime.powerState",
     "runtime.host",

@@ -19,7 +19,13 @@ METADATA = "libcloud.metadata"
 DISKS = "libcloud.disks"
 """Device keys of the disks that the clone brought, comma-separated: others are attached volumes."""
 GUEST = "libcloud.guest"
-"""On an image: what customizes its guest, ``cloud-init`` (also where unset) or ``none``."""
+"""On an image: what customizes its guest, one of ``MECHANISMS``; without it the guest's operating system tells."""
+LOGIN = "libcloud.login"
+"""On an image: its own user for logins."""
+TRANSPORT = "libcloud.transport"
+"""On an image: how to get into its guests."""
+CUSTOMIZATION = "libcloud.customization"
+"""On a node: what its guest was customized with."""
 
 OWN_PREFIX = "libcloud."
 GUEST_PREFIX = "guestinfo."
@@ -30,7 +36,7 @@ def mark_path(key: str) -> str:
     return f'config.extraConfig["{key}"].value'
 
 
-NODE_MARKS = tuple(mark_path(key) for key in (ID, IMAGE, SIZE, METADATA))
+NODE_MARKS = tuple(mark_path(key) for key in (ID, IMAGE, SIZE, METADATA, CUSTOMIZATION))
 
 
 def read_mark(row: Row, key: str) -> str | None:

@@ -93,9 +93,13 @@ def iterate_nodes(session: Session, names: FolderNames) -> Iterator[tuple[Row, F
     yield from ((row, found) for row in _complete_configless(session, bare) if is_node(row, tree, found.layout))
 
 
-def fetch_some(session: Session, names: FolderNames, vms: Sequence[Ref]) -> Found:
-    """The rows of these VMs, those that are gone left out, and the tree around them. One round trip."""
-    rows = fetch_rows(session, {"VirtualMachine": NODE_PATHS, **TREE_PATHS}, objects=vms, everywhere=TREE_PATHS)
+def fetch_some(session: Session, names: FolderNames, vms: Sequence[Ref], *, extra: tuple[str, ...] = ()) -> Found:
+    """The rows of these VMs, those that are gone left out, and the tree around them. One round trip.
+
+    :param extra: paths to read beside ``NODE_PATHS``.
+    """
+    paths = {"VirtualMachine": (*NODE_PATHS, *extra), **TREE_PATHS}
+    rows = fetch_rows(session, paths, objects=vms, everywhere=TREE_PATHS)
     tree = Tree(rows)
     return Found([rows[vm] for vm in vms if vm in rows], tree, find_layout(tree, names))
 

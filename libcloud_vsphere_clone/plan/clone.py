@@ -20,13 +20,19 @@ from ..inventory.paths import check_name, check_text, escape_name
 from ..inventory.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
-from .cloud_init import Login, build_guestinfo
+from .customization import Customization, check_shared
+from .guest_customization import mechanism_of
+from .guest_data import GuestData, build_guest_data, needs_macs
 from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
-from .host_name import build_host_name
-from .network import adapter_networks, build_adapter_changes
+from .mechanism import Choice, choose_mechanism
+from .network import build_adapter_changes, complete_nics, used_networks
+from .nics import Nic
 from .placement import Placement, PlacementWish, Taken, choose_placement
 
-CLONE_PATHS = ("config.extraConfig", "config.hardware.numCoresPerSocket", "summary.storage.committed")
+CLONE_PATHS = (
+    *("config.extraConfig", "config.vAppConfig"),
+    *("config.hardware.numCoresPerSocket", "summary.storage.committed"),
+)
 """What a clone's plan asks of the image beyond what an image shows."""
 
 MIB = 1024 * 1024
@@ -39,7 +45,8 @@ class NodeRequest:
     :param id: the instanceUuid the node shall have.
     :param size_id: the size's id, to be remembered in a mark.
     :param generated_password: the login's password was made up, so the image cannot know it already.
-    :param networks: names, paths or ids, one per adapter; None keeps the image's.
+    :param stored_spec: the CustomizationSpec that ``customization.spec_name`` names, once it was read.
+    :param api_version: of this vCenter's API, once it is known.
     """
 
     id: str
@@ -50,34 +57,36 @@ class NodeRequest:
     location: str | None = None
     datastore: str | None = None
     resource_pool: str | None = None
-    networks: Sequence[str] | None = None
-    login: Login | None = None
+    customization: Customization = field(default_factory=Customization)
     generated_password: bool = False
-    userdata: str | bytes | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     annotation: str | None = None
     power_on: bool = True
+    stored_spec: Any = field(default=None, repr=False)
+    api_version: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "node")
         check_name(self.group, "group")
         _check_metadata(self.metadata)
         check_text(self.annotation or "", "ex_annotation")
-        if isinstance(self.networks, str):
-            raise InvalidRequestError(f"ex_networks must be a list of names, got the text {self.networks!r}")
-        if not isinstance(self.userdata, str | bytes | None):
-            raise InvalidRequestError(f"ex_userdata must be text or bytes, got a {type(self.userdata).__name__}")
 
 
 @dataclass(frozen=True)
 class ClonePlan:
-    """One clone, ready to be sent into a folder."""
+    """One clone, ready to be sent into a folder.
+
+    :param choice: how the guest is told what it shall be, and why so.
+    :param kept_keys: guestinfo keys that the node must have once it is made.
+    """
 
     request: NodeRequest
     image_name: str
     template: Ref
     placement: Placement
-    spec: Any = field(repr=False)  # holds the cloud-init data
+    spec: Any = field(repr=False)  # holds what the guest is told
+    choice: Choice
+    kept_keys: tuple[str, ...] = ()
 
     @property
     def action(self) -> str:
@@ -97,23 +106,34 @@ def build_clone_plan(
     :raises NotFoundError, AmbiguousNameError: a name in the request does not lead to exactly one thing.
     :raises NoPlacementError: nothing fits.
     """
-    named = list_networks(tree, datacenter)
-    networks = [find_one(tree, "network", name, named) for name in request.networks or ()]
-    kept = adapter_networks(tree, image)[len(networks) :]
-    wish = PlacementWish(
-        location=request.location,
-        resource_pool=request.resource_pool,
-        datastore=request.datastore,
-        needed_bytes=_needed_bytes(image, request.hardware),
-        memory_bytes=_memory_bytes(image, request.hardware),
-        networks=(*(network.ref for network in networks), *kept),
+    taken = Taken() if taken is None else taken
+    wanted = request.customization
+    spec_mechanism = mechanism_of(request.stored_spec) if request.stored_spec is not None else None
+    choice = choose_mechanism(image, wanted.mechanism, spec_mechanism)
+    nics = complete_nics(image, wanted.nics, taken_macs=taken.macs if needs_macs(choice, wanted) else None)
+    networks = _find_networks(tree, datacenter, nics)
+    guest = build_guest_data(
+        request.id,
+        request.name,
+        image,
+        choice,
+        wanted,
+        nics,
+        generated_password=request.generated_password,
+        stored_spec=request.stored_spec,
+        api_version=request.api_version,
     )
-    placement = choose_placement(tree, datacenter, image, wish, taken)
-    config = _build_config(request, image, build_adapter_changes(tree, image, networks))
+    placement = choose_placement(tree, datacenter, image, _build_wish(request, tree, image, networks), taken)
+    changes = build_adapter_changes(tree, image, networks, [nic.mac_address for nic in nics])
     spec = vim.vm.CloneSpec(
-        location=_build_location(placement), config=config, powerOn=request.power_on, template=False
+        location=_build_location(placement),
+        config=_build_config(request, image, changes, choice, guest),
+        customization=guest.specification,
+        powerOn=request.power_on,
+        template=False,
     )
-    return ClonePlan(request, str(tree.name(image.ref) or image["name"]), image.ref, placement, spec)
+    image_name = str(tree.name(image.ref) or image["name"])
+    return ClonePlan(request, image_name, image.ref, placement, spec, choice, guest.kept_keys)
 
 
 def build_clone_plans(
@@ -125,8 +145,10 @@ def build_clone_plans(
         each request.
     :raises VsphereError: as ``build_clone_plan``; NoPlacementError when the last location is full too.
     """
-    taken, left = Taken(), list(locations)
-    return [_build_fitting_plan(request, image, tree, datacenter, taken, left) for request in requests]
+    wanted, taken, left = list(requests), Taken(), list(locations)
+    for request in wanted:
+        check_shared(request.customization, len(wanted))
+    return [_build_fitting_plan(request, image, tree, datacenter, taken, left) for request in wanted]
 
 
 def to_stored_name(plan: ClonePlan) -> str:
@@ -144,11 +166,6 @@ def build_extra_config(source: Iterable[str], values: Mapping[str, str]) -> list
     return [vim.option.OptionValue(key=key, value=value) for key, value in {**blanks, **values}.items()]
 
 
-def is_customizable(image: Row) -> bool:
-    """Whether the image's guest reads cloud-init data: all do but those marked otherwise."""
-    return marks.read_mark(image, marks.GUEST) != "none"
-
-
 def _check_metadata(metadata: object) -> None:
     if not isinstance(metadata, Mapping):
         raise InvalidRequestError(f"ex_metadata must be a mapping, got {metadata!r}")
@@ -159,49 +176,51 @@ def _check_metadata(metadata: object) -> None:
     check_text(text, "ex_metadata")
 
 
-def _build_config(request: NodeRequest, image: Row, adapter_changes: list[Any]) -> Any:
+def _find_networks(tree: Tree, datacenter: Ref, nics: Sequence[Nic]) -> list[Row | None]:
+    """The network of each adapter; None where it keeps the image's."""
+    named = list_networks(tree, datacenter)
+    return [find_one(tree, "network", nic.network, named) if nic.network is not None else None for nic in nics]
+
+
+def _build_wish(request: NodeRequest, tree: Tree, image: Row, networks: Sequence[Row | None]) -> PlacementWish:
+    return PlacementWish(
+        location=request.location,
+        resource_pool=request.resource_pool,
+        datastore=request.datastore,
+        needed_bytes=_needed_bytes(image, request.hardware),
+        memory_bytes=_memory_bytes(image, request.hardware),
+        networks=tuple(used_networks(tree, image, networks)),
+    )
+
+
+def _build_config(
+    request: NodeRequest, image: Row, adapter_changes: list[Any], choice: Choice, guest: GuestData
+) -> Any:
     source = [option["key"] for option in image.get("config.extraConfig", [])]
-    values = {**_build_marks(request, image), **_build_guestinfo(request, image)}
-    return vim.vm.ConfigSpec(
+    values = {**_build_marks(request, image, choice), **guest.guestinfo}
+    config = vim.vm.ConfigSpec(
         instanceUuid=request.id,
         annotation=request.annotation,
         extraConfig=build_extra_config(source, values),
         deviceChange=[*build_disk_change(image, request.hardware), *adapter_changes],
         **build_cpu_memory(image, request.hardware),
     )
+    if guest.guestinfo and image.get("config.vAppConfig"):
+        # The environment that vCenter would give the guest by it wins over guestinfo, in cloud-init and in Ignition.
+        config.vAppConfigRemoved = True
+    return config
 
 
-def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:
+def _build_marks(request: NodeRequest, image: Row, choice: Choice) -> dict[str, str]:
     return {
         marks.ID: request.id,
         marks.GROUP: request.group,
         marks.IMAGE: str(image["config.instanceUuid"]),
         marks.SIZE: request.size_id,
+        marks.CUSTOMIZATION: choice.mechanism,
         marks.METADATA: json.dumps(dict(request.metadata), ensure_ascii=False) if request.metadata else "",
         marks.DISKS: ",".join(str(disk["key"]) for disk in list_devices(image, "VirtualDisk")),
     }
-
-
-def _build_guestinfo(request: NodeRequest, image: Row) -> dict[str, str]:
-    if is_customizable(image):
-        host_name = build_host_name(request.name, f"node-{request.id[:8]}")
-        return build_guestinfo(
-            instance_id=request.id, host_name=host_name, login=request.login, userdata=request.userdata
-        )
-    # A password that the caller chose is taken for the image's own: the log-in will tell.
-    wishes = {
-        "a key": request.login is not None and request.login.public_keys,
-        "a generated password": request.generated_password,
-        "ex_userdata": request.userdata,
-    }
-    asked = [wish for wish, given in wishes.items() if given]
-    if asked:
-        raise InvalidRequestError(
-            f"image {image['name']!r} has no cloud-init (its mark {marks.GUEST} is 'none'), so {' and '.join(asked)} "
-            "cannot reach the guest; log in with the image's own password as auth=NodeAuthPassword(...), or use "
-            "another image"
-        )
-    return {}
 
 
 def _build_fitting_plan(

@@ -1,151 +1,152 @@
-"""What cloud-init in the guest is told, as guestinfo keys of the CloneSpec.
+"""What cloud-init in the guest is told, as guestinfo keys or as the data of vSphere's CloudinitPrep. (pure)
 
-Takes a login, a host name and the caller's user data; gives ``{guestinfo key: value}``. Never sends anything, and
-never lets a password through in clear.
+Takes the description of the guest; gives metadata and user data. Never sends anything, and never lets a password
+through in clear. The network is in the metadata; names, login and time zone are a cloud-config of ours, merged with the
+caller's user data (``user_data``). So whatever the caller's parts include or how they merge among themselves, the login
+is there. Where the caller's data has a user of the same name, cloud-init makes one of both: what ours says of it
+(shell, sudo, keys) holds, the rest is the caller's.
 
-The caller's user data keeps its own form and comes first. Our part follows as cloud-config of its own, merged by
-cloud-init itself: lists are joined, ours in front; of single values the caller's stay. So whatever the caller's
-parts include or how they merge among themselves, the login is there. Where the caller's data has a user of the same
-name, cloud-init makes one of both: what ours says of it (shell, sudo, keys) holds, the rest is the caller's.
-
-Source: cloud-init documentation: "VMware" data source, "User-data formats", "Merging user-data sections", and the
-modules "Users and Groups", "Set Passwords", "SSH", "Write Files"; checked with cloud-init 22.4.2.
+Source: cloud-init documentation: "VMware" data source, and the modules "Users and Groups", "Set Passwords", "SSH",
+"Timezone", "Write Files"; checked with cloud-init 22.4.2.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
-import re
-import zlib
-from dataclasses import dataclass, field
-from email import message_from_bytes
-from email.message import Message
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from passlib.hash import sha512_crypt
-
 from ..errors import InvalidRequestError
+from .customization import Customization
+from .login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
+from .network_config import build_network_config
+from .nics import Nic
+from .user_data import build_user_data, check_user_data
 
-__all__ = ["Login", "build_guestinfo"]
+__all__ = ["build_guestinfo", "build_raw_data", "encode_guestinfo", "is_cleaned"]
 
-HASH_ROUNDS = 100_000
-"""The cost of the password hash: 20 times crypt's default, as guestinfo is open to every reader of the VM, yet
-0.05 s here and at each login in the guest. Generated passwords are too long to guess at any cost."""
+ENCODING = "gzip+base64"
 
 MAX_VALUE_BYTES = 1_000_000
 """Beyond this a value can't reach the guest: the VMX hands out about 1 MB at most ("In-Guest Communication Limits",
 Guest SDK guide), and a VM's whole .vmx file, which holds it, is limited to 1 MB (``tools.setInfo.sizeLimit``).
 Up to 64 KiB is known to work everywhere."""
 
-USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-"""useradd(8), CAVEATS."""
-
 ROOT_LOGIN_FILE = "/etc/ssh/sshd_config.d/00-libcloud-root-login.conf"
 """sshd takes the first value it meets, and reads this folder in order and before its main file (Debian 11, Ubuntu
 20.04, RHEL 9 and later)."""
 
-OUR_MERGE = "list(prepend)+dict(no_replace,recurse_list)+str()"
-"""The Merge-Type of our part, which cloud-init merges into what the caller's parts made."""
-
-CONTENT_TYPES = {
-    "#cloud-config-archive": "text/cloud-config-archive",
-    "#cloud-config-jsonp": "text/cloud-config-jsonp",
-    "## template: jinja": "text/jinja2",
-    "#cloud-boothook": "text/cloud-boothook",
-    "#include-once": "text/x-include-once-url",
-    "#part-handler": "text/part-handler",
-    "#cloud-config": "text/cloud-config",
-    "#include": "text/x-include-url",
-    "#!": "text/x-shellscript",
-}
-"""How user data starts, and its MIME type; a longer start stands before a shorter one that it contains."""
-
-GZIP_MAGIC = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class Login:
-    """Who may log in to the node over SSH, and with what.
-
-    The user is created where the image lacks it, with sudo without a password. The image's default user stays.
-    """
-
-    username: str = "root"
-    public_keys: tuple[str, ...] = field(default=())
-    """authorized_keys lines. Those for root are given to the image's default user as well, as clouds do."""
-    password: str | None = field(default=None, repr=False)
-
-    @cached_property
-    def password_hash(self) -> str:
-        """The password as crypt(3) stores it; made once for all nodes that share the login."""
-        return str(sha512_crypt.using(rounds=HASH_ROUNDS).hash(self.password))
-
-    def __post_init__(self) -> None:
-        if not USER_NAME.fullmatch(self.username):
-            raise InvalidRequestError(
-                f"{self.username!r} can't be a user name: use small letters, digits, '_' and '-', starting with "
-                "a letter or '_', at most 32"
-            )
-        if self.username == "default":
-            raise InvalidRequestError("'default' means the image's own user to cloud-init: name that user itself")
-        if self.password is not None and (not self.password or "\0" in self.password):
-            raise InvalidRequestError("the password is empty or has a NUL in it: sshd refuses such a login")
-
 
 def build_guestinfo(
-    *, instance_id: str, host_name: str, login: Login | None = None, userdata: str | bytes | None = None
+    *, instance_id: str, host_name: str, wanted: Customization | None = None, nics: Sequence[Nic] = ()
 ) -> dict[str, str]:
     """The guestinfo keys that make cloud-init set up the guest: ``{key: value}``.
 
-    Without login and user data there is only metadata. User data alone is passed on as it is. With the same
-    arguments the result is the same, but for the salt of a password.
+    With nothing wanted there is only metadata. User data alone is passed on as it is. With the same arguments the
+    result is the same, but for the salt of a password.
 
     :param instance_id: changes for every clone; by it cloud-init knows that this is a first boot.
-    :param userdata: the caller's: cloud-config, script, MIME archive, …; may be gzipped.
-    :raises InvalidRequestError: cloud-init would not know the user data, or it is too long.
+    :param nics: every adapter with its MAC address, where the guest's network needs more than DHCP.
+    :raises InvalidRequestError: cloud-init would not know the user data, or something is too long.
     """
-    metadata: dict[str, Any] = {"instance-id": instance_id, "local-hostname": host_name}
-    theirs = _checked_userdata(userdata) if userdata else None
-    if login and login.password and theirs is None:
-        # The hash has done its work after the first boot. The caller's user data stays: parts of it may be for
-        # every boot, and cloud-init reads it anew each time.
+    wanted = wanted or Customization()
+    metadata = _build_metadata(instance_id, host_name, wanted)
+    if nics:
+        config = json.dumps(build_network_config(wanted, nics)).encode()
+        metadata |= {"network": _packed(config), "network.encoding": ENCODING}
+    if is_cleaned(wanted):
         metadata["cleanup-guestinfo"] = ["userdata"]
+    userdata = _build_userdata(wanted)
     values = {"metadata": json.dumps(metadata, ensure_ascii=False).encode()}
-    whole = _userdata(login, theirs)
-    if whole is not None:
-        values["userdata"] = whole
-    return {key: value for name, content in values.items() for key, value in _encoded(name, content).items()}
+    if userdata is not None:
+        values["userdata"] = userdata
+    return {key: value for name, content in values.items() for key, value in encode_guestinfo(name, content).items()}
 
 
-def _encoded(name: str, content: bytes) -> dict[str, str]:
-    value = base64.b64encode(gzip.compress(content, mtime=0)).decode()
+def build_raw_data(
+    *, instance_id: str, host_name: str, wanted: Customization, nics: Sequence[Nic] = ()
+) -> tuple[str, str | None]:
+    """Metadata and user data as the text that vSphere's CloudinitPrep takes.
+
+    The parameters are ``build_guestinfo``'s.
+    """
+    metadata = _build_metadata(instance_id, host_name, wanted)
+    if nics:
+        metadata["network"] = build_network_config(wanted, nics)
+    userdata = _build_userdata(wanted)
+    return json.dumps(metadata, ensure_ascii=False), userdata.decode() if userdata is not None else None
+
+
+def _build_metadata(instance_id: str, host_name: str, wanted: Customization) -> dict[str, Any]:
+    """Who the guest is. cloud-init takes the host name and the domain from one name."""
+    full_name = f"{host_name}.{wanted.domain}" if wanted.domain else host_name
+    return {"instance-id": instance_id, "local-hostname": full_name}
+
+
+def is_cleaned(wanted: Customization) -> bool:
+    """Whether the guest is told to remove its user data from guestinfo once it has read it.
+
+    A hash has done its work after the first boot, and so has what else is ours. The caller's user data stays: parts of
+    it may be for every boot, and cloud-init reads it anew each time.
+    """
+    secret = wanted.extra_config or (wanted.login is not None and wanted.login.password)
+    return bool(secret) and not wanted.userdata
+
+
+def encode_guestinfo(name: str, content: bytes) -> dict[str, str]:
+    """A guestinfo value and how it is encoded: ``{key: value}``.
+
+    :raises InvalidRequestError: it is too long for a guest.
+    """
+    value = _packed(content)
     if len(value) > MAX_VALUE_BYTES:
         raise InvalidRequestError(
             f"the {name} is {len(value):,} bytes long after compression and can't reach the guest: at most "
             f"{MAX_VALUE_BYTES:,} can; put the large parts on a web server and name them with #include"
         )
-    return {f"guestinfo.{name}": value, f"guestinfo.{name}.encoding": "gzip+base64"}
+    return {f"guestinfo.{name}": value, f"guestinfo.{name}.encoding": ENCODING}
 
 
-def _userdata(login: Login | None, theirs: bytes | None) -> bytes | None:
-    if login is None:
-        return theirs
-    ours = "#cloud-config\n" + json.dumps(_cloud_config(login), ensure_ascii=False, indent=1) + "\n"
-    return ours.encode() if theirs is None else _archive(theirs, ours)
+def _packed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()
+
+
+def _build_userdata(wanted: Customization) -> bytes | None:
+    theirs = check_user_data(wanted.userdata) if wanted.userdata else None
+    return build_user_data(theirs, _cloud_config(wanted), wanted.first_boot_script)
 
 
 # What our part says
 
 
-def _cloud_config(login: Login) -> dict[str, Any]:
-    """Our cloud-config. JSON, in which it is written, is YAML."""
-    if login.username == "root":
+def _cloud_config(wanted: Customization) -> dict[str, Any]:
+    """Our cloud-config; empty when there is nothing to say."""
+    config = _login_config(wanted.login) if wanted.login is not None else {}
+    if wanted.time_zone is not None:
+        config["timezone"] = wanted.time_zone
+    return _merged(config, wanted.extra_config)
+
+
+def _merged(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, lists joined; of single values the first stays."""
+    merged = {**extra, **ours}
+    for key in ours.keys() & extra.keys():
+        match ours[key], extra[key]:
+            case (list() as first, list() as second):
+                merged[key] = [*first, *second]
+            case (Mapping() as first, Mapping() as second):
+                merged[key] = _merged(first, second)
+    return merged
+
+
+def _login_config(login: Login) -> dict[str, Any]:
+    if login.username == WINDOWS_ADMINISTRATOR:
+        raise InvalidRequestError(
+            f"cloud-init can't make a user {login.username!r}: use small letters, or ex_customize='sysprep' on Windows"
+        )
+    if login.username in (None, DEFAULT_USER):
         return _root_config(login)
     user: dict[str, Any] = {
         "name": login.username,
@@ -180,55 +181,3 @@ def _root_config(login: Login) -> dict[str, Any]:
             ],
         }
     return config
-
-
-# What the caller says
-
-
-def _checked_userdata(userdata: str | bytes) -> bytes:
-    """The caller's user data as plain bytes that cloud-init knows."""
-    data = userdata.encode() if isinstance(userdata, str) else userdata
-    try:
-        if data.startswith(GZIP_MAGIC):
-            data = gzip.decompress(data)
-        data = data.decode("utf-8-sig").encode()
-    except (UnicodeDecodeError, EOFError, OSError, zlib.error):
-        raise InvalidRequestError(
-            "the user data is neither UTF-8 text nor such a text in gzip; put binary parts into write_files, "
-            "encoded as base64"
-        ) from None
-    if not _is_mime(data) and _content_type(data) is None:
-        raise InvalidRequestError(
-            "cloud-init would ignore this user data: its first line must say what it is, such as #cloud-config, "
-            "#!/bin/sh or #include, or it must be a MIME archive with a MIME-Version header"
-        )
-    return data
-
-
-def _is_mime(data: bytes) -> bool:
-    return b"mime-version:" in data[:4096].lower()
-
-
-def _content_type(data: bytes) -> str | None:
-    start = data.lstrip()[:100].decode("utf-8", "ignore").lower()
-    return next((kind for mark, kind in CONTENT_TYPES.items() if start.startswith(mark)), None)
-
-
-def _archive(theirs: bytes, ours: str) -> bytes:
-    """Both parts in one MIME archive, theirs first."""
-    # No part may contain the boundary: a hash of what they contain can't be in them.
-    digest = hashlib.sha256(theirs + b"\0" + ours.encode()).hexdigest()
-    archive = MIMEMultipart(boundary=f"==libcloud-{digest[:32]}==")
-    archive.attach(_their_part(theirs))
-    part = MIMEText(ours, "cloud-config", "utf-8")
-    part["Merge-Type"] = OUR_MERGE
-    part.add_header("Content-Disposition", "attachment", filename="libcloud-login")
-    archive.attach(part)
-    return archive.as_bytes()
-
-
-def _their_part(theirs: bytes) -> Message:
-    if _is_mime(theirs):
-        return message_from_bytes(theirs)
-    kind = _content_type(theirs) or "text/plain"
-    return MIMEText(theirs.decode(), kind.partition("/")[2], "utf-8")

@@ -1,4 +1,4 @@
-"""Network adapters: an image's adapters and the networks wanted in, device changes out. (pure)
+"""Network adapters: an image's adapters and those wanted in, device changes out. (pure)
 
 Source: VirtualEthernetCard, VirtualDeviceConfigSpec, DistributedVirtualSwitchPortConnection (vSphere Web Services API).
 """
@@ -6,6 +6,8 @@ Source: VirtualEthernetCard, VirtualDeviceConfigSpec, DistributedVirtualSwitchPo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from pyVmomi import vim
@@ -14,10 +16,9 @@ from ..errors import InvalidRequestError
 from ..inventory.tree import Tree
 from ..vcenter.rows import TYPE_KEY, Ref, Row
 from ..vcenter.types import to_managed, vim_type
+from .customization import MOST_ADAPTERS
 from .hardware import list_devices
-
-MOST_ADAPTERS = 10
-"""Adapters one VM can have (vSphere Configuration Maximums)."""
+from .nics import Nic, choose_mac
 
 _NEW_KEY = -101
 """Keys of devices that vCenter shall number are negative and unique within a spec."""
@@ -28,19 +29,45 @@ def list_adapters(image: Row) -> list[dict[str, Any]]:
     return [device for device in list_devices(image, "") if "macAddress" in device or "addressType" in device]
 
 
-def adapter_networks(tree: Tree, image: Row) -> list[Ref]:
-    """The networks that the adapters are on, as far as they are visible."""
-    found = (_network_of(tree, adapter.get("backing", {})) for adapter in list_adapters(image))
-    return [ref for ref in found if ref is not None]
+def complete_nics(image: Row, nics: Sequence[Nic], *, taken_macs: set[str] | None = None) -> list[Nic]:
+    """What is wanted of every adapter that the clone will have: those named, then those that stay as the image's are.
+
+    :param taken_macs: given where the guest knows its adapters by their MAC addresses: those that have none get one
+        here, none of these, and it is added. vCenter would choose them only when it makes the clone.
+    :raises InvalidRequestError: an adapter that the image lacks has no network.
+    """
+    present = len(list_adapters(image))
+    for index, nic in enumerate(nics):
+        if nic.network is None and index >= present:
+            raise InvalidRequestError(
+                f"image {image['name']!r} has {present} network adapters, so adapter {index + 1} needs a network: "
+                "name it in ex_networks="
+            )
+    every = [*nics, *(Nic() for _ in range(present - len(nics)))]
+    return every if taken_macs is None else [_with_mac(nic, taken_macs) for nic in every]
 
 
-def build_adapter_changes(tree: Tree, image: Row, networks: Sequence[Row]) -> list[Any]:
-    """Device changes that put the first adapters on ``networks``, one each, and add adapters where there are too few.
+def used_networks(tree: Tree, image: Row, networks: Sequence[Row | None]) -> list[Ref]:
+    """The networks that the clone's adapters will be on, as far as they are visible.
 
-    Adapters keep their type, and further ones stay as they are. MAC addresses are left to vCenter: an edited adapter
-    that names none would keep its source's, and so would one whose address was set by hand.
+    :param networks: one for each adapter; None keeps the image's.
+    """
+    kept = [_network_of(tree, adapter.get("backing", {})) for adapter in list_adapters(image)]
+    wanted = [network.ref if network is not None else None for network in networks]
+    return [ref for pair in zip_longest(wanted, kept) if (ref := pair[0] or pair[1]) is not None]
 
-    :raises InvalidRequestError: more networks than a VM can have adapters.
+
+def build_adapter_changes(
+    tree: Tree, image: Row, networks: Sequence[Row | None], macs: Sequence[str | None] = ()
+) -> list[Any]:
+    """Device changes that put the adapters on ``networks``, one each, and add adapters where there are too few.
+
+    Adapters keep their type, and further ones stay as they are. MAC addresses that are not chosen are left to vCenter:
+    an edited adapter that names none would keep its source's, and so would one whose address was set by hand.
+
+    :param networks: None keeps the network of the image's adapter at this place.
+    :param macs: likewise, the MAC address of each; None leaves it to vCenter.
+    :raises InvalidRequestError: more networks than a VM can have adapters, or one that must be known is not visible.
     """
     if len(networks) > MOST_ADAPTERS:
         raise InvalidRequestError(
@@ -48,15 +75,15 @@ def build_adapter_changes(tree: Tree, image: Row, networks: Sequence[Row]) -> li
         )
     adapters = list_adapters(image)
     changes = []
-    for index, network in enumerate(networks):
-        backing = build_backing(tree, network)
-        if index < len(adapters):
-            changes.append(_change("edit", _adapter(adapters[index], backing)))
-        else:
+    for index, (adapter, network, mac) in enumerate(zip_longest(adapters, networks, macs)):
+        if adapter is None and network is not None:
             like = adapters[0][TYPE_KEY] if adapters else "VirtualVmxnet3"
-            changes.append(_change("add", _adapter({TYPE_KEY: like, "key": _NEW_KEY - index}, backing)))
-    by_hand = [adapter for adapter in adapters[len(networks) :] if adapter.get("addressType", "").lower() == "manual"]
-    return changes + [_change("edit", _adapter(a, build_backing(tree, _kept_network(tree, a)))) for a in by_hand]
+            fresh = {TYPE_KEY: like, "key": _NEW_KEY - index}
+            changes.append(_change("add", _adapter(fresh, build_backing(tree, network), mac)))
+        elif network is not None or mac is not None or adapter.get("addressType", "").lower() == "manual":
+            backing = build_backing(tree, network if network is not None else _kept_network(tree, adapter))
+            changes.append(_change("edit", _adapter(adapter, backing, mac)))
+    return changes
 
 
 def build_backing(tree: Tree, network: Row) -> Any:
@@ -83,12 +110,18 @@ def build_backing(tree: Tree, network: Row) -> Any:
             return card.NetworkBackingInfo(deviceName=network["name"], network=to_managed(network.ref))
 
 
+def _with_mac(nic: Nic, taken: set[str]) -> Nic:
+    mac = nic.mac_address or choose_mac(taken)
+    taken.add(mac)
+    return replace(nic, mac=mac)
+
+
 def _kept_network(tree: Tree, adapter: dict[str, Any]) -> Row:
     ref = _network_of(tree, adapter.get("backing", {}))
     if ref is None or ref not in tree.rows:
         raise InvalidRequestError(
-            f"an adapter of the image has the MAC address {adapter.get('macAddress')} set by hand, and its network is "
-            "not visible, so the clone cannot be given another; name a network for each adapter with ex_networks="
+            f"the image's adapter with the MAC address {adapter.get('macAddress')} needs another one in the clone, and "
+            "its network is not visible; name a network for each adapter with ex_networks="
         )
     return tree.rows[ref]
 
@@ -107,13 +140,13 @@ def _network_of(tree: Tree, backing: dict[str, Any]) -> Ref | None:
     return None
 
 
-def _adapter(like: dict[str, Any], backing: Any) -> Any:
+def _adapter(like: dict[str, Any], backing: Any, mac: str | None) -> Any:
     adapter = vim_type(like[TYPE_KEY])()
     adapter.key = int(like["key"])
     if "controllerKey" in like:
         adapter.controllerKey, adapter.unitNumber = int(like["controllerKey"]), int(like["unitNumber"])
     adapter.backing = backing
-    adapter.addressType, adapter.macAddress = "generated", ""
+    adapter.addressType, adapter.macAddress = ("manual", mac) if mac else ("generated", "")
     adapter.connectable = vim.vm.device.VirtualDevice.ConnectInfo(
         startConnected=True, allowGuestControl=True, connected=True
     )

@@ -50,7 +50,14 @@ class Placement:
 
 
 class Taken(Counter[Ref]):
-    """What clones that are planned but not made yet will take: bytes by datastore, bytes of memory by host."""
+    """What clones that are planned but not made yet will take: bytes by datastore, bytes of memory by host.
+
+    ``macs``: the MAC addresses chosen for them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs: set[str] = set()
 
 
 def choose_placement(

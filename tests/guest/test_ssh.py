@@ -330,8 +330,11 @@ def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
         "from libcloud_vsphere_clone.guest.ssh import GuestSSHClient as C\n"
         f"c = C('127.0.0.1', {sshd.port}, {username!r}, key_files={str(client_key)!r})\n"
         "c.connect(); print(c.run('echo fine')[0]); c.close()\n"
-        "from libcloud_vsphere_clone.plan.cloud_init import Login, build_guestinfo\n"
-        "build_guestinfo(instance_id='i', host_name='h', login=Login(password='x'))\n"
+        "from libcloud_vsphere_clone.plan.cloud_init import build_guestinfo\n"
+        "from libcloud_vsphere_clone.plan.customization import Customization\n"
+        "from libcloud_vsphere_clone.plan.login import Login\n"
+        "wanted = Customization(login=Login(password='x'))\n"
+        "build_guestinfo(instance_id='i', host_name='h', wanted=wanted)\n"
     )
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

@@ -16,11 +16,12 @@ from libcloud_vsphere_clone.plan.clone import (
     build_clone_plan,
     build_clone_plans,
     build_extra_config,
-    is_customizable,
     to_stored_name,
 )
-from libcloud_vsphere_clone.plan.cloud_init import Login
+from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.hardware import Hardware
+from libcloud_vsphere_clone.plan.login import Login
+from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import (
     ALONE,
@@ -46,7 +47,10 @@ SECRET = "correct horse battery staple"
 
 
 def plan(image: dict[str, Any] | None = None, changes: Any = None, **wishes: Any) -> ClonePlan:
-    request = NodeRequest(**{"id": NEW_UUID, "name": "web-1", "group": "libcloud", **wishes})
+    for_guest = {word: wishes.pop(word) for word in Customization.__dataclass_fields__ if word in wishes}
+    for_guest["nics"] = [Nic(network) for network in wishes.pop("networks", ())] or for_guest.get("nics", ())
+    known = {"id": NEW_UUID, "name": "web-1", "group": "libcloud", "customization": Customization(**for_guest)}
+    request = NodeRequest(**{**known, **wishes})
     return build_clone_plan(request, build_image(image), build_tree(changes), DATACENTER)
 
 
@@ -61,6 +65,7 @@ def test_a_bare_wish() -> None:
     assert spec.config.instanceUuid == NEW_UUID
     assert (spec.config.numCPUs, spec.config.memoryMB, spec.config.annotation) == (None, None, None)
     assert list(spec.config.deviceChange) == []
+    assert (spec.customization, spec.config.vAppConfigRemoved) == (None, None)
     assert (spec.location.datastore._moId, spec.location.host) == (SHARED_1.moid, None)
     assert made.template.moid == "vm-1"
 
@@ -73,6 +78,7 @@ def test_marks_name_what_it_is_and_where_from() -> None:
     assert options[marks.SIZE] == "2cpu-4gib"
     assert json.loads(options[marks.METADATA]) == {"tier": "wéb"}
     assert options[marks.DISKS] == "2000"
+    assert options[marks.CUSTOMIZATION] == "cloud-init"
 
 
 def test_foreign_marks_and_guestinfo_of_the_source_are_blanked() -> None:
@@ -146,7 +152,6 @@ def test_a_network_by_id_or_path() -> None:
         ({"metadata": {"half": "\ud800"}}, "ex_metadata"),
         ({"metadata": ["a"]}, "ex_metadata"),
         ({"annotation": "a\x00b"}, "ex_annotation"),
-        ({"networks": "dvpg-web"}, "ex_networks"),
     ],
 )
 def test_a_request_that_cannot_be_right(wrong: dict[str, Any], reason: str) -> None:
@@ -184,12 +189,6 @@ def test_an_image_without_cloud_init_refuses_what_it_cannot_use(wishes: dict[str
 def test_an_image_without_cloud_init_is_told_nothing() -> None:
     options = extra_config(plan(STATIC, login=Login("root", password=SECRET)))
     assert not [key for key in options if key.startswith("guestinfo.")]
-
-
-def test_images_are_customizable_unless_marked() -> None:
-    assert is_customizable(build_image())
-    assert is_customizable(build_image({marks.mark_path(marks.GUEST): "cloud-init"}))
-    assert not is_customizable(build_image(STATIC))
 
 
 # Several of one group

@@ -16,13 +16,16 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, Login, build_guestinfo
+from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, build_guestinfo
+from libcloud_vsphere_clone.plan.customization import Customization
+from libcloud_vsphere_clone.plan.login import Login
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM ünï"
 
 
-def build(login: Login | None = None, userdata: str | bytes | None = None) -> dict[str, str]:
-    return build_guestinfo(instance_id="uuid-1", host_name="web-1", login=login, userdata=userdata)
+def build(login: Login | None = None, userdata: str | bytes | None = None, **wishes: Any) -> dict[str, str]:
+    wanted = Customization(login=login, userdata=userdata, **wishes)
+    return build_guestinfo(instance_id="uuid-1", host_name="web-1", wanted=wanted)
 
 
 def decoded(guestinfo: dict[str, str], name: str = "userdata") -> str:

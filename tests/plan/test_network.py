@@ -8,7 +8,8 @@ import pytest
 from pyVmomi import vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.network import MOST_ADAPTERS, adapter_networks, build_adapter_changes, list_adapters
+from libcloud_vsphere_clone.plan.customization import MOST_ADAPTERS
+from libcloud_vsphere_clone.plan.network import build_adapter_changes, list_adapters, used_networks
 from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row
 from tests.by_hand import NETWORK_FOLDER, SWITCH, VM_NETWORK, WEB, build_adapter, build_disk, build_image, build_tree
 
@@ -124,7 +125,7 @@ def test_more_networks_than_adapters_can_be() -> None:
 )
 def test_the_network_that_an_adapter_is_on(backing: dict[str, Any] | None, network: Ref | None) -> None:
     image = build_image({DEVICES: [build_adapter(backing=backing)]})
-    assert adapter_networks(TREE, image) == ([network] if network else [])
+    assert used_networks(TREE, image, []) == ([network] if network else [])
 
 
 def test_adapters_of_a_type_that_nobody_knows_are_adapters() -> None:

@@ -1,0 +1,83 @@
+"""What a CloneSpec tells its guest, by the mechanism that the guest understands. (pure)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..inventory import marks
+from ..vcenter.rows import Row
+from .cloud_init import build_guestinfo, is_cleaned
+from .customization import Customization
+from .guest_customization import build_specification, supports_password
+from .host_name import build_host_name
+from .mechanism import SPEC_MECHANISMS, Choice, check_carried
+from .nics import Nic
+
+__all__ = ["GuestData", "build_guest_data", "needs_macs"]
+
+
+@dataclass(frozen=True)
+class GuestData:
+    """What goes into a CloneSpec for its guest, and how vCenter's taking it can be seen afterwards.
+
+    :param guestinfo: ``{key: value}`` of extraConfig.
+    :param specification: a CustomizationSpec; None without one.
+    :param kept_keys: guestinfo keys that nobody removes: they must be there once the clone is made.
+    """
+
+    guestinfo: dict[str, str] = field(default_factory=dict, repr=False)
+    specification: Any = field(default=None, repr=False)
+    kept_keys: tuple[str, ...] = ()
+
+
+def needs_macs(choice: Choice, wanted: Customization) -> bool:
+    """Whether the guest is told its adapters by their MAC addresses, so that they have to be known beforehand."""
+    return choice.mechanism in ("cloud-init", "cloudinit-prep", "ignition") and wanted.has_network_wishes
+
+
+def build_guest_data(
+    node_id: str,
+    name: str,
+    image: Row,
+    choice: Choice,
+    wanted: Customization,
+    nics: Sequence[Nic],
+    *,
+    generated_password: bool = False,
+    stored_spec: Any = None,
+    api_version: str | None = None,
+) -> GuestData:
+    """What the guest of one node is told.
+
+    :param name: the node's; makes the host name where none is wanted.
+    :param nics: every adapter that the clone will have.
+    :param stored_spec: the specification in vCenter that ``wanted.spec_name`` names.
+    :param api_version: what this vCenter is spoken to in; None is not checked.
+    :raises InvalidRequestError: the mechanism cannot tell it.
+    """
+    sets_password = choice.mechanism == "linux-prep" and supports_password(api_version)
+    check_carried(str(image["name"]), choice, wanted, generated_password=generated_password and not sets_password)
+    if wanted.login is not None:
+        wanted = replace(wanted, login=wanted.login.named(marks.read_mark(image, marks.LOGIN)))
+    host_name = wanted.host_name or build_host_name(name, f"node-{node_id[:8]}")
+    told = nics if needs_macs(choice, wanted) else ()
+    match choice.mechanism:
+        case "cloud-init":
+            guestinfo = build_guestinfo(instance_id=node_id, host_name=host_name, wanted=wanted, nics=told)
+            return GuestData(guestinfo, kept_keys=_kept_keys(guestinfo, cleaned=is_cleaned(wanted)))
+        case mechanism if mechanism in SPEC_MECHANISMS:
+            adapters = told if mechanism == "cloudinit-prep" else nics
+            made = build_specification(
+                mechanism, node_id, host_name, wanted, adapters, base=stored_spec, api_version=api_version
+            )
+            return GuestData(specification=made)
+        case _:
+            return GuestData()
+
+
+def _kept_keys(guestinfo: dict[str, str], *, cleaned: bool) -> tuple[str, ...]:
+    """The small keys that say how a value is encoded, but for those that a guest may have removed by now."""
+    keys = [key for key in guestinfo if key.endswith(".encoding")]
+    return tuple(key for key in keys if not (cleaned and key.startswith("guestinfo.userdata")))

@@ -1,0 +1,131 @@
+"""The whole description of a guest: checked before anything is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.plan import customization
+from libcloud_vsphere_clone.plan.customization import Customization, check_shared
+from libcloud_vsphere_clone.plan.login import Login
+from libcloud_vsphere_clone.plan.nics import Nic
+from libcloud_vsphere_clone.plan.windows import Windows
+
+STATIC = Nic("a", address="10.0.0.5/24", gateway="10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"mechanism": "kickstart"}, "ex_customize must be one of cloud-init, cloudinit-prep"),
+        ({"host_name": "web_1"}, "can't be a host name"),
+        ({"host_name": "-web"}, "can't be a host name"),
+        ({"host_name": "w" * 64}, "at most 63"),
+        ({"host_name": "web.example.com"}, "the domain goes into ex_domain="),
+        ({"host_name": 7}, "can't be a host name"),
+        ({"domain": "example..com"}, "ex_domain"),
+        ({"domain": "a." * 127 + "com"}, "at most 253"),
+        ({"time_zone": "Mars/Olympus"}, "time zone database"),
+        ({"time_zone": 1}, "time zone database"),
+        ({"dns_servers": ["ns1.example.com"]}, "ex_dns: 'ns1.example.com' is no IP address"),
+        ({"dns_servers": "10.0.0.2"}, "ex_dns must be a list"),
+        ({"dns_search": ["ex ample"]}, "ex_dns_search"),
+        ({"dns_search": "example.com"}, "ex_dns_search must be a list"),
+        ({"nics": [STATIC, "b"]}, r"names and Nic\(...\)"),
+        ({"nics": "VM Network"}, "must be a list of names"),
+        ({"nics": [Nic("a")] * 11}, "at most 10 adapters"),
+        ({"nics": [Nic("a", mac="00:50:56:00:00:01"), Nic("b", mac="00-50-56-00-00-01")]}, "is given to 2 adapters"),
+        ({"nics": [STATIC, Nic("b", address="10.0.0.5/16")]}, "the address 10.0.0.5 is given to 2 adapters"),
+        (
+            {"nics": [STATIC, Nic("b", address="10.1.0.5/24", gateway="10.1.0.1")]},
+            r"one default gateway for IPv4, here are 10\.0\.0\.1, 10\.1\.0\.1",
+        ),
+        ({"userdata": 7}, "ex_userdata must be text or bytes"),
+        ({"first_boot_script": b"#!/bin/sh"}, "ex_first_boot_script must be the text"),
+        ({"first_boot_script": " \n"}, "empty"),
+        ({"spec_name": " "}, "ex_customization_spec"),
+        ({"windows": {"organization": "x"}}, r"ex_windows takes Windows"),
+    ],
+)
+def test_a_description_that_cannot_be_right(words: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=reason):
+        Customization(**words)
+
+
+def test_a_gateway_of_each_family_may_be_on_different_adapters() -> None:
+    nics = [STATIC, Nic("b", address="2001:db8::5/64", gateway="fe80::1")]
+    assert Customization(nics=nics).has_network_wishes
+
+
+@pytest.mark.parametrize("words", [{}, {"nics": [Nic("a"), Nic("b", mac="00:50:56:00:00:01")]}, {"host_name": "web"}])
+def test_dhcp_everywhere_is_no_wish(words: dict[str, Any]) -> None:
+    assert not Customization(**words).has_network_wishes
+
+
+def test_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Customization(time_zone="Europe/Berlin").time_zone == "Europe/Berlin"
+    monkeypatch.setattr(customization, "_time_zones", frozenset)  # a machine without the database
+    assert Customization(time_zone="Mars/Olympus").time_zone == "Mars/Olympus"
+    with pytest.raises(InvalidRequestError, match="ex_timezone"):
+        Customization(time_zone="../../etc/passwd")
+
+
+def test_secrets_do_not_show() -> None:
+    shown = repr(
+        Customization(
+            login=Login("root", password="s3cret"),
+            userdata="password: s3cret",
+            first_boot_script="echo s3cret",
+            extra_config={"a": "s3cret"},
+            windows=Windows(domain="a.b", domain_user="joe", domain_password="s3cret"),
+        )
+    )
+    assert "s3cret" not in shown
+    assert "joe" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ({"host_name": "web"}, "ex_hostname"),
+        ({"nics": [STATIC]}, "a static address"),
+        ({"nics": [Nic("a", mac="00:50:56:00:00:01")]}, "a MAC address"),
+    ],
+)
+def test_what_only_one_node_can_have(words: dict[str, Any], what: str) -> None:
+    check_shared(Customization(**words), 1)
+    with pytest.raises(InvalidRequestError, match=f"2 nodes cannot share {what}"):
+        check_shared(Customization(**words), 2)
+
+
+def test_a_network_can_be_shared() -> None:
+    check_shared(Customization(domain="example.com", dns_servers=["10.0.0.2"], nics=[Nic("a")]), 9)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"organization": ""}, "organization"),
+        ({"product_key": "12345"}, "XXXXX-"),
+        ({"workgroup": "A", "domain": "a.b"}, "give one of them"),
+        ({"workgroup": "W" * 16}, "workgroup"),
+        ({"workgroup": "a/b"}, "workgroup"),
+        ({"domain": "a..b", "domain_user": "u", "domain_password": "p"}, "domain name"),
+        ({"domain": "a.b"}, "together"),
+        ({"domain": "a.b", "domain_user": "u"}, "together"),
+        ({"domain_user": "u", "domain_password": "p"}, "together"),
+        ({"organizational_unit": "OU=a"}, "place in a domain"),
+        ({"auto_logon_count": -1}, "auto_logon_count"),
+        ({"time_zone": "110"}, "time_zone"),
+        ({"run_once": "dir"}, "run_once"),
+        ({"run_once": [""]}, "run_once"),
+        ({"license_mode": "perCore"}, "license_mode"),
+        ({"license_mode": "perServer"}, "go together"),
+        ({"license_users": 5}, "go together"),
+    ],
+)
+def test_windows_words_that_cannot_be_right(words: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=reason):
+        Windows(**words)
