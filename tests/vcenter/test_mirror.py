@@ -6,8 +6,9 @@ import json
 import os
 import random
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -145,6 +146,37 @@ def test_it_is_the_truth_after_any_change(mirror: Mirror, session: Session, othe
         for _ in range(hand.dice.randrange(1, 9)):
             hand.act()
         assert_true(mirror, session)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_it_is_read_while_others_write(
+    calm_lab: Lab, mirror: Mirror, session: Session, other: Direct, seed: int
+) -> None:
+    """The lab's simulator stopped answering for good here, before it had a property collector of its own."""
+    hand = Hand(other, seed)
+    for _ in range(5):
+        ended = threading.Event()
+        with ThreadPoolExecutor(3) as threads:
+            readers = [threads.submit(read_until, ended, mirror) for _ in range(2)]
+            fresh = threads.submit(read_until, ended, Mirror(session, LISTING_PATHS))
+            try:
+                for _ in range(25):
+                    hand.act()
+            finally:
+                ended.set()
+            assert all(future.result(timeout=30) > 3 for future in [*readers, fresh])
+        assert_true(mirror, session)
+
+
+def read_until(ended: threading.Event, mirror: Mirror) -> int:
+    """How often it was read; each time what it said hung together."""
+    count = 0
+    while not ended.is_set():
+        count += 1
+        rows = mirror.read()
+        assert all(row.ref == ref for ref, row in rows.items())
+        assert sum(ref.kind == "Datacenter" for ref in rows) == 1
+    return count
 
 
 def test_what_is_read_once_is_not_subscribed_and_then_one_call_suffices(calm_lab: Lab, session: Session) -> None:
