@@ -44,7 +44,7 @@ def _others(row: Row) -> float | None:
 
 
 def _beside_pages(row: Row) -> float | None:
-    """Round trips without those for the server's pages: it sends a hundred objects in each, and nobody can ask for more."""
+    """Round trips without those for the server's pages: a hundred objects each, and nobody can ask for more."""
     return None if row.round_trips is None else row.round_trips - math.ceil(row.size / OBJECTS_PER_PAGE)
 
 
