@@ -192,6 +192,25 @@ def test_what_is_read_once_is_not_subscribed_and_then_one_call_suffices(calm_lab
         assert calm_lab.calls().bytes_out < 1000
 
 
+def test_a_newcomer_is_told_of_alone(calm_lab: Lab, mirror: Mirror, session: Session, other: Direct) -> None:
+    Hand(other).create()
+    calm_lab.reset_calls()
+    mirror.read()
+    assert calm_lab.calls().by_method == {"WaitForUpdatesEx": 1}
+    assert calm_lab.calls().bytes_out < 10_000
+    assert_true(mirror, session)
+
+
+def test_what_is_told_anew_is_read_anew(mirror: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fake: govmomi's own simulator tells of all when one comes, and forgets what has left."""
+    known, gone = next(iter(mirror.read())), Ref("VirtualMachine", "vm-gone")
+    mirror._rows[gone] = Row(gone, {"name": "gone"})
+    told = Updates("9", [Row(known, {"name": "told anew"})], [], False, frozenset({known}))
+    assert mirror._feed is not None
+    monkeypatch.setattr(mirror._feed, "read", lambda wait_s: iter([told]))
+    assert mirror.read() == truth(session)
+
+
 def test_what_was_handed_out_stays_as_it_is(mirror: Mirror, session: Session, other: Direct) -> None:
     hand = Hand(other)
     hand.create()
