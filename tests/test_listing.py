@@ -120,7 +120,9 @@ def test_a_vm_without_config_is_listed_as_unknown_each_time(
         assert (listed.id, listed.state) == (node.id, NodeState.UNKNOWN)
     finally:
         bare_lab.control.change_vm(node.extra["moid"], drop_config=False)
-        driver.destroy_node(node)  # the lab does not tell that it is there again
+    for cached in (True, False):
+        (listed,) = driver.list_nodes(ex_group="made", ex_cached=cached)
+        assert (listed.id, listed.state) == (node.id, NodeState.STOPPED)
 
 
 # Some, and all of it
