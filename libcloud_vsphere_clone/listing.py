@@ -64,6 +64,15 @@ class NodeListing:
         found = nodes.select_nodes(self._session, self._names, rows)
         return [to_node(row, found) for row in found.rows if wanted(row, found)]
 
+    def find_by_name(self, name: str, group: str | None) -> tuple[Row, Found]:
+        """The one node of this name, in this group if given: from the mirror while it is kept current.
+
+        :raises NotFoundError: there is none.
+        :raises AmbiguousNameError: there are several, in different groups.
+        """
+        rows = self._mirror.read() if self._mirror.is_subscribed else None
+        return nodes.find_node_by_name(self._session, self._names, name, group, rows=rows)
+
     def iterate(self, to_node: ToNode, wanted: Wanted) -> Generator[Node, None, None]:
         """The same, each node as soon as it has arrived; nothing is kept."""
         for row, found in nodes.iterate_nodes(self._session, self._names):

@@ -63,18 +63,19 @@ class SeeingVerbs(NodeDriver):
         *,
         ex_group: str | None = None,
         ex_filter: NodeFilter | None = None,
-        ex_cached: bool = False,
+        ex_cached: bool = True,
         ex_full: bool = False,
         **kwargs: Any,
     ) -> list[Node]:
         """The nodes: VMs below the nodes folder that are no images, templates or system VMs.
 
-        From the second call on the driver keeps the inventory and asks vCenter only what has changed since.
+        The first call of a driver reads the inventory in one call. The second keeps it and subscribes to its changes,
+        in two calls and a page for about 100 VMs; each later one is a single call that carries only what has changed
+        since, by whomever. Nothing runs between two calls.
 
         :param ex_group: only those in this group.
         :param ex_filter: only those whose name fits a pattern such as ``web-*``, or with this metadata, a mapping.
-        :param ex_cached: True keeps the list current between calls: from the third such call of a driver on, one
-            carries only what has changed.
+        :param ex_cached: False reads all afresh, in one call, and keeps nothing.
         :param ex_full: tell also ``description``, ``guest_os`` and ``disks_gib`` in ``extra``; this reads all afresh.
         """
         connect.check_words(kwargs, "list_nodes")
@@ -117,7 +118,7 @@ class SeeingVerbs(NodeDriver):
             raise InvalidRequestError("ex_get_node takes either an id or name=")
         if node_id is not None:
             return self._to_node(*nodes.find_node(self._session, self._names, node_id))
-        return self._to_node(*nodes.find_node_by_name(self._session, self._names, str(name), ex_group))
+        return self._to_node(*self._listing.find_by_name(str(name), ex_group))
 
     def ex_list_groups(self) -> list[VsphereGroup]:
         """The groups, with their nodes counted."""

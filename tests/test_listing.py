@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -37,13 +39,45 @@ def told(node: Node) -> dict[str, Any]:
 def test_a_first_listing_is_two_calls_and_a_third_is_one(bare_lab: Lab) -> None:
     with bare_lab.driver() as driver:
         bare_lab.reset_calls()
-        first = driver.list_nodes(ex_cached=True)
-        assert bare_lab.calls().total <= 3
-        driver.list_nodes(ex_cached=True)
+        first = driver.list_nodes()
+        assert bare_lab.calls().total == 2
         bare_lab.reset_calls()
-        assert [told(node) for node in driver.list_nodes(ex_cached=True)] == [told(node) for node in first]
+        driver.list_nodes()
+        assert bare_lab.calls().by_method == {"CreatePropertyCollector": 1, "CreateFilter": 1, "WaitForUpdatesEx": 1}
+        bare_lab.reset_calls()
+        assert [told(node) for node in driver.list_nodes()] == [told(node) for node in first]
         assert bare_lab.calls().by_method == {"WaitForUpdatesEx": 1}
         assert bare_lab.calls().bytes_out < 1000
+
+
+def test_a_fresh_listing_is_one_bulk_read_each_time(bare_lab: Lab) -> None:
+    with bare_lab.driver() as driver:
+        driver.list_nodes(ex_cached=False)
+        bare_lab.reset_calls()
+        for _ in range(3):
+            driver.list_nodes(ex_cached=False)
+        assert bare_lab.calls().by_method == {"RetrievePropertiesEx": 3}
+
+
+def test_one_who_waits_for_changes_holds_up_nobody(
+    driver: VsphereCloneNodeDriver, create: Create, bare_lab: Lab
+) -> None:
+    create("web")
+    events = driver.ex_watch_nodes(timeout_s=30)
+    bare_lab.reset_calls()
+    with ThreadPoolExecutor(1) as threads:
+        told_of = threads.submit(next, events)
+        while bare_lab.calls().by_method.get("WaitForUpdatesEx", 0) < 2:  # until it has subscribed, and waits
+            time.sleep(0.01)
+        for _ in range(4):
+            begin = time.monotonic()
+            assert names(driver.list_nodes(ex_group="made")) == ["web"]
+            assert time.monotonic() - begin < 5
+        assert not told_of.done()
+        create("db")
+        kind, node = told_of.result(timeout=30)
+        assert (kind, node.name) == ("added", "db")
+        events.close()
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -53,8 +87,8 @@ def test_what_happened_between_two_listings_is_seen(
     def listed() -> list[tuple[str, NodeState]]:
         return sorted((node.name, node.state) for node in driver.list_nodes(ex_group="made", ex_cached=cached))
 
-    driver.list_nodes(ex_cached=True)
-    driver.list_nodes(ex_cached=True)
+    driver.list_nodes()
+    driver.list_nodes()
     node = create("web")
     assert listed() == [("web", NodeState.STOPPED)]
     driver.start_node(node)
@@ -66,11 +100,11 @@ def test_what_happened_between_two_listings_is_seen(
 
 def test_a_caller_may_change_what_it_got(driver: VsphereCloneNodeDriver) -> None:
     for _ in range(3):
-        for node in driver.list_nodes(ex_cached=True):
+        for node in driver.list_nodes():
             assert node.extra.pop("path")
             node.extra["datastores"].clear()
             node.public_ips.append("192.0.2.1")
-    assert all(node.extra["datastores"] and not node.public_ips for node in driver.list_nodes(ex_cached=True))
+    assert all(node.extra["datastores"] and not node.public_ips for node in driver.list_nodes())
 
 
 def test_a_vm_without_config_is_listed_as_unknown_each_time(
@@ -86,7 +120,9 @@ def test_a_vm_without_config_is_listed_as_unknown_each_time(
         assert (listed.id, listed.state) == (node.id, NodeState.UNKNOWN)
     finally:
         bare_lab.control.change_vm(node.extra["moid"], drop_config=False)
-        driver.destroy_node(node)  # the lab does not tell that it is there again
+    for cached in (True, False):
+        (listed,) = driver.list_nodes(ex_group="made", ex_cached=cached)
+        assert (listed.id, listed.state) == (node.id, NodeState.STOPPED)
 
 
 # Some, and all of it
@@ -137,7 +173,7 @@ def test_nodes_come_one_by_one_as_they_are_listed(
     driver: VsphereCloneNodeDriver, bare_lab: Lab, create: Create
 ) -> None:
     create("web")
-    listed = driver.list_nodes()
+    listed = driver.list_nodes(ex_cached=False)
     bare_lab.reset_calls()
     assert [told(node) for node in driver.ex_iterate_nodes()] == [told(node) for node in listed]
     assert bare_lab.calls().by_method == {"RetrievePropertiesEx": 2}
@@ -275,7 +311,7 @@ def test_a_thousand_nodes_take_little_memory() -> None:
         try:
             for _ in range(3):
                 tracemalloc.reset_peak()
-                assert len(driver.list_nodes(ex_cached=True)) > 1000
+                assert len(driver.list_nodes()) > 1000
                 assert tracemalloc.get_traced_memory()[1] < 1000 * BYTES_PER_VM
         finally:
             tracemalloc.stop()

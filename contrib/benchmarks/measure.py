@@ -30,7 +30,6 @@ class Step:
     :param label: the row's words; without any it is done, and not shown.
     :param compared: steps of the same word are compared, with the floor's of that word.
     :param before: done between the op's preparation and the op, such as another client's changes.
-    :param counted_only: its round trips and bytes tell something, and its seconds are the simulator's.
     """
 
     op: str
@@ -38,7 +37,6 @@ class Step:
     compared: str = "listing"
     args: Mapping[str, Any] = field(default_factory=dict)
     before: Callable[[], object] | None = None
-    counted_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def compare(
 
 
 def _is_near_only(mine: _Samples) -> bool:
-    return mine.contestant.near_only or mine.step.counted_only
+    return mine.contestant.near_only
 
 
 def _measure(stage: Stage, contestants: Sequence[Contestant], rounds: int, *, relayed: bool) -> list[_Samples]:
@@ -205,8 +203,6 @@ def _measure(stage: Stage, contestants: Sequence[Contestant], rounds: int, *, re
 
 def _most_rounds(mine: _Samples, relayed: bool) -> int:
     contestant = mine.contestant
-    if mine.step.counted_only:
-        return int(relayed)
     return min(contestant.most_rounds, contestant.most_far_rounds) if relayed else contestant.most_rounds
 
 

@@ -43,6 +43,9 @@ PRIMARY = 1
 LISTING_PATHS = {"VirtualMachine": NODE_PATHS, **TREE_PATHS}
 """What a listing of nodes reads: the VMs, and the tree around them."""
 
+NAME_PATHS = {"VirtualMachine": ("name",), **TREE_PATHS}
+"""What a look-up by name reads first."""
+
 FULL_PATHS = ("config.annotation", "config.guestFullName", "config.hardware.device")
 """What is told only where it is asked for: devices are 3 kB and more of each VM."""
 
@@ -121,15 +124,20 @@ def find_node(
     return row, Found([row], tree, layout)
 
 
-def find_node_by_name(session: Session, names: FolderNames, name: str, group: str | None) -> tuple[Row, Found]:
+def find_node_by_name(
+    session: Session, names: FolderNames, name: str, group: str | None, *, rows: Mapping[Ref, Row] | None = None
+) -> tuple[Row, Found]:
     """The one node of this name, in this group if given.
 
+    Two round trips: vCenter looks up a name in one folder only, so all names are read, and then the VMs that have it.
+
+    :param rows: read with ``LISTING_PATHS`` just now: they are searched, and nothing is read.
     :raises NotFoundError: there is none.
     :raises AmbiguousNameError: there are several, in different groups.
     """
-    found = fetch_nodes(session, names)
-    rows = [row for row in found.rows if unescape_name(row.get("name", "")) == name and _in_group(row, found, group)]
-    match rows:
+    rows = _fetch_named(session, name) if rows is None else rows
+    found = select_nodes(session, names, rows, among=[ref for ref, row in rows.items() if _is_named(row, name)])
+    match [row for row in found.rows if _in_group(row, found, group)]:
         case [row]:
             return row, found
         case []:
@@ -178,6 +186,18 @@ def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) 
     known = marks.is_managed(row) is not None
     reason = "this driver did not create it" if known else "this user may not read the marks that say who made it"
     raise InvalidRequestError(f"{what}: {reason}; make the driver with ex_allow_unmanaged=True to allow it")
+
+
+def _fetch_named(session: Session, name: str) -> dict[Ref, Row]:
+    """The tree, and the VMs of this name."""
+    rows = fetch_rows(session, NAME_PATHS, everywhere=LISTING_PATHS)
+    named = [ref for ref, row in rows.items() if _is_named(row, name)]
+    vms = fetch_rows(session, {"VirtualMachine": NODE_PATHS}, objects=named, everywhere=()) if named else {}
+    return {**{ref: row for ref, row in rows.items() if ref.kind != "VirtualMachine"}, **vms}
+
+
+def _is_named(row: Row, name: str) -> bool:
+    return row.ref.kind == "VirtualMachine" and unescape_name(row.get("name", "")) == name
 
 
 def _in_group(row: Row, found: Found, group: str | None) -> bool:

@@ -1,7 +1,9 @@
 """A mirror of part of the inventory: types and paths in, the rows of all their objects out, kept current.
 
-The first read is a plain bulk read, so a program that lists once pays for nothing else. The second subscribes, and from
-then on a read is one round trip that carries what has changed. There is no thread: nothing happens between reads.
+The first read is a plain bulk read, so a program that lists once pays for nothing else. The second subscribes: a filter
+first tells all that is there, in the server's pages of about 100 objects, whatever a client asks for; as the first read
+this would cost half as much again. From then on a read is one round trip that carries what has changed. There is no
+thread: nothing happens between reads.
 """
 
 from __future__ import annotations
@@ -59,6 +61,12 @@ class Mirror:
         self._feed: _Feed | None = None
         self._rows: Rows = {}
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether a read is a single call that carries only what has changed."""
+        feed = self._feed
+        return feed is not None and feed.is_current()
+
     def read(self) -> Rows:
         """The rows as they are now. A later read changes neither the mapping nor its rows; nor may the caller.
 
@@ -108,7 +116,7 @@ class Mirror:
             for updates in self._feed.read(wait_s):
                 told_again |= not updates.entered.isdisjoint(self._rows)
                 _apply(updates, self._rows)
-            if told_again:  # then it also forgets to tell what has left; the simulator does when an object is new
+            if told_again:  # a server that tells all anew when one comes (govmomi's simulator) forgets what has left
                 self._rows = fetch_rows(self._session, self._paths)
             if not self._rows:
                 self._session.check_alive()  # a session that has ended can look like an empty inventory

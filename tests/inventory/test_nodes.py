@@ -84,9 +84,9 @@ def test_a_vm_whose_id_is_unreadable_is_not_one_without_config() -> None:
 def test_a_fresh_listing_takes_two_round_trips_and_then_one(bare_lab: Lab) -> None:
     with bare_lab.driver() as driver:
         bare_lab.reset_calls()
-        first = driver.list_nodes()
+        first = driver.list_nodes(ex_cached=False)
         assert bare_lab.calls().total == 2
-        assert [node.id for node in driver.list_nodes()] == [node.id for node in first]
+        assert [node.id for node in driver.list_nodes(ex_cached=False)] == [node.id for node in first]
         assert bare_lab.calls().total == 3
 
 
@@ -211,7 +211,10 @@ def test_what_vanished_is_dropped(driver: VsphereCloneNodeDriver, direct: Direct
     assert driver.destroy_node(node) is True
 
 
-def test_a_name_is_found_once_or_said_where(driver: VsphereCloneNodeDriver) -> None:
+@pytest.mark.parametrize("listed", [0, 2], ids=["from vCenter", "from what is kept"])
+def test_a_name_is_found_once_or_said_where(driver: VsphereCloneNodeDriver, listed: int) -> None:
+    for _ in range(listed):
+        driver.list_nodes()
     one, two = (create(driver, "twin", ex_group=group, ex_power_on=False) for group in ("red", "blue"))
     assert driver.ex_get_node(name="twin", ex_group="red").id == one.id
     assert driver.ex_get_node(name="twin", ex_group="blue").id == two.id
@@ -220,6 +223,26 @@ def test_a_name_is_found_once_or_said_where(driver: VsphereCloneNodeDriver) -> N
     assert set(caught.value.paths) == {"red/twin", "blue/twin"}
     with pytest.raises(NotFoundError):
         driver.ex_get_node(name="twin", ex_group="green")
+
+
+def test_a_look_up_by_name_reads_little(bare_lab: Lab, direct: Direct) -> None:
+    with bare_lab.driver() as driver:
+        driver.list_nodes()
+        bare_lab.reset_calls()
+        node = driver.ex_get_node(name="legacy-db")
+        assert bare_lab.calls().by_method == {"RetrievePropertiesEx": 2}
+        whole = driver.list_nodes()
+        assert node.extra == next(listed for listed in whole if listed.name == "legacy-db").extra
+        bare_lab.reset_calls()
+        assert driver.ex_get_node(name="legacy-db").extra == node.extra
+        assert bare_lab.calls().by_method == {"WaitForUpdatesEx": 1}
+        direct.wait(direct.vm(node.extra["moid"]).Rename_Task("renamed"))
+        try:
+            assert driver.ex_get_node(name="renamed").id == node.id
+            with pytest.raises(NotFoundError):
+                driver.ex_get_node(name="legacy-db")
+        finally:
+            direct.wait(direct.vm(node.extra["moid"]).Rename_Task("legacy-db"))
 
 
 def test_a_node_found_by_id_needs_no_hint(driver: VsphereCloneNodeDriver) -> None:

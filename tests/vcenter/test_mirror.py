@@ -6,8 +6,9 @@ import json
 import os
 import random
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -147,6 +148,37 @@ def test_it_is_the_truth_after_any_change(mirror: Mirror, session: Session, othe
         assert_true(mirror, session)
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_it_is_read_while_others_write(
+    calm_lab: Lab, mirror: Mirror, session: Session, other: Direct, seed: int
+) -> None:
+    """The lab's simulator stopped answering for good here, before it had a property collector of its own."""
+    hand = Hand(other, seed)
+    for _ in range(5):
+        ended = threading.Event()
+        with ThreadPoolExecutor(3) as threads:
+            readers = [threads.submit(read_until, ended, mirror) for _ in range(2)]
+            fresh = threads.submit(read_until, ended, Mirror(session, LISTING_PATHS))
+            try:
+                for _ in range(25):
+                    hand.act()
+            finally:
+                ended.set()
+            assert all(future.result(timeout=30) > 3 for future in [*readers, fresh])
+        assert_true(mirror, session)
+
+
+def read_until(ended: threading.Event, mirror: Mirror) -> int:
+    """How often it was read; each time what it said hung together."""
+    count = 0
+    while not ended.is_set():
+        count += 1
+        rows = mirror.read()
+        assert all(row.ref == ref for ref, row in rows.items())
+        assert sum(ref.kind == "Datacenter" for ref in rows) == 1
+    return count
+
+
 def test_what_is_read_once_is_not_subscribed_and_then_one_call_suffices(calm_lab: Lab, session: Session) -> None:
     mirror = Mirror(session, LISTING_PATHS)
     calm_lab.reset_calls()
@@ -158,6 +190,25 @@ def test_what_is_read_once_is_not_subscribed_and_then_one_call_suffices(calm_lab
         assert mirror.read() == first
         assert calm_lab.calls().by_method == {"WaitForUpdatesEx": 1}
         assert calm_lab.calls().bytes_out < 1000
+
+
+def test_a_newcomer_is_told_of_alone(calm_lab: Lab, mirror: Mirror, session: Session, other: Direct) -> None:
+    Hand(other).create()
+    calm_lab.reset_calls()
+    mirror.read()
+    assert calm_lab.calls().by_method == {"WaitForUpdatesEx": 1}
+    assert calm_lab.calls().bytes_out < 10_000
+    assert_true(mirror, session)
+
+
+def test_what_is_told_anew_is_read_anew(mirror: Mirror, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fake: govmomi's own simulator tells of all when one comes, and forgets what has left."""
+    known, gone = next(iter(mirror.read())), Ref("VirtualMachine", "vm-gone")
+    mirror._rows[gone] = Row(gone, {"name": "gone"})
+    told = Updates("9", [Row(known, {"name": "told anew"})], [], False, frozenset({known}))
+    assert mirror._feed is not None
+    monkeypatch.setattr(mirror._feed, "read", lambda wait_s: iter([told]))
+    assert mirror.read() == truth(session)
 
 
 def test_what_was_handed_out_stays_as_it_is(mirror: Mirror, session: Session, other: Direct) -> None:

@@ -35,30 +35,38 @@ class Ours:
         self._driver = self._new()
 
     def list_cold(self) -> list[Node]:
-        return list(self._driver.list_nodes(ex_cached=True))
+        return list(self._driver.list_nodes())
 
     def list_second(self) -> list[Node]:
         """The call that subscribes: whatever the driver sets up to know of changes is part of it."""
-        return list(self._driver.list_nodes(ex_cached=True))
+        return list(self._driver.list_nodes())
 
     prepare_list_both = prepare_list_cold
 
     def list_both(self) -> list[Node]:
         """Nodes and what the driver keeps of them, in a process that has not listed so much before."""
-        self._driver.list_nodes(ex_cached=True)
-        return list(self._driver.list_nodes(ex_cached=True))
+        self._driver.list_nodes()
+        return list(self._driver.list_nodes())
 
     def prepare_list_again(self) -> None:
-        self._driver.list_nodes(ex_cached=True)
+        self._driver.list_nodes()
 
     def list_again(self) -> list[Node]:
-        return list(self._driver.list_nodes(ex_cached=True))
+        return list(self._driver.list_nodes())
 
     def list_fresh(self) -> list[Node]:
-        return list(self._driver.list_nodes())
+        return list(self._driver.list_nodes(ex_cached=False))
 
     def get_by_id(self, node_id: str, name: str) -> list[Node]:
         return [self._driver.ex_get_node(node_id)]
+
+    def prepare_get_by_name_warm(self, node_id: str, name: str) -> None:
+        self._driver.list_nodes()
+        self._driver.list_nodes()
+
+    def get_by_name_warm(self, node_id: str, name: str) -> list[Node]:
+        """By a driver that has listed twice."""
+        return self.get_by_name(node_id, name)
 
     def get_by_name(self, node_id: str, name: str) -> list[Node]:
         return [self._driver.ex_get_node(name=name)]

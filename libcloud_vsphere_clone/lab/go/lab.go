@@ -121,6 +121,7 @@ func (l *Lab) makeInventory() error {
 		return err
 	}
 	registry := model.Map()
+	useCollectors(registry, model.ServiceContent)
 	l.sessions = newSessions(registry)
 	l.shadows = newShadows(registry)
 	l.tasks = newTaskBook(registry)
