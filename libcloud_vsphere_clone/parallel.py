@@ -14,20 +14,25 @@ Result = TypeVar("Result")
 TICK_S = 0.5
 
 
-def in_parallel(work: Callable[[Item], Result], items: Sequence[Item], *, threads: int, name: str) -> list[Result]:
+def in_parallel(
+    work: Callable[[Item], Result], items: Sequence[Item], *, threads: int, name: str, patience_s: float = 0.0
+) -> list[Result]:
     """What ``work`` returns for each item, once all are done; then the first error that one raised.
 
-    After an interrupt no further item is begun, and nobody waits for those at work, not even the interpreter at its
-    exit, which ThreadPoolExecutor would make wait: a guest that is gone may take minutes to be given up.
+    After an interrupt no further item is begun, and nobody waits long for those at work, not even the interpreter at
+    its exit, which ThreadPoolExecutor would make wait: a guest that is gone may take minutes to be given up.
 
     :param name: of the threads, for logs.
+    :param patience_s: seconds that those at work have left after an interrupt.
     """
     if len(items) == 1:
         return [work(items[0])]
-    return as_they_come(work, items, threads=threads, name=name)
+    return as_they_come(work, items, threads=threads, name=name, patience_s=patience_s)
 
 
-def as_they_come(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, name: str) -> list[Result]:
+def as_they_come(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, name: str, patience_s: float = 0.0
+) -> list[Result]:
     """As ``in_parallel``, for items that come one after the other: each is begun as soon as it is there."""
     crew = _Crew(work, threads, name)
     try:
@@ -36,8 +41,7 @@ def as_they_come(work: Callable[[Item], Result], items: Iterable[Item], *, threa
         while wait(crew.futures, TICK_S).not_done:
             pass  # a signal that came just before the wait is handled between two of them
     except BaseException:
-        for future in crew.futures:
-            future.cancel()
+        wait([future for future in crew.futures if not future.cancel()], patience_s)
         raise
     finally:
         crew.dismiss()

@@ -22,7 +22,7 @@ ARROWS: dict[str, set[str]] = {
     "registration": set(),
     "__init__": {"registration"},
     # towards vCenter and back
-    "vcenter": {"errors"},
+    "vcenter": {"errors", "parallel"},
     "inventory": {"errors", "vcenter"},
     "plan": {"errors", "vcenter.rows", "vcenter.types", "inventory"},
     "guest": {"errors", "vcenter", "inventory", "plan"},

@@ -9,17 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConnectionFailedError, VsphereError, error_of, translated
+from ..parallel import in_parallel
+from .pace import MOST_APART_S, TIME_PATHS, Pace
 from .rows import Ref, Row
 from .session import Session
 from .task_watch import TaskWatch
 from .tasks import Progress, start_cancel, task_failure, task_gone, task_overdue
 
-END_PATHS = ("info.state", "info.result")
-PROGRESS_PATHS = (*END_PATHS, "info.progress")
+END_PATHS = ("info.state", "info.result", *TIME_PATHS)
+PROGRESS_PATHS = ("info.state", "info.result", "info.progress")
 
-COALESCE_S, COALESCE_SHARE = 0.3, 0.05
-"""Tasks that began together tend to end together. A pause after the first that ends, this long at most and this share
-of what it took, lets one answer tell of many."""
+SENDERS = 8
+"""Starts on their way at once: each is a call, and a far vCenter makes a queue of calls one after the other long."""
+
+REPLY_S = 5.0
+"""Seconds that starts on their way have to be answered after an interrupt: what is known needs no search."""
 
 
 @dataclass(eq=False)
@@ -54,19 +58,30 @@ class Job:
 def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> None:
     """Start all jobs, never more at once than ``max_in_flight``, and wait until each has a result or an error.
 
+    They are started in their order, as many calls at once as ``SENDERS``. A wave of tasks whose length is known from
+    the last one is looked at once, when it should be over; that is no polling, for whatever is not over then is
+    subscribed to, as is everything when somebody wants to know of progress.
+
     One job's failure is its own: it is in ``job.error``, as ``errors.py`` maps it, and the others go on. When vCenter
     itself is lost, no further job is started, and all that have not ended have that for their error. A task that is
     overdue has a TaskTimeoutError; unless ``cancel_overdue``, it is left running. Only an interrupt, or what
-    ``on_progress`` raises, is raised.
+    ``on_progress`` raises, is raised; a start that is on its way then has ``REPLY_S`` to be answered.
     """
     waiting, running = deque(jobs), dict[Ref, Job]()
-    paths = PROGRESS_PATHS if any(job.on_progress for job in jobs) else END_PATHS
-    with TaskWatch(session, paths, growing=len(jobs) > max_in_flight) as watch:
+    told = any(job.on_progress for job in jobs)
+    with TaskWatch(session, PROGRESS_PATHS if told else END_PATHS) as watch:
+        pace = Pace()
         try:
             _start_some(session, waiting, running, max_in_flight)
+            look_at = None
             while running:
-                _take_ended(session, watch, running)
+                ended = _take_ended(session, watch, running, look_at)
+                pace.learn(ended)
+                if ended and running:
+                    pace.learn(_take_rest(session, watch, running, pace))
                 _start_some(session, waiting, running, max_in_flight)
+                starts = [job.started for job in running.values()]
+                look_at = pace.look_at(starts) if ended and starts and not told else None
         except VsphereError as lost:
             for job in (*running.values(), *waiting):
                 job.error = error_of(job.action, lost)
@@ -75,32 +90,77 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
 def _start_some(session: Session, waiting: deque[Job], running: dict[Ref, Job], max_in_flight: int) -> None:
     """:raises VsphereError: vCenter is lost: what is sent to it now would only have to be looked for later."""
     while waiting and len(running) < max_in_flight:
-        job = waiting.popleft()
+        batch = [waiting.popleft() for _ in range(min(len(waiting), max_in_flight - len(running)))]
         try:
-            with translated(job.action):
-                job.task = job.start()
-        except ConnectionFailedError as lost:
-            job.error = lost
-            with translated("reach vCenter again"):
-                session.check_alive()
-        except Exception as failure:
-            job.error = failure
-        else:
+            _send(session, batch)
+        finally:
+            running.update((job.ref, job) for job in batch if job.task is not None)
+
+
+def _send(session: Session, batch: Sequence[Job]) -> None:
+    """Start these jobs, several at once; after vCenter is lost, no further one.
+
+    :raises VsphereError: it is lost.
+    """
+    losses: list[VsphereError] = []
+
+    def send(job: Job) -> None:
+        if losses:
+            job.error = error_of(job.action, losses[0])
+            return
+        try:
+            _start(session, job)
+        except VsphereError as lost:
+            losses.append(lost)
+
+    in_parallel(send, batch, threads=SENDERS, name="start", patience_s=REPLY_S)
+    for lost in losses:
+        raise lost
+
+
+def _start(session: Session, job: Job) -> None:
+    """Start the job, or set its error.
+
+    :raises VsphereError: vCenter does not answer any more.
+    """
+    try:
+        with translated(job.action):
+            job.task = job.start()
             job.started = time.monotonic()
-            running[job.ref] = job
+    except ConnectionFailedError as lost:
+        job.error = lost
+        with translated("reach vCenter again"):
+            session.check_alive()
+    except Exception as failure:
+        job.error = failure
 
 
-def _take_ended(session: Session, watch: TaskWatch, running: dict[Ref, Job]) -> None:
-    """Wait for a change, and take those off the list that have ended or are overdue."""
+def _take_ended(session: Session, watch: TaskWatch, running: dict[Ref, Job], look_at: float | None) -> list[Row]:
+    """Wait for a change, or for the time to look; take those off the list that have ended or are overdue.
+
+    :returns: what is known of those that have ended.
+    """
     nearest = min(job.started + job.timeout_s for job in running.values())
     with translated("wait for tasks"):
-        rows = watch.wait(running.keys(), timeout_s=max(0.0, nearest - time.monotonic()))
+        if look_at is None:
+            rows = watch.wait(running.keys(), timeout_s=max(0.0, nearest - time.monotonic()))
+        else:
+            time.sleep(max(0.0, min(look_at, nearest) - time.monotonic()))
+            rows = watch.read(running.keys())
     ended = [job for job in running.values() if _take(session, job, rows[job.ref])]
     for job in ended:
         del running[job.ref]
-    if ended and running:
-        longest_s = max(time.monotonic() - job.started for job in ended)
-        time.sleep(min(COALESCE_S, longest_s * COALESCE_SHARE))
+    return [row for job in ended if (row := rows[job.ref]) is not None]
+
+
+def _take_rest(session: Session, watch: TaskWatch, running: dict[Ref, Job], pace: Pace) -> list[Row]:
+    """Those of a wave that should be over in a moment, before others take the slots of the first that have ended."""
+    look_at = pace.look_at([job.started for job in running.values()])
+    soon = time.monotonic() + 2 * pace.spare_s  # how far apart they end is not known from the first alone
+    if look_at is None or look_at > soon + MOST_APART_S:
+        time.sleep(pace.spare_s)
+        return []
+    return _take_ended(session, watch, running, max(look_at, soon))
 
 
 def _take(session: Session, job: Job, row: Row | None) -> bool:

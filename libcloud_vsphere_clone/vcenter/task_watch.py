@@ -1,8 +1,9 @@
 """One subscription for many tasks that come and go: references in, their rows out as they change.
 
-A ListView holds the tasks of the moment, and one filter looks through it: a task that joins or leaves costs one call,
-and each answer tells of all.
-Source: ViewManager.CreateListView, ListView.ResetListView, PropertyCollector.WaitForUpdatesEx
+A filter holds the first tasks. Those that join them later are put into a ListView, which a second filter looks
+through: from then on a task that joins or leaves costs one call, and each answer tells of all. What should be over by
+now can be read without any of that.
+Source: ViewManager.CreateListView, ListView.ResetListView, PropertyCollector.WaitForUpdatesEx, RetrievePropertiesEx
 (vSphere Web Services API).
 """
 
@@ -13,10 +14,10 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pyVmomi import vim, vmodl
+from pyVmomi import vmodl
 
 from ..errors import CONNECTION_ERRORS, VsphereError
-from .properties import build_property_specs
+from .properties import build_property_specs, build_view_spec, fetch_rows
 from .rows import Ref, Row
 from .session import Session
 from .stub import may_pass
@@ -29,18 +30,16 @@ class TaskWatch:
     """The watch on some tasks, made anew when its session ends. Close it, or use it in a ``with``.
 
     :param paths: what is told of each task.
-    :param growing: whether tasks will join later; without, the list that they would join is not made.
     """
 
-    def __init__(self, session: Session, paths: Sequence[str], *, growing: bool) -> None:
+    def __init__(self, session: Session, paths: Sequence[str]) -> None:
         self._session = session
         self._paths = paths
-        self._growing = growing
         self._members: frozenset[Ref] = frozenset()
         self._rows: dict[Ref, Row | None] = {}
         self._unseen: set[Ref] = set()
-        self._view: Any = None
         self._collector: Any = None
+        self._view: Any = None
         self._version = ""
 
     def __enter__(self) -> TaskWatch:
@@ -49,12 +48,21 @@ class TaskWatch:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def read(self, tasks: Collection[Ref]) -> dict[Ref, Row | None]:
+        """What is true of each of these tasks now. One round trip; nobody subscribes.
+
+        :returns: None stands for a task that vCenter no longer knows.
+        """
+        rows = fetch_rows(self._session, {"Task": self._paths}, objects=list(tasks), everywhere=())
+        return {ref: rows.get(ref) for ref in tasks}
+
     def wait(self, tasks: Collection[Ref], *, timeout_s: float) -> dict[Ref, Row | None]:
         """What is known of each of these tasks, after something has changed or the time is over.
 
         However little time there is, the present state is read.
 
-        :param tasks: those of the moment; None stands for one that vCenter no longer knows.
+        :param tasks: those of the moment.
+        :returns: None stands for a task that vCenter no longer knows.
         """
         deadline = time.monotonic() + timeout_s
         for subscription in range(SUBSCRIPTIONS):
@@ -80,37 +88,35 @@ class TaskWatch:
                 view.DestroyView()
 
     def _watch(self, tasks: frozenset[Ref]) -> None:
-        if self._collector is not None and tasks <= self._members:
+        if self._collector is None:
+            self._rows, self._unseen = {}, set(tasks)
+            self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
+            self._filter([_Collector.ObjectSpec(obj=self._session.managed(*ref)) for ref in tasks])
+        elif tasks <= self._members:
             return  # those that have ended may stay: they change no more
-        managed = [self._session.managed(*ref) for ref in tasks]
-        if self._collector is None:
-            self._rows, self._unseen, self._version = {}, set(tasks), ""
-        if self._growing:
-            self._list(managed)
-        if self._collector is None:
-            self._subscribe(managed)
+        else:
+            self._join(tasks)
         self._members = tasks
 
-    def _list(self, managed: list[Any]) -> None:
+    def _join(self, tasks: Collection[Ref]) -> None:
         """Put these tasks into the view. It is made empty: made with a task that is unknown, it would be refused."""
-        if self._view is None:
+        is_new = self._view is None
+        if is_new:
             self._view = self._session.content.viewManager.CreateListView()
-        for unknown in self._view.ResetListView(managed):
+        for unknown in self._view.ResetListView([self._session.managed(*ref) for ref in tasks]):
             self._rows[Ref("Task", unknown._moId)] = None
+        if is_new:
+            self._filter([build_view_spec(self._view)])
 
-    def _subscribe(self, managed: list[Any]) -> None:
-        if self._view is not None:
-            through = _Collector.TraversalSpec(name="view", type=vim.view.ListView, path="view", skip=False)
-            objects = [_Collector.ObjectSpec(obj=self._view, skip=True, selectSet=[through])]
-        else:
-            objects = [_Collector.ObjectSpec(obj=task) for task in managed]
-        self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
+    def _filter(self, objects: list[Any]) -> None:
+        """Look at these objects too; the next answer tells of all, from the start."""
         spec = _Collector.FilterSpec(
             objectSet=objects,
             propSet=build_property_specs(self._session, {"Task": self._paths}),
             reportMissingObjectsInResults=True,
         )
         self._collector.CreateFilter(spec, False)
+        self._version = ""
 
     def _await_change(self, deadline: float) -> None:
         """Take in what has changed since the last call; truncated answers until the last of them."""
