@@ -24,6 +24,7 @@ type Lab struct {
 	observer     *observer
 	shadows      *shadows
 	networks     *addressBook
+	channels     *guestChannels
 	names        *pendingNames
 	datastores   map[*simulator.Datastore]*datastoreSeed
 
@@ -47,6 +48,7 @@ func Start(config Config) (*Lab, error) {
 		names:      &pendingNames{names: map[string]string{}},
 		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
+	lab.channels = newGuestChannels(lab)
 	if err := lab.open(); err != nil {
 		_ = lab.Close()
 		return nil, err
@@ -91,7 +93,7 @@ func (l *Lab) clearStateDir() error {
 		return nil
 	}
 	var failures []error
-	for _, leftover := range []string{"ready.json", "datastores", "model"} {
+	for _, leftover := range []string{"ready.json", "datastores", "model", "guests"} {
 		failures = append(failures, os.RemoveAll(l.path(leftover)))
 	}
 	return errors.Join(failures...)
@@ -148,6 +150,7 @@ func (l *Lab) Close() error {
 		// A task that was under way may have started one meanwhile.
 		failures = append(failures, l.removeContainers(context.Background()))
 	}
+	l.channels.closeAll()
 	failures = append(failures, l.clearStateDir(), os.RemoveAll(l.temporary)) // of "", it removes nothing
 	return errors.Join(failures...)
 }
