@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import paramiko
 
 from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from .host_keys import HostKeyError
 from .ssh import GuestSSHClient
 
 __all__ = ["Backoff", "Pace", "connect_when_ready"]
@@ -68,7 +69,8 @@ def connect_when_ready(
     :param build_client: makes the client for a user name; all for one address.
     :param usernames: tried in this order in every round, as ``ssh_username`` and ``ssh_alternate_usernames``.
     :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
-    :raises ConnectionFailedError: no SSH server answered in time, or one that we have no algorithm in common with.
+    :raises ConnectionFailedError: no SSH server answered in time, or one that we have no algorithm in common with,
+        or one with another host key than it should have.
     :raises AuthenticationError: it answered, and refused every user.
     """
     if not usernames:
@@ -110,7 +112,7 @@ class _Wait:
             except ConnectionFailedError as error:
                 self.last_error = error
                 self.unreachable_count += 1
-                if isinstance(error.fault, paramiko.ssh_exception.IncompatiblePeer):
+                if isinstance(error.fault, paramiko.ssh_exception.IncompatiblePeer | HostKeyError):
                     raise
                 return None
             else:

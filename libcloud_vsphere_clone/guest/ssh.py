@@ -21,6 +21,7 @@ from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from ..errors import AuthenticationError, ConnectionFailedError
 from .files import RemoteFiles
+from .host_keys import HostKeyCheck, HostKeyError, fingerprint_of
 from .keys import KeySource, load_private_keys
 from .output import Listener, Output, collect_output
 
@@ -42,15 +43,16 @@ if logging.getLogger(LOG_CHANNEL).level == logging.NOTSET:
 class GuestSSHClient(BaseSSHClient):
     """A session over SSH into one guest; made closed, opened by ``connect``, which may be called again.
 
-    The guest's host key is accepted unseen and kept nowhere: a clone makes its own at first boot, and nothing
-    that vCenter tells us could be compared with it. A key in ``known_hosts`` would only be in the way of the next
-    node that gets this address.
+    The guest's host key is compared with ``host_key`` before anything is sent. Without that it is accepted, as a
+    clone makes its own at first boot. ``known_hosts`` is neither read nor written: a key there would only be in the
+    way of the next node that gets this address.
 
     :param password: the password of the user. With ``key_files`` it is their passphrase, as everywhere in Libcloud,
         and not sent to the guest.
     :param key_files: paths or texts of private keys.
     :param timeout: seconds for the connection, and for each step of the login.
     :param pkeys: private keys that are loaded already.
+    :param host_key: which keys the guest's sshd may have; None accepts any.
     """
 
     def __init__(
@@ -64,10 +66,14 @@ class GuestSSHClient(BaseSSHClient):
         timeout: float | None = None,
         *,
         pkeys: Sequence[paramiko.PKey] = (),
+        host_key: HostKeyCheck | None = None,
     ) -> None:
         super().__init__(hostname, port, username, password, key, None, timeout)
         self.key_files = key_files or key  # type: ignore[assignment]
         self.pkeys = (*load_private_keys(key_files or key, password), *pkeys)
+        self.host_key = host_key
+        self.host_key_fingerprint: str | None = None
+        """Of the key that the server showed last, to be remembered: ``ssh-ed25519 SHA256:…``."""
         self.password_refused = False
         """Whether the last ``connect`` sent the password and the guest refused it."""
         self._transport: paramiko.Transport | None = None
@@ -86,7 +92,8 @@ class GuestSSHClient(BaseSSHClient):
 
         :param tcp_timeout_s: seconds for the TCP connection alone, where that is less than ``timeout``.
         :param send_password: False to try the keys only.
-        :raises ConnectionFailedError: no SSH server answers there (yet).
+        :raises ConnectionFailedError: no SSH server answers there (yet), or one with another host key; then its
+            ``fault`` is a HostKeyError.
         :raises AuthenticationError: it answers, and refuses the keys and the password.
         """
         self.close()
@@ -94,6 +101,7 @@ class GuestSSHClient(BaseSSHClient):
         transport = self._open_transport(tcp_timeout_s)
         try:
             self._negotiate(transport)
+            self._check_host_key(transport)
             self._log_in(transport, self.login_password if send_password else None)
         except BaseException:
             _shut(transport)
@@ -203,6 +211,9 @@ class GuestSSHClient(BaseSSHClient):
             connection.close()
             raise
         transport.set_log_channel(LOG_CHANNEL)
+        if self.host_key is not None:
+            options = transport.get_security_options()
+            options.key_types = self.host_key.preferred(options.key_types)
         transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = self._step_timeout_s
         return transport
 
@@ -215,6 +226,14 @@ class GuestSSHClient(BaseSSHClient):
             return
         error = transport.get_exception() or TimeoutError("the SSH server did not answer in time")
         raise self._failed(_reason(error), error) from error
+
+    def _check_host_key(self, transport: paramiko.Transport) -> None:
+        self.host_key_fingerprint = fingerprint_of(transport.get_remote_server_key())
+        try:
+            if self.host_key is not None:
+                self.host_key.check(self.host_key_fingerprint)
+        except HostKeyError as error:
+            raise self._failed(str(error), error) from error
 
     def _log_in(self, transport: paramiko.Transport, password: str | None) -> None:
         try:

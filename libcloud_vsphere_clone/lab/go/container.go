@@ -63,16 +63,17 @@ func checkShellSafe(name string, options []types.BaseOptionValue) types.BaseMeth
 	return nil
 }
 
-// plainValue is a guestinfo value of one word, as base64 text is.
-var plainValue = regexp.MustCompile(`^[A-Za-z0-9_./:=+@%,-]*$`)
+// plainValue is a guestinfo value of one word, as base64 text is, or the space
+// that cloud-init leaves where it cleared one.
+var plainValue = regexp.MustCompile(`^(?:[A-Za-z0-9_./:=+@%,-]*| )$`)
 
 // nameContainer gives a clone's container a name and a label of its own: two
 // labs, or two VMs with names that no container may have, do not meet.
 func (l *Lab) nameContainer(name, instanceUUID, command string, options []types.BaseOptionValue) []types.BaseOptionValue {
 	fields := strings.Fields(command)
 	image := fields[len(fields)-1] // a clone's clone: drop its source's options
-	run := fmt.Sprintf("--pull never --name %s --label %s=%s --hostname %s %s",
-		l.newContainerName(instanceUUID), containerLabel, l.labelValue(), hostName(name, options), image)
+	run := fmt.Sprintf("--pull never --name %s --label %s=%s --hostname %s %s %s",
+		l.newContainerName(instanceUUID), containerLabel, l.labelValue(), hostName(name, options), l.channels.open(instanceUUID), image)
 	kept := options[:0:0]
 	for _, option := range options {
 		if option.GetOptionValue().Key != simulator.ContainerBackingOptionKey {

@@ -28,6 +28,7 @@ type Lab struct {
 	networks       *addressBook
 	names          *pendingNames
 	datastores     map[*simulator.Datastore]*datastoreSeed
+	channels       *guestChannels
 
 	listener   net.Listener
 	control    net.Listener
@@ -49,6 +50,7 @@ func Start(config Config) (*Lab, error) {
 		names:      &pendingNames{names: map[string]string{}},
 		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
+	lab.channels = newGuestChannels(lab)
 	if err := lab.open(); err != nil {
 		_ = lab.Close()
 		return nil, err
@@ -93,7 +95,7 @@ func (l *Lab) clearStateDir() error {
 		return nil
 	}
 	var failures []error
-	for _, leftover := range []string{"ready.json", "datastores", "model"} {
+	for _, leftover := range []string{"ready.json", "datastores", "model", "guests"} {
 		failures = append(failures, os.RemoveAll(l.path(leftover)))
 	}
 	return errors.Join(failures...)
@@ -153,6 +155,7 @@ func (l *Lab) Close() error {
 		// A task that was under way may have started one meanwhile.
 		failures = append(failures, l.removeContainers(context.Background()))
 	}
+	l.channels.closeAll()
 	failures = append(failures, l.clearStateDir(), os.RemoveAll(l.temporary)) // of "", it removes nothing
 	return errors.Join(failures...)
 }

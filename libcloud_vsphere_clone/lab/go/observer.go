@@ -52,6 +52,9 @@ func (o *observer) PutObject(_ *simulator.Context, object mo.Reference) {
 
 // RemoveObject forgets a VM.
 func (o *observer) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) {
+	if vm, ok := o.lab.model.Map().Get(ref).(*simulator.VirtualMachine); ok && vm.Config != nil {
+		o.lab.channels.close(vm.Config.InstanceUuid)
+	}
 	o.mu.Lock()
 	delete(o.guests, ref)
 	o.mu.Unlock()
