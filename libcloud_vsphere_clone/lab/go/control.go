@@ -33,6 +33,8 @@ type control struct {
 //	GET    /v1/logins          attempts to log in, since the start
 //	POST   /v1/tls/swap        shows another certificate  DELETE the genuine one
 //	POST   /v1/vms/{moid}      changes a VM's properties
+//	GET    /v1/vms/{moid}/typed     what was typed on its console  DELETE forgets it
+//	POST   /v1/vms/{moid}/keyboard  how many key events its console takes at once
 //	POST   /v1/objects/{moid}  changes those of any inventory object
 func newControl(lab *Lab) http.Handler {
 	c := &control{lab}
@@ -54,6 +56,10 @@ func newControl(lab *Lab) http.Handler {
 		"DELETE /v1/tls/swap":      c.restoreCertificate,
 		"POST /v1/vms/{moid}":      c.changeVM,
 		"POST /v1/objects/{moid}":  c.changeObject,
+
+		"GET /v1/vms/{moid}/typed":     c.typed,
+		"DELETE /v1/vms/{moid}/typed":  c.clearTyped,
+		"POST /v1/vms/{moid}/keyboard": c.limitTyping,
 	} {
 		mux.Handle(pattern, answer(endpoint))
 	}

@@ -23,6 +23,8 @@ type Lab struct {
 	tasks        *taskBook
 	observer     *observer
 	shadows      *shadows
+	lending      *lending
+	keyboards    *keyboards
 	networks     *addressBook
 	names        *pendingNames
 	datastores   map[*simulator.Datastore]*datastoreSeed
@@ -44,6 +46,7 @@ func Start(config Config) (*Lab, error) {
 		calls:      newCallCounters(),
 		rules:      new(faultRules),
 		networks:   newAddressBook(),
+		keyboards:  newKeyboards(),
 		names:      &pendingNames{names: map[string]string{}},
 		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
@@ -121,6 +124,7 @@ func (l *Lab) makeInventory() error {
 	registry := model.Map()
 	l.sessions = newSessions(registry)
 	l.shadows = newShadows(registry)
+	l.lending = newLending(registry)
 	l.tasks = newTaskBook(registry)
 	l.observer = newObserver(l)
 	registry.AddHandler(l.observer)
