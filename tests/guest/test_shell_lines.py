@@ -1,0 +1,57 @@
+"""``guest/shell_lines.py``: the lines do in a real shell what they are for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.guest.shell_lines import MAX_FILE_BYTES, MAX_LINE, absolute_path, delete_lines, write_lines
+
+
+def typed(lines: list[str], home: Path) -> None:
+    """A shell reads the lines as it does from a terminal, with a umask that gives nothing away for free."""
+    text = "".join(f"{line}\n" for line in ["umask 002", *lines])
+    subprocess.run(["sh", "-eu"], input=text, text=True, check=True, cwd="/", env={**os.environ, "HOME": str(home)})
+
+
+@pytest.mark.parametrize("contents", [b"", b"x", b"line\n\ttab 'quote' $HOME !! \\\n", bytes(range(256)) * 40])
+@pytest.mark.parametrize("path", ["plain", "new/folder/it's $HOME", "{}/absolute/file"])
+def test_files(tmp_path: Path, path: str, contents: bytes) -> None:
+    path = path.format(tmp_path)
+    lines = write_lines(path, contents, 0o640, append=False)
+    assert all(len(line) <= MAX_LINE for line in lines)
+    typed(lines, tmp_path)
+    file = tmp_path / path
+    assert file.read_bytes() == contents
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert file.parent == tmp_path or file.parent.stat().st_mode & 0o777 == 0o755
+    typed(write_lines(path, b"new", None, append=True), tmp_path)
+    assert file.read_bytes() == contents + b"new"
+    typed(write_lines(path, b"newest", None, append=False), tmp_path)
+    assert file.read_bytes() == b"newest"
+    typed(delete_lines(path), tmp_path)
+    typed(delete_lines(path), tmp_path)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "absolute"), [("a", "~/a"), (".ssh/x", "~/.ssh/x"), ("/a", "/a"), ("~/a", "~/a"), ("~x/a", "~/~x/a")]
+)
+def test_paths(path: str, absolute: str) -> None:
+    assert absolute_path(path) == absolute
+
+
+def test_too_much_to_type() -> None:
+    write_lines("big", bytes(MAX_FILE_BYTES), None, append=False)
+    with pytest.raises(InvalidRequestError, match=r"big: 65537 bytes are too many to type, at most 65536"):
+        write_lines("big", bytes(MAX_FILE_BYTES + 1), None, append=False)
+
+
+@pytest.mark.parametrize("path", ["a\nb", "x" * 5000])
+def test_paths_that_no_line_can_have(path: str) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot be typed as a path"):
+        delete_lines(path)
