@@ -169,7 +169,8 @@ def password_user(name: str, password: str) -> Iterator[None]:
 @pytest.fixture
 def typist(driver: VsphereCloneNodeDriver, create: Create) -> Node:
     """A node that is on, in the lab without guests: what is typed on its console can be read."""
-    return create("typist", ex_power_on=True)
+    made: Node = create("typist", ex_power_on=True)
+    return made
 
 
 @pytest.fixture

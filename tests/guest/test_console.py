@@ -15,7 +15,6 @@ from libcloud_vsphere_clone.errors import (
     TaskError,
     TaskTimeoutError,
 )
-from libcloud_vsphere_clone.guest import console
 from libcloud_vsphere_clone.guest.keyboard import KeyboardClient, Pace
 from libcloud_vsphere_clone.guest.keystrokes import parse_text
 from libcloud_vsphere_clone.guest.layouts import LAYOUTS
@@ -72,7 +71,7 @@ def test_interrupted_typing_lets_go_of_modifiers(
         if seconds > 1:
             raise kind
 
-    monkeypatch.setattr(console.time, "sleep", interrupted)
+    monkeypatch.setattr(time, "sleep", interrupted)
     with pytest.raises(kind):
         keyboard().type_keys("<leftCtrlOn>ab<wait5>c<leftCtrlOff>")
     assert bare_lab.typed(typist) == "<leftCtrlOn>ab<leftCtrlOff>"
