@@ -33,8 +33,9 @@ class KeyboardClient(BaseSSHClient):
     """Types on one VM's console. ``connect`` only looks whether there is somebody to type for.
 
     ``put``, ``run`` and ``delete`` type lines for a Linux shell in which a user is logged in already, by hand or with
-    ``log_in``; contents need ``base64`` in the guest. What is typed while a command runs waits in the terminal, which
-    keeps 4095 characters and drops more: a slow script should be the last step.
+    ``log_in``; contents need ``base64`` and ``gunzip`` there. What is typed while a command runs waits in the terminal,
+    which keeps 4095 characters and drops more: a slow script should be the last step, and no script may read its
+    input. A step that failed half-way is half typed: it should not be tried again by itself.
 
     :param name: what to call the VM in errors; its MoID by default.
     :param layout: the guest's keyboard: ``us``, ``de``, ``fr``, or ``{character: (usage id, modifiers)}``.

@@ -1,13 +1,16 @@
 """Command lines that write and remove files in a POSIX shell, to be typed. (pure)
 
-Contents travel in base64: a shell that edits its lines would complete a tab, expand a ``!`` and indent what it likes.
+Contents travel in base64, compressed where that saves keys: a shell that edits its lines would complete a tab, expand
+a ``!`` and indent what it likes.
 """
 
 from __future__ import annotations
 
 import base64
+import gzip
 import posixpath
 import shlex
+from collections.abc import Iterator
 
 from ..errors import InvalidRequestError
 
@@ -18,6 +21,11 @@ MAX_FILE_BYTES = 64 * 1024
 
 PIECE_BYTES = 2250
 """Of a file in one line: 3000 characters of base64."""
+
+BLOCK_BYTES = 2 * PIECE_BYTES
+"""What is compressed at once: text halves at least, so that it fits into one line."""
+
+GUNZIP_CHARACTERS = len(" | gunzip")
 
 MAX_LINE = 4095
 """Characters of a line that a terminal takes (N_TTY's canonical mode in Linux); it drops the rest."""
@@ -45,15 +53,26 @@ def write_lines(path: str, contents: bytes, chmod: int | None, *, append: bool) 
     lines.append(f" : {'>>' if append else '>'} {file}")
     if chmod is not None:
         lines.append(f" chmod {chmod:o} {file}")  # before the contents: they may be secret
-    for start in range(0, len(contents), PIECE_BYTES):
-        piece = base64.b64encode(contents[start : start + PIECE_BYTES]).decode()
-        lines.append(f" echo {piece} | base64 -d >> {file}")
+    lines += [f" echo {source} >> {file}" for source in _sources(contents)]
     return _checked(lines, path)
 
 
 def delete_lines(path: str) -> list[str]:
     """The line that removes the file."""
     return _checked([f" rm -f {_quoted(path)}"], path)
+
+
+def _sources(contents: bytes) -> Iterator[str]:
+    """What to echo, and through what, for one piece after the other."""
+    for start in range(0, len(contents), BLOCK_BYTES):
+        block = contents[start : start + BLOCK_BYTES]
+        packed = gzip.compress(block, mtime=0)
+        if len(packed) <= PIECE_BYTES and len(packed) + GUNZIP_CHARACTERS < len(block):
+            yield f"{base64.b64encode(packed).decode()} | base64 -d | gunzip"
+            continue
+        for piece in (block[:PIECE_BYTES], block[PIECE_BYTES:]):
+            if piece:
+                yield f"{base64.b64encode(piece).decode()} | base64 -d"
 
 
 def _quoted(path: str) -> str:

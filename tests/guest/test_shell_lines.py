@@ -11,6 +11,9 @@ import pytest
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.guest.shell_lines import MAX_FILE_BYTES, MAX_LINE, absolute_path, delete_lines, write_lines
 
+SCRIPT = "".join(f"echo line {number} of a script\n" for number in range(2000)).encode()
+NOISE = os.urandom(6000)
+
 
 def typed(lines: list[str], home: Path) -> None:
     """A shell reads the lines as it does from a terminal, with a umask that gives nothing away for free."""
@@ -18,7 +21,9 @@ def typed(lines: list[str], home: Path) -> None:
     subprocess.run(["sh", "-eu"], input=text, text=True, check=True, cwd="/", env={**os.environ, "HOME": str(home)})
 
 
-@pytest.mark.parametrize("contents", [b"", b"x", b"line\n\ttab 'quote' $HOME !! \\\n", bytes(range(256)) * 40])
+@pytest.mark.parametrize(
+    "contents", [b"", b"x", b"line\n\ttab 'quote' $HOME !! \\\n", NOISE, SCRIPT[:300], SCRIPT, NOISE + SCRIPT[:9000]]
+)
 @pytest.mark.parametrize("path", ["plain", "new/folder/it's $HOME", "{}/absolute/file"])
 def test_files(tmp_path: Path, path: str, contents: bytes) -> None:
     path = path.format(tmp_path)
@@ -36,6 +41,12 @@ def test_files(tmp_path: Path, path: str, contents: bytes) -> None:
     typed(delete_lines(path), tmp_path)
     typed(delete_lines(path), tmp_path)
     assert not file.exists()
+
+
+def test_what_can_be_compressed_takes_fewer_keys() -> None:
+    lines = write_lines("script", SCRIPT, None, append=False)
+    assert len("".join(lines)) < len(SCRIPT) / 3
+    assert "gunzip" not in "".join(write_lines("noise", NOISE + b"short", None, append=False))
 
 
 @pytest.mark.parametrize(
