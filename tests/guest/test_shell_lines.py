@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
+import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -47,6 +50,32 @@ def test_what_can_be_compressed_takes_fewer_keys() -> None:
     lines = write_lines("script", SCRIPT, None, append=False)
     assert len("".join(lines)) < len(SCRIPT) / 3
     assert "gunzip" not in "".join(write_lines("noise", NOISE + b"short", None, append=False))
+
+
+@pytest.mark.parametrize("shell", ["bash --norc -i", "sh -i"])
+def test_shells_at_a_terminal(tmp_path: Path, shell: str) -> None:
+    """One edits its lines, with completion and history; the other leaves that to the terminal."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "HOME": str(tmp_path), "TERM": "linux"}
+    with os.fdopen(ours, "r+b", buffering=0) as terminal:
+        process = subprocess.Popen(
+            shell.split(), stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        )
+        os.close(theirs)
+        lines = [*write_lines("a/b c.sh", NOISE + b"\techo !! $HOME\n" + SCRIPT[:9000], 0o700, append=False), "exit"]
+        reading = threading.Thread(target=_read_to_its_end, args=[terminal])
+        reading.start()
+        for line in lines:
+            terminal.write(f"{line}\r".encode())
+        process.wait(timeout=30)
+        reading.join(timeout=30)
+    assert (tmp_path / "a/b c.sh").read_bytes() == NOISE + b"\techo !! $HOME\n" + SCRIPT[:9000]
+
+
+def _read_to_its_end(terminal: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):  # EIO: the shell has left it
+        while terminal.read(4096):
+            pass
 
 
 @pytest.mark.parametrize(
