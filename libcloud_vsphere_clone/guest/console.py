@@ -44,9 +44,9 @@ class Pace:
     """How fast to type. A key that the guest has no room for is lost, and no call says so.
 
     The defaults give 80 keys a second. A PC's firmware, which boot prompts read from, keeps 15 keys that nobody has
-    read yet: longer sequences in one call are known to lose what comes after (community.vmware issue 1249 shows
-    just that), so a call has about half of them, and the guest has the time to read them before the next. One key
-    per call is the most careful, and what Packer does, with the same pause.
+    read yet; users of other tools that send a long text in one call report just that: 15 characters arrive, then some
+    are missing. So a call has about half of them, and the guest has time to read them before the next. One key per
+    call is the most careful, and what Packer does, with the same pause.
 
     :param keys_per_call: key events in one call.
     :param pause_s: seconds between two calls; doubled, up to 2, each time that the console takes nothing.

@@ -130,37 +130,30 @@ def _pieces(notation: str) -> Iterator[tuple[str, str, int]]:
 
 def _parse_token(token: str, position: int, held: Modifier, secret: bool) -> tuple[KeyStroke | Wait, Modifier]:
     """The token's event, and what is held down after it."""
-    word = token.lower()
+    word, where = token.lower(), f"{'a word' if secret else f'<{token}>'} at position {position}"
     if (wait := _WAIT.fullmatch(word)) is not None:
-        return Wait(_seconds(wait[1], token, position)), held
+        return Wait(_seconds(wait[1], where)), held
     if word in _KEYS:
         return KeyStroke.of(_KEYS[word], held), held
     name, state = next(((word.removesuffix(end), end) for end in ("on", "off") if word.endswith(end)), (word, ""))
     modifier = _MODIFIERS.get(word) or _MODIFIERS.get(name)
-    if modifier is None:
-        raise InvalidRequestError(_unknown(token, position, held_key=state and name in _KEYS, secret=secret))
-    held = held | modifier if state == "on" else held & ~modifier
-    return KeyStroke.of(modifier.usage_id, held), held
-
-
-def _unknown(token: str, position: int, *, held_key: object, secret: bool) -> str:
-    shown = "a word" if secret else f"<{token}>"
-    if held_key:
-        return f"{shown} at position {position}: only ctrl, shift, alt and super can be held down"
-    return (
-        f"{shown} in angle brackets at position {position} is no key; to type it as text, "
-        "write <<wait0s> for its first <, or type plain text"
+    if modifier is not None:
+        held = held | modifier if state == "on" else held & ~modifier
+        return KeyStroke.of(modifier.usage_id, held), held
+    if state and (name in _KEYS or len(name) == 1):
+        raise InvalidRequestError(f"{where}: only ctrl, shift, alt and super can be held down")
+    raise InvalidRequestError(
+        f"{where} is no key; to type it as text with its brackets, write <<wait0s> for the first, or type plain text"
     )
 
 
-def _seconds(amount: str | None, token: str, position: int) -> float:
+def _seconds(amount: str | None, where: str) -> float:
     if amount is None:
         return 1.0
-    seconds = (
-        float(amount) if amount.isdigit() else sum(float(n) * _UNITS_S[unit] for n, unit in _DURATION.findall(amount))
-    )
+    parts = _DURATION.findall(amount) or [(amount, "s")]
+    seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
     if seconds > LONGEST_WAIT_S:
-        raise InvalidRequestError(f"<{token}> at position {position}: nothing waits longer than a day")
+        raise InvalidRequestError(f"{where}: nothing waits longer than a day")
     return seconds
 
 

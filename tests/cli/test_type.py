@@ -54,7 +54,7 @@ def test_plain_text_from_standard_input(on_bare: Run, bare_lab: Lab, node: Node)
     ("words", "said"),
     [
         (["caf\u00e9"], "error: the keyboard layout has no key for '\u00e9' (U+00E9)"),
-        (["ab<entr>"], "error: <entr> in angle brackets at position 2 is no key"),
+        (["ab<entr>"], "error: <entr> at position 2 is no key"),
         (["a", "--layout", "dvorak"], "error: no keyboard layout 'dvorak': there are us, de, fr"),
     ],
 )

@@ -64,10 +64,11 @@ def test_a_word_in_brackets_can_be_typed() -> None:
 @pytest.mark.parametrize(
     ("notation", "said"),
     [
-        ("root<entr>", "<entr> in angle brackets at position 4 is no key"),
-        ("<wait5x>", "<wait5x> in angle brackets at position 0"),
+        ("root<entr>", "<entr> at position 4 is no key"),
+        ("<wait5x>", "<wait5x> at position 0 is no key"),
         ("ab<enterOn>", "<enterOn> at position 2: only ctrl, shift, alt and super can be held down"),
-        ("<f13>", "<f13>"),
+        ("<f13>", "<f13> at position 0 is no key"),
+        ("<aOn>", "<aOn> at position 0: only ctrl"),
         ("<wait900h>", "<wait900h> at position 0: nothing waits longer than a day"),
     ],
 )
