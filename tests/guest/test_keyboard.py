@@ -1,4 +1,4 @@
-"""``guest/keyboard.py``: sessions that type, on the lab's console."""
+"""``guest/keyboard.py`` and ``guest/typist.py``: sessions that type, on the lab's console."""
 
 from __future__ import annotations
 
