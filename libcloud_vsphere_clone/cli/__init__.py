@@ -9,7 +9,7 @@ The code, in the order in which it is best read:
 2. ``connection``  options and variables → a connected driver
 3. ``output``      tables, JSON, what errors are called in terms of options
 4. ``progress``    what is being done, on stderr; interrupts. ``board``: the same for many nodes
-5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``doctor``, ``lab``  the commands
+5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``type``, ``doctor``, ``lab``  the commands
 6. ``login``       how to log in and what to run there, for ``deploy`` and ``run``
 7. ``order``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how it is carried out
 8. ``results``     how many nodes went; ``placement``, how the doctor asks for one
@@ -50,6 +50,7 @@ COMMANDS = {
     "run": "run",
     "sizes": "seeing",
     "ssh": "ssh",
+    "type": "type",
 }
 """{command: the module that has it, under the same name}"""
 

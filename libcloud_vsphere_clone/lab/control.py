@@ -6,7 +6,7 @@ Takes the lab's control address and token; each method is one request. Never spe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -153,6 +153,26 @@ class LabControl:
         """From now on no customization fails on purpose."""
         self.request("DELETE", "/v1/customization/fail")
 
+    def typed(self, node: object) -> str:
+        """What was typed on a VM's console since it was last cleared, as a guest with a US layout reads it.
+
+        Keys that are no characters are in the notation of ``type_keys``: ``ls<enter>``, ``<leftCtrlOn>c<leftCtrlOff>``.
+
+        :param node: a node, or a MoID.
+        """
+        return str(self.request("GET", f"/v1/vms/{_moid(node)}/typed")["text"])
+
+    def clear_typed(self, node: object) -> None:
+        """Forgets what was typed on a VM's console; it takes all again."""
+        self.request("DELETE", f"/v1/vms/{_moid(node)}/typed")
+
+    def limit_typing(self, node: object, accepts: Sequence[int]) -> None:
+        """From now on a VM's console takes only so many key events from each call, as a busy host's does.
+
+        :param accepts: a number for each next call, then again from the first; empty ends that.
+        """
+        self.request("POST", f"/v1/vms/{_moid(node)}/keyboard", {"accepts": list(accepts)})
+
     def check_health(self) -> None:
         """:raises LabError: the lab does not answer."""
         self.request("GET", "/v1/health")
@@ -176,6 +196,11 @@ class LabControl:
         if response.status >= 300:
             raise LabError(f"the lab refused {method} {path}: {_reason(text)}")
         return json.loads(text) if text.strip() else None
+
+
+def _moid(node: Any) -> str:
+    """A node's MoID, or what is one, for a path."""
+    return quote(node if isinstance(node, str) else node.extra["moid"], safe="")
 
 
 def _reason(text: str) -> str:

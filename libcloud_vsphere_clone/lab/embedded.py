@@ -147,6 +147,17 @@ class Lab:
         """Makes tasks take longer from now on: {task name such as ``CloneVM``: milliseconds}; empty ends that."""
         self.control.delay_tasks(delays_ms)
 
+    def typed(self, node: object) -> str:
+        """What was typed on a VM's console, as a guest with a US layout reads it.
+
+        :param node: a node, or a MoID.
+        """
+        return self.control.typed(node)
+
+    def clear_typed(self, node: object) -> None:
+        """Forgets what was typed on a VM's console."""
+        self.control.clear_typed(node)
+
     def log_text(self) -> str:
         """What the lab's program has logged so far."""
         return Path(self.ca_cert).with_name("log").read_text(errors="replace")

@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from libcloud.compute.base import Node
 
+from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.guest.keyboard import KeyboardClient, Pace
 from libcloud_vsphere_clone.guest.keys import load_private_key
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
+from libcloud_vsphere_clone.vcenter.rows import Ref
+from tests.direct import Create
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
@@ -159,3 +164,18 @@ def password_user(name: str, password: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["userdel", "--force", name], check=True, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def typist(driver: VsphereCloneNodeDriver, create: Create) -> Node:
+    """A node that is on, in the lab without guests: what is typed on its console can be read."""
+    made: Node = create("typist", ex_power_on=True)
+    return made
+
+
+@pytest.fixture
+def keyboard(driver: VsphereCloneNodeDriver, typist: Node) -> Callable[..., KeyboardClient]:
+    """Makes a keyboard at the typist's console; it types as fast as it can, unless told otherwise."""
+    vm = Ref("VirtualMachine", typist.extra["moid"])
+    swift = {"name": "typist", "pace": Pace(pause_s=0)}
+    return lambda **words: KeyboardClient(driver._session, vm, **{**swift, **words})

@@ -129,3 +129,25 @@ def test_the_lab_says_what_it_refuses(lab_at_peace: Lab) -> None:
 def test_a_lab_that_is_gone_is_named() -> None:
     with pytest.raises(LabError, match="does the lab run"):
         LabControl("http://127.0.0.1:9", "token").check_health()
+
+
+def test_what_was_typed(lab_at_peace: Lab, connect: Connect) -> None:
+    client = connect(lab_at_peace)
+    vm = client.find("vm/legacy/legacy-web")
+    with pytest.raises(LabError, match="not found"):
+        lab_at_peace.typed("vm-nowhere")
+    assert lab_at_peace.typed(vm._moId) == ""
+    spec = vim.vm.UsbScanCodeSpec(keyEvents=[vim.vm.UsbScanCodeSpec.KeyEvent(usbHidCode=0x40007)] * 3)
+    with pytest.raises(vim.fault.InvalidPowerState):
+        vm.PutUsbScanCodes(spec)
+    client.wait(vm.PowerOn())
+    try:
+        lab_at_peace.control.limit_typing(vm._moId, [2])
+        assert vm.PutUsbScanCodes(spec) == 2
+        assert lab_at_peace.typed(vm._moId) == "aa"
+        lab_at_peace.clear_typed(vm._moId)
+        assert vm.PutUsbScanCodes(spec) == 3
+        assert lab_at_peace.typed(vm._moId) == "aaa"
+    finally:
+        client.wait(vm.PowerOff())
+        lab_at_peace.clear_typed(vm._moId)

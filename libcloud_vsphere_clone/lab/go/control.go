@@ -36,6 +36,8 @@ type control struct {
 //	POST   /v1/vms/{moid}/nics          connects or disconnects its adapters
 //	POST   /v1/vms/{moid}/customization tells how its customization went
 //	POST   /v1/customization/fail       fails those of the next clones  DELETE no more
+//	GET    /v1/vms/{moid}/typed     what was typed on its console  DELETE forgets it
+//	POST   /v1/vms/{moid}/keyboard  how many key events its console takes at once
 //	POST   /v1/objects/{moid}  changes those of any inventory object
 func newControl(lab *Lab) http.Handler {
 	c := &control{lab}
@@ -62,6 +64,9 @@ func newControl(lab *Lab) http.Handler {
 		"POST /v1/vms/{moid}/customization": c.tellCustomization,
 		"POST /v1/customization/fail":       c.failCustomizations,
 		"DELETE /v1/customization/fail":     c.spareCustomizations,
+		"GET /v1/vms/{moid}/typed":          c.typed,
+		"DELETE /v1/vms/{moid}/typed":       c.clearTyped,
+		"POST /v1/vms/{moid}/keyboard":      c.limitTyping,
 	} {
 		mux.Handle(pattern, answer(endpoint))
 	}

@@ -15,6 +15,7 @@ func (l *Lab) extend(ctx *simulator.Context, method *simulator.Method) (mo.Refer
 	}
 	l.sessions.remember(ctx.Session)
 	l.shadows.show(ctx.Session)
+	l.lending.reclaim()
 	switch request := method.Body.(type) {
 	case *types.CloneVM_Task:
 		return nil, l.prepareClone(ctx, request)
@@ -28,6 +29,8 @@ func (l *Lab) extend(ctx *simulator.Context, method *simulator.Method) (mo.Refer
 		return nil, l.prepareReconfigure(ctx, request)
 	case *types.Rename_Task:
 		return nil, l.prepareRename(ctx, request)
+	case *types.PutUsbScanCodes:
+		l.lendVM(ctx, request.This)
 	case *types.SearchDatastore_Task:
 		completeSearch(&request.SearchSpec)
 	case *types.SearchDatastoreSubFolders_Task:

@@ -29,6 +29,8 @@ type Lab struct {
 	names          *pendingNames
 	datastores     map[*simulator.Datastore]*datastoreSeed
 	channels       *guestChannels
+	lending        *lending
+	keyboards      *keyboards
 
 	listener   net.Listener
 	control    net.Listener
@@ -47,6 +49,7 @@ func Start(config Config) (*Lab, error) {
 		calls:      newCallCounters(),
 		rules:      new(faultRules),
 		networks:   newAddressBook(),
+		keyboards:  newKeyboards(),
 		names:      &pendingNames{names: map[string]string{}},
 		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
@@ -126,6 +129,7 @@ func (l *Lab) makeInventory() error {
 	useCollectors(registry, model.ServiceContent)
 	l.sessions = newSessions(registry)
 	l.shadows = newShadows(registry)
+	l.lending = newLending(registry)
 	l.tasks = newTaskBook(registry)
 	l.customizations = newCustomizations()
 	keepEventTexts(registry)
