@@ -57,6 +57,7 @@ func newControl(lab *Lab) http.Handler {
 	} {
 		mux.Handle(pattern, answer(endpoint))
 	}
+	c.serveWinRM(mux)
 	return c.authorized(mux)
 }
 

@@ -25,6 +25,7 @@ type Lab struct {
 	shadows      *shadows
 	networks     *addressBook
 	names        *pendingNames
+	winrm        winrmServers
 	datastores   map[*simulator.Datastore]*datastoreSeed
 
 	listener   net.Listener
@@ -138,6 +139,7 @@ func (l *Lab) internalContext() *simulator.Context {
 // Close stops answering, then removes the containers and the datastores.
 func (l *Lab) Close() error {
 	var failures []error
+	l.winrm.stopAll()
 	for _, server := range []*http.Server{l.server, l.controlAPI} {
 		if server != nil {
 			failures = append(failures, server.Close())
