@@ -52,15 +52,18 @@ class LabWinRM:
         password: str,
         client_ca: str | None = None,
         plain: bool = False,
+        port: int = 0,
     ) -> Self:
         """A server that answers already.
 
         :param program: such as ``["/bin/sh", "-c"]``.
         :param client_ca: PEM text; who has a certificate of this CA is the user.
         :param plain: http, to put something of the test's own in front.
+        :param port: 0 is any free one.
         """
-        request = {"program": list(program), "username": username, "password": password, "plain": plain}
-        answer = control.request("POST", "/v1/winrm", {**request, "client_ca": client_ca or ""})
+        login = {"username": username, "password": password, "client_ca": client_ca or ""}
+        request = {"program": list(program), "plain": plain, "port": port, **login}
+        answer = control.request("POST", "/v1/winrm", request)
         host, port = answer["address"].rsplit(":", 1)
         return cls(control, host, int(port), username, password)
 

@@ -32,6 +32,7 @@ type winrmRequest struct {
 	Password string   `json:"password"`
 	Plain    bool     `json:"plain"`     // http, for a test's own front
 	ClientCA string   `json:"client_ca"` // PEM; its certificates log in as the user
+	Port     int      `json:"port"`      // 0 is any
 }
 
 // winrmServer speaks the part of WS-Management that remote shells need
@@ -60,7 +61,7 @@ func (s *winrmServers) start(request winrmRequest, certificates *certificates) (
 	if len(request.Program) == 0 || request.Username == "" || request.Password == "" {
 		return nil, errors.New("a WinRM server needs program, username and password")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", request.Port))
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ func (c *control) serveWinRM(mux *http.ServeMux) {
 	mux.Handle("DELETE /v1/winrm/{address}", answer(c.stopWinRM))
 }
 
-// startWinRM takes {"program", "username", "password", "plain", "client_ca"}.
+// startWinRM takes {"program", "username", "password", "plain", "client_ca", "port"}.
 func (c *control) startWinRM(r *http.Request) (any, error) {
 	var request winrmRequest
 	if err := decode(r, &request); err != nil {
