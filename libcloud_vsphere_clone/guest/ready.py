@@ -1,4 +1,4 @@
-"""The wait until a guest's sshd lets us in.
+"""The wait until a guest lets us in, over whichever transport.
 
 Takes a way to make clients for one address; gives a client that is logged in. Polls, as only the guest can say when
 it is ready; vCenter is never asked.
@@ -13,14 +13,45 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-
-import paramiko
+from typing import Generic, Protocol, TypeVar
 
 from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
-from .host_keys import HostKeyError
-from .ssh import GuestSSHClient
 
-__all__ = ["Backoff", "Pace", "connect_when_ready"]
+__all__ = ["Awaited", "Backoff", "Pace", "connect_when_ready"]
+
+
+class Awaited(Protocol):
+    """What a client needs to be waited for."""
+
+    @property
+    def hostname(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def username(self) -> str: ...
+
+    @property
+    def password_refused(self) -> bool:
+        """Whether the last ``connect`` sent the password and the guest refused it."""
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether the password is all there is to log in with."""
+
+    @property
+    def hints(self) -> tuple[str, str]:
+        """What to check when the guest refuses the login, and when it can't be reached."""
+
+    def connect(self, *, tcp_timeout_s: float | None = None, send_password: bool = True) -> bool:
+        """True once logged in; raises AuthenticationError or ConnectionFailedError."""
+
+    def is_final(self, error: ConnectionFailedError) -> bool:
+        """Whether trying again can't help."""
+
+
+Client = TypeVar("Client", bound=Awaited)
 
 
 @dataclass(frozen=True)
@@ -56,21 +87,20 @@ class Pace:
 
 
 def connect_when_ready(
-    build_client: Callable[[str], GuestSSHClient],
+    build_client: Callable[[str], Client],
     usernames: Sequence[str],
     *,
     deadline_s: float,
     pace: Pace | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> GuestSSHClient:
+) -> Client:
     """The first client that could log in, connected.
 
     :param build_client: makes the client for a user name; all for one address.
     :param usernames: tried in this order in every round, as ``ssh_username`` and ``ssh_alternate_usernames``.
     :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
-    :raises ConnectionFailedError: no SSH server answered in time, or one that we have no algorithm in common with,
-        or one with another host key than it should have.
+    :raises ConnectionFailedError: no server answered in time, or trying again can't help.
     :raises AuthenticationError: it answered, and refused every user.
     """
     if not usernames:
@@ -85,8 +115,8 @@ def connect_when_ready(
 
 
 @dataclass
-class _Wait:
-    clients: list[GuestSSHClient]
+class _Wait(Generic[Client]):
+    clients: list[Client]
     deadline: float
     deadline_s: float
     pace: Pace
@@ -96,11 +126,11 @@ class _Wait:
     refused_passwords: deque[float] = field(default_factory=deque)
     last_error: AuthenticationError | ConnectionFailedError | None = None
 
-    def try_all(self) -> GuestSSHClient | None:
+    def try_all(self) -> Client | None:
         """The first client that could log in; one round."""
         for client in self.clients:
             send_password = self._until_password_s() <= 0
-            if not (send_password or client.pkeys):
+            if not send_password and client.needs_password:
                 continue
             try:
                 client.connect(tcp_timeout_s=self._tcp_timeout_s(), send_password=send_password)
@@ -112,7 +142,7 @@ class _Wait:
             except ConnectionFailedError as error:
                 self.last_error = error
                 self.unreachable_count += 1
-                if isinstance(error.fault, paramiko.ssh_exception.IncompatiblePeer | HostKeyError):
+                if client.is_final(error):
                     raise
                 return None
             else:
@@ -127,7 +157,7 @@ class _Wait:
         """
         left_s = self.deadline - self.clock()
         # With a key there is something to try in the meantime.
-        password_s = 0.0 if any(client.pkeys for client in self.clients) else self._until_password_s()
+        password_s = self._until_password_s() if all(client.needs_password for client in self.clients) else 0.0
         if left_s <= 0 or password_s >= left_s:
             raise self._given_up(banned_soon=0 < left_s <= password_s)
         # The last round is at the very end rather than not at all.
@@ -160,13 +190,8 @@ class _Wait:
         reason = self.last_error.message if self.last_error else "nothing was tried"
         if isinstance(self.last_error, AuthenticationError):
             why_now = "" if not banned_soon else "; no more passwords were tried, as guests often ban who sends many"
-            return AuthenticationError(
-                f"{where}: {reason}{why_now}; check the user name, that the image runs cloud-init, and what "
-                "/var/log/cloud-init.log in the guest says",
-                fault=self.last_error,
-            )
+            return AuthenticationError(f"{where}: {reason}{why_now}; check {first.hints[0]}", fault=self.last_error)
         return ConnectionFailedError(
-            f"{where} within {self.deadline_s:g} s: {reason}; check that this machine can reach the guest's "
-            "network, the guest's firewall, and that sshd starts in it",
+            f"{where} within {self.deadline_s:g} s: {reason}; check {first.hints[1]}",
             fault=getattr(self.last_error, "fault", None),
         )

@@ -32,6 +32,11 @@ SSH_PORT = 22
 KEEPALIVE_S = 30
 """So that firewalls keep the connection of a silent script, and a dead guest is noticed."""
 
+HINTS = (
+    "the user name, that the image runs cloud-init, and what /var/log/cloud-init.log in the guest says",
+    "that this machine can reach the guest's network, the guest's firewall, and that sshd starts in it",
+)
+
 LOG_CHANNEL = "libcloud_vsphere_clone.guest.paramiko"
 """paramiko's log of these sessions. It reports a guest that is still booting as errors with tracebacks; they are
 expected and what matters is in our own errors. Lower this logger's level to see them."""
@@ -86,6 +91,20 @@ class GuestSSHClient(BaseSSHClient):
     def login_password(self) -> str | None:
         """The password that the guest may be sent."""
         return None if self.key_files else self.password
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether the password is all there is to log in with."""
+        return not self.pkeys
+
+    @property
+    def hints(self) -> tuple[str, str]:
+        """What to check when the guest refuses the login, and when it can't be reached."""
+        return HINTS
+
+    def is_final(self, error: ConnectionFailedError) -> bool:
+        """Whether connecting again can't help: no algorithm in common, or not the host key that it should have."""
+        return isinstance(error.fault, paramiko.ssh_exception.IncompatiblePeer | HostKeyError)
 
     def connect(self, *, tcp_timeout_s: float | None = None, send_password: bool = True) -> bool:
         """True once logged in.

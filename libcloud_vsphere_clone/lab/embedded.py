@@ -6,7 +6,7 @@ import itertools
 import logging
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -17,6 +17,7 @@ from .control import CallCounts, Faults, LabControl
 from .identity import identity_of
 from .process import find_lab, launch, stop
 from .record import LabOptions, LabRecord
+from .winrm import LabWinRM
 
 if TYPE_CHECKING:
     from ..compute import VsphereCloneNodeDriver
@@ -157,6 +158,16 @@ class Lab:
     def clear_typed(self, node: object) -> None:
         """Forgets what was typed on a VM's console."""
         self.control.clear_typed(node)
+
+    def start_winrm(
+        self, program: Sequence[str], *, username: str = "Administrator", password: str, **kwargs: Any
+    ) -> LabWinRM:
+        """A WinRM server on loopback with the lab's certificate; it ends with the lab.
+
+        :param program: gets each command line as its last argument, such as ``["/bin/sh", "-c"]``.
+        :param kwargs: as for ``LabWinRM.start``.
+        """
+        return LabWinRM.start(self.control, program, username=username, password=password, **kwargs)
 
     def log_text(self) -> str:
         """What the lab's program has logged so far."""

@@ -70,6 +70,7 @@ func newControl(lab *Lab) http.Handler {
 	} {
 		mux.Handle(pattern, answer(endpoint))
 	}
+	c.serveWinRM(mux)
 	return c.authorized(mux)
 }
 

@@ -31,6 +31,7 @@ type Lab struct {
 	channels       *guestChannels
 	lending        *lending
 	keyboards      *keyboards
+	winrm          winrmServers
 
 	listener   net.Listener
 	control    net.Listener
@@ -149,6 +150,7 @@ func (l *Lab) internalContext() *simulator.Context {
 // Close stops answering, then removes the containers and the datastores.
 func (l *Lab) Close() error {
 	var failures []error
+	l.winrm.stopAll()
 	for _, server := range []*http.Server{l.server, l.controlAPI} {
 		if server != nil {
 			failures = append(failures, server.Close())
