@@ -27,7 +27,7 @@ class Choice(NamedTuple):
 
 
 def choose_addresses(row: Row, wait: Wait) -> Choice:
-    """The expected address before all; then those that a default route leads to, IPv4 first, as the NICs are ordered.
+    """The expected address before all; then IPv4 before IPv6, what a default route leads to first, by the NICs' order.
 
     An expected address, or an IPv4 address that can be reached, is the answer at once. Else others may follow within a
     moment: the second NIC's, or IPv4 after IPv6.
@@ -40,7 +40,8 @@ def choose_addresses(row: Row, wait: Wait) -> Choice:
     public, private = _admitted(public, wait), _admitted(private, wait)
     routed, has_routes = _routed(row)
     usable = private if wait.ssh_interface == "private_ips" else public or private
-    ordered = sorted((text for text in usable if text not in expected), key=lambda text: text not in routed)
+    others = [text for text in usable if text not in expected]
+    ordered = sorted(others, key=lambda text: (":" in text, text not in routed))
     addresses = [*(text for text in expected if _admitted([text], wait)), *ordered]
     if addresses and wait.expected:
         return Choice(addresses, 0.0 if addresses[0] in wait.expected else wait.expected_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -179,8 +180,10 @@ def test_what_was_unset_while_nobody_listened_is_unset(session: Session, vm: Ref
     known = next(watching)
     (known[vm] or Row(vm))["runtime.question"] = {"text": "copied or moved?"}
     rows = watching.throw(vmodl.query.InvalidCollectorVersion())
-    assert rows[vm]["name"] == "legacy-db"
-    assert not rows[vm].get("runtime.question")
+    row = rows[vm]
+    assert row is not None
+    assert row["name"] == "legacy-db"
+    assert not row.get("runtime.question")
 
 
 @pytest.fixture
@@ -247,3 +250,29 @@ def test_a_session_has_one_collector_to_share_and_waits_have_their_own(
     assert isinstance(session.content.propertyCollector, vmodl.query.PropertyCollector)
     del one, two
     assert calm_lab.control.leftovers().collectors == 0
+
+
+def test_a_wait_is_woken_when_the_caller_wants_to_look(session: Session, vm: Ref) -> None:
+    wake_at = time.monotonic() + 0.2
+    looks = []
+    for rows in watch_rows(session, {vm: NAME}, timeout_s=30, wake_at=lambda: wake_at):
+        looks.append(dict(rows[vm] or {}))
+        if time.monotonic() >= wake_at:
+            break
+    assert looks == [{"name": "legacy-db", "runtime.powerState": "poweredOn"}] * 2
+
+
+def test_what_ends_with_the_session_is_made_with_each_subscription(calm_lab: Lab, session: Session, vm: Ref) -> None:
+    events: list[str] = []
+
+    @contextmanager
+    def beside() -> Iterator[dict[Ref, tuple[str, ...]]]:
+        events.append("made")
+        yield {Ref("Datacenter", "datacenter-2"): ("name",)}
+        events.append("removed")
+
+    watching = watch_rows(session, {vm: NAME}, timeout_s=30, beside=beside)
+    assert len(next(watching)) == 2
+    calm_lab.expire_sessions()
+    next(watching)
+    assert events == ["made", "made"]

@@ -19,8 +19,13 @@ func (l *Lab) announceVM(ref types.ManagedObjectReference) {
 	if !ok {
 		return
 	}
-	ctx := l.internalContext()
-	ctx.WithLock(vm, func() { ctx.Update(vm, silentProperties(&vm.VirtualMachine)) })
+	ctx, told := l.internalContext(), map[*simulator.PropertyCollector]bool{}
+	for _, filter := range l.sessions.filters() {
+		if !told[filter.collector] {
+			told[filter.collector] = true
+			ctx.WithLock(vm, func() { filter.collector.UpdateObject(ctx, vm, silentProperties(&vm.VirtualMachine)) })
+		}
+	}
 }
 
 func silentProperties(vm *mo.VirtualMachine) []types.PropertyChange {
@@ -33,7 +38,6 @@ func silentProperties(vm *mo.VirtualMachine) []types.PropertyChange {
 		{Name: "config.guestId", Val: vm.Config.GuestId},
 		{Name: "config.guestFullName", Val: vm.Config.GuestFullName},
 		{Name: "config.hardware.numCPU", Val: vm.Config.Hardware.NumCPU},
-		{Name: "config.hardware.numCoresPerSocket", Val: vm.Config.Hardware.NumCoresPerSocket},
 		{Name: "config.hardware.memoryMB", Val: vm.Config.Hardware.MemoryMB},
 		{Name: "summary.config.name", Val: vm.Summary.Config.Name},
 		{Name: "summary.config.template", Val: vm.Summary.Config.Template},
@@ -42,6 +46,12 @@ func silentProperties(vm *mo.VirtualMachine) []types.PropertyChange {
 	}
 	if by := vm.Config.ManagedBy; by != nil {
 		changes = append(changes, types.PropertyChange{Name: "config.managedBy", Val: *by})
+	}
+	if cores := vm.Config.Hardware.NumCoresPerSocket; cores != nil {
+		changes = append(changes, types.PropertyChange{Name: "config.hardware.numCoresPerSocket", Val: *cores})
+	}
+	for i := range changes {
+		changes[i].Op = types.PropertyChangeOpAssign
 	}
 	return changes
 }
