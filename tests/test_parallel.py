@@ -72,3 +72,21 @@ def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
     leave.set()
     time.sleep(0.05)
     assert sorted(begun) == [0, 1]
+
+
+def test_those_at_work_may_have_some_time_after_an_interrupt() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            time.sleep(0.1)  # until the other thread is at work, too
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+        done.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(9), threads=2, name="test", patience_s=5)
+    assert sorted(done) == [0, 1]
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(9), threads=2, name="test", patience_s=0.1)
+    assert sorted(done) == [0, 1]
