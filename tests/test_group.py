@@ -207,12 +207,12 @@ def test_fifty_nodes_take_fifty_writes_and_little_else(
     assert calls.total <= 51 * 1.3  # they are off
 
 
-def test_many_rounds_in_flight_take_little_more(bare_lab: Lab, create_group: CreateGroup) -> None:
-    bare_lab.delay_tasks({"CloneVM": 200})
+def test_each_round_in_flight_takes_a_look_or_two(bare_lab: Lab, create_group: CreateGroup) -> None:
+    bare_lab.delay_tasks({"CloneVM": 1000})
     bare_lab.reset_calls()
     create_group(16, group="rounds", ex_max_in_flight=4)
     assert writes(bare_lab) == {"CloneVM_Task": 16, "CreateFolder": 1}
-    assert bare_lab.calls().total - 17 <= 16 * 3  # the shorter the clones, the more they end one by one
+    assert bare_lab.calls().total - 17 <= 9 + 4 * 2  # one for each round and nine, when nothing slows the machine
 
 
 # Placement
@@ -266,8 +266,10 @@ def test_of_ten_every_third_fails_and_the_others_are_there(
     bare_lab.reset_calls()
     with pytest.raises(GroupError, match="3 of 10 nodes could not be created in group 'web'") as caught:
         create_group(10, ex_names=names, ex_max_in_flight=4)
-    assert list(caught.value.errors) == ["n-2", "n-5", "n-8"]
-    assert names_of(caught.value.nodes) == [name for name in names if name not in caught.value.errors]
+    failed = list(caught.value.errors)
+    assert failed == [name for name in names if name in failed]  # in the order of the names, three of them
+    assert len(failed) == 3
+    assert names_of(caught.value.nodes) == [name for name in names if name not in failed]
     assert direct.children("vm/web") == names_of(caught.value.nodes)
     for name, error in caught.value.errors.items():
         assert type(error) is NoPlacementError
@@ -383,7 +385,7 @@ def test_lost_requests_are_told_apart(bare_lab: Lab, create_group: CreateGroup, 
     with pytest.raises(GroupError) as caught:
         create_group(9, ex_names=[f"n-{number}" for number in range(9)])
     assert time.monotonic() - started < 5  # the searches go on side by side
-    assert list(caught.value.errors) == ["n-2", "n-5", "n-8"]
+    assert len(caught.value.errors) == 3
     assert {type(error) for error in caught.value.errors.values()} == {ConnectionFailedError}
     assert all("safe to try again" in str(error) for error in caught.value.errors.values())
     assert direct.children("vm/web") == names_of(caught.value.nodes)
@@ -423,12 +425,12 @@ def test_a_vcenter_that_is_lost_midway_is_told_what_may_remain(
     assert {type(error) for error in errors.values()} == {ConnectionFailedError}
     assert all(repr(name) in str(error) for name, error in errors.items())
     told = [name for name, error in errors.items() if notes_of(error)]
-    assert told == names[:6]  # the others were never sent
+    assert {*names[:4], "n-5"} <= set(told) <= set(names[:8])  # the others were never sent
     for name in told:
         [note] = notes_of(errors[name])
         assert f"VM {name!r} with instanceUuid" in note
         assert "may remain" in note
-    assert writes(bare_lab)["CloneVM_Task"] == 6
+    assert writes(bare_lab)["CloneVM_Task"] == len(told)
     time.sleep(0.3)  # until the last has been made
     assert set(direct.children("vm/web")) <= set(told)
 
@@ -569,7 +571,7 @@ def test_a_vcenter_that_is_lost_while_destroying_is_not_waited_for_again_and_aga
     with pytest.raises(GroupError) as caught:
         driver.ex_destroy_group("web")
     assert set(caught.value.errors) == set(names_of(nodes))
-    assert bare_lab.calls().by_method["Destroy_Task"] <= 4
+    assert bare_lab.calls().by_method["Destroy_Task"] <= 2 * len(nodes) + 2  # once side by side, then no more
     bare_lab.faults.clear()
 
 
@@ -700,6 +702,16 @@ def test_ctrl_c_at_any_moment_leaves_no_node(bare_lab: Lab, direct: Direct) -> N
         out, errors = process.communicate(timeout=60)
         assert (out.split(), errors) == (["interrupted"] * 4, "")
     time.sleep(0.4)  # until the last clone would have been made
+    assert direct.children("vm/cut") == []
+
+
+@pytest.mark.usefixtures("unharmed")
+def test_ctrl_c_while_starts_are_on_their_way_leaves_no_node(bare_lab: Lab, direct: Direct) -> None:
+    bare_lab.faults.add("CloneVM_Task", when="stall", delay_ms=1200, times=0)
+    bare_lab.reset_calls()
+    out, errors = interrupted(bare_lab, [[0.5]]).communicate(timeout=60)
+    assert (out.split(), errors) == (["interrupted"], "")  # and no note: nothing may remain
+    assert writes(bare_lab)["CloneVM_Task"] == 3  # at once, and no more
     assert direct.children("vm/cut") == []
 
 

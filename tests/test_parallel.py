@@ -88,3 +88,21 @@ def test_things_that_come_later_are_begun_as_they_come() -> None:
         return number
 
     assert as_they_come(work, come(), threads=2, name="test") == [1, 2]
+
+
+def test_those_at_work_may_have_some_time_after_an_interrupt() -> None:
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        if number == 0:
+            time.sleep(0.1)  # until the other thread is at work, too
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+        done.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(9), threads=2, name="test", patience_s=5)
+    assert sorted(done) == [0, 1]
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(9), threads=2, name="test", patience_s=0.1)
+    assert sorted(done) == [0, 1]

@@ -79,9 +79,10 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
                 pace.learn(ended)
                 if ended and running:
                     pace.learn(_take_rest(session, watch, running, pace))
+                is_wave = bool(ended and waiting) and not told
                 _start_some(session, waiting, running, max_in_flight)
                 starts = [job.started for job in running.values()]
-                look_at = pace.look_at(starts) if ended and starts and not told else None
+                look_at = pace.look_at(starts) if is_wave and starts else None
         except VsphereError as lost:
             for job in (*running.values(), *waiting):
                 job.error = error_of(job.action, lost)

@@ -18,10 +18,11 @@ from .updates import watch_rows
 
 log = logging.getLogger(__name__)
 
-TASK_PATHS = ("info.state", "info.progress", "info.result")
+TASK_PATHS = ("info.state", "info.result")
 """Not ``info.error``: it may be of a fault type this pyVmomi lacks, so it is read only when needed."""
 
 Progress = Callable[[int], None]
+"""Called with vCenter's percentage of a task."""
 
 
 def wait_task(
@@ -31,14 +32,12 @@ def wait_task(
     *,
     target: str = "",
     timeout_s: float,
-    on_progress: Progress | None = None,
     asked_by: Ref | None = None,
 ) -> Any:
     """The task's result, once vCenter reports success.
 
     :param action: what the task does, to stand after "could not" in an error, e.g. ``clone 'debian-12'``.
     :param timeout_s: seconds for the whole wait, not per poll.
-    :param on_progress: called with vCenter's percentage when it changes.
     :param asked_by: a VM whose question would block the task for ever.
     :returns: TaskInfo.result; a Ref for the new VM of a clone.
     :raises TaskTimeoutError: still queued or running; the task is left alone.
@@ -49,15 +48,11 @@ def wait_task(
     targets: dict[Ref, tuple[str, ...]] = {ref: TASK_PATHS}
     if asked_by is not None:
         targets[asked_by] = ("runtime.question",)
-    progress = None
     with translated(action, target):
         for rows in watch_rows(session, targets, timeout_s=timeout_s):
             row = rows[ref]
             if row is None:
                 raise task_gone(action, target)
-            if on_progress is not None and row.get("info.progress") not in (None, progress):
-                progress = row["info.progress"]
-                on_progress(progress)
             if row.get("info.state") == "success":
                 return row.get("info.result")
             if row.get("info.state") == "error":

@@ -103,9 +103,7 @@ def test_a_task_that_joins_and_is_forgotten_is_none(session: Session, new_task: 
         assert rows[ref] is not None
 
 
-def test_it_is_made_anew_when_the_session_ends(
-    calm_lab: Lab, session: Session, new_task: NewTask
-) -> None:
+def test_it_is_made_anew_when_the_session_ends(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     tasks = [new_task(), new_task()]
     refs = [ref_of(task) for task in tasks]
     with TaskWatch(session, PROGRESS_PATHS) as watch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -92,28 +94,6 @@ def test_a_task_without_a_result_has_none(session: Session, task: Any) -> None:
     task.SetTaskState("running", None, None)
     task.SetTaskState("success", None, None)
     assert wait(session, task) is None
-
-
-def test_progress_is_told_when_it_changes(session: Session, task: Any, later: Later) -> None:
-    task.SetTaskState("running", None, None)
-    seen: list[int] = []
-    went_on = threading.Event()
-
-    def note(percent: int) -> None:
-        seen.append(percent)
-        went_on.set()
-
-    def step(percent: int) -> Callable[[], object]:
-        def do() -> None:
-            went_on.clear()
-            task.UpdateProgress(percent)
-            went_on.wait(5 if percent not in seen else 0.05)
-
-        return do
-
-    later(step(10), step(10), step(70), lambda: task.SetTaskState("success", None, None))
-    wait(session, task, on_progress=note)
-    assert seen == [0, 10, 70]
 
 
 DUPLICATE = vim.fault.DuplicateName(name="web", object=vim.VirtualMachine("vm-9"))
@@ -247,13 +227,9 @@ def test_a_server_that_is_gone_is_a_connection_error(calm_lab: Lab, session: Ses
 
 def test_an_interrupt_ends_the_wait_and_leaves_nothing(session: Session, task: Any) -> None:
     task.SetTaskState("running", None, None)
-    task.UpdateProgress(5)
-
-    def interrupt(percent: int) -> None:
-        raise KeyboardInterrupt
-
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        wait(session, task, on_progress=interrupt)
+        wait(session, task)
     assert fetch_row(session, Ref("Task", task._moId), ("info.state",)) == {"info.state": "running"}
 
 

@@ -1,0 +1,53 @@
+"""When a wave of tasks should be over; no lab, no clock."""
+
+from __future__ import annotations
+
+import pytest
+
+from libcloud_vsphere_clone.vcenter.pace import LATE_S, Pace
+from libcloud_vsphere_clone.vcenter.rows import Ref, Row
+
+MIDNIGHT = "2026-01-01T00:00:00"
+
+
+def lasted(seconds: float, **changes: str) -> Row:
+    row = Row(Ref("Task", "task-1"))
+    row.update({"info.queueTime": f"{MIDNIGHT}Z", "info.completeTime": f"2026-01-01T00:00:{seconds:06.3f}Z"})
+    row.update(changes)
+    return row
+
+
+def test_nobody_knows_before_one_has_ended() -> None:
+    pace = Pace()
+    assert pace.look_at([0.0]) is None
+    pace.learn([Row(Ref("Task", "task-1"))])  # without its times
+    pace.learn([lasted(3, **{"info.completeTime": "soon"})])
+    assert pace.look_at([0.0]) is None
+
+
+def test_a_wave_is_over_when_its_last_should_be() -> None:
+    pace = Pace()
+    pace.learn([lasted(3), lasted(3.2)])
+    assert pace.look_at([10.0, 10.1]) == pytest.approx(13.3 + LATE_S)
+    assert pace.look_at([10.0, 10.3]) is None  # too far apart
+
+
+def test_what_ended_last_counts() -> None:
+    pace = Pace()
+    pace.learn([lasted(9)])
+    pace.learn([])
+    pace.learn([lasted(1)])
+    assert pace.look_at([0.0]) == pytest.approx(1.05)
+
+
+@pytest.mark.parametrize(("shortest_s", "longest_s"), [(0.02, 0.3), (20, 21), (1, 1.3)])
+def test_slots_are_not_left_idle_for_long(shortest_s: float, longest_s: float) -> None:
+    pace = Pace()
+    pace.learn([lasted(shortest_s), lasted(longest_s)])
+    assert pace.look_at([0.0]) is None
+
+
+def test_clocks_that_were_set_back_do_no_harm() -> None:
+    pace = Pace()
+    pace.learn([lasted(0, **{"info.queueTime": "2026-01-01T00:00:05Z"})])
+    assert pace.look_at([0.0]) is None
