@@ -25,6 +25,7 @@ type Lab struct {
 	shadows      *shadows
 	networks     *addressBook
 	names        *pendingNames
+	transfers    *transfers
 	datastores   map[*simulator.Datastore]*datastoreSeed
 
 	listener   net.Listener
@@ -45,6 +46,7 @@ func Start(config Config) (*Lab, error) {
 		rules:      new(faultRules),
 		networks:   newAddressBook(),
 		names:      &pendingNames{names: map[string]string{}},
+		transfers:  newTransfers(),
 		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
 	if err := lab.open(); err != nil {
@@ -125,6 +127,7 @@ func (l *Lab) makeInventory() error {
 	l.observer = newObserver(l)
 	registry.AddHandler(l.observer)
 	registry.Handler = l.extend
+	l.equipGuests()
 	l.observer.settleFreeSpace(l.internalContext())
 	return nil
 }
