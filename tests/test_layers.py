@@ -73,7 +73,7 @@ KNOWS_LIBCLOUD_OBJECTS = {
 }
 """The command is in it as a caller of the driver, like anyone else's program."""
 
-PURE = ("plan", "convert", "vcenter.rows", "vcenter.types")
+PURE = ("plan", "convert", "vcenter.rows", "vcenter.types", "guest.tools_commands")
 DOES_IO = {"http", "paramiko", "requests", "select", "socket", "ssl", "subprocess", "urllib"}
 MAKES_ROUND_TRIPS = re.compile(r"\.(fetch_|start_|wait_|run_)\w+$|\.Session$")
 """Names say what does I/O, so rooms that do none can take pure functions from a room that does."""

@@ -49,7 +49,7 @@ class GuestCalls:
         return self.session.managed(*self.vm)
 
     def validate(self) -> None:
-        with self.explained("log in"):
+        with self.explained("open a session"):
             self.auth_manager.ValidateCredentialsInGuest(self.target, self.auth)
 
     def start(self, program: str, arguments: str, folder: str | None = None) -> int:

@@ -40,9 +40,9 @@ echo $$ >"$d/run/pid"
 in=/dev/null; [ ! -e "$d/in" ] || in=$d/in
 group=-; command -v setsid >/dev/null 2>&1 || group=
 end() {
-  kill -TERM -- "$group$p" 2>/dev/null
-  for i in 1 2 3 4 5; do kill -0 -- "$group$p" 2>/dev/null || break; sleep 0.2; done
-  kill -KILL -- "$group$p" 2>/dev/null
+  kill -s TERM -- "$group$p" 2>/dev/null
+  for i in 1 2 3 4 5; do kill -s 0 -- "$group$p" 2>/dev/null || break; sleep 0.2; done
+  kill -s KILL -- "$group$p" 2>/dev/null
 }
 ended= p=
 trap 'ended=1; [ -z "$p" ] || end' TERM

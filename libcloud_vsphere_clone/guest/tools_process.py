@@ -65,7 +65,7 @@ class GuestProcesses:
             pid = self._start(program, program.arguments if self.windows else folder)
             exit_code, ended = self._wait(pid, timeout_s)
             if not ended:
-                self._end(pid)
+                self._end(pid, folder)
             result = self._result(folder, exit_code, ended=ended)
         if not ended:
             raise SSHCommandTimeoutError(command, timeout_s, result.stdout, result.stderr)  # type: ignore[arg-type]
@@ -108,16 +108,17 @@ class GuestProcesses:
                 return self.calls.start(program.path, program.arguments)
             except ConnectionFailedError as error:
                 found = self._find(marker)
-                if found is not None:
-                    return found
+                if found:
+                    return found[0]
                 if not left or self.windows:
                     raise
                 log.info("the program is started again: %s", error)
         raise AssertionError("unreachable")
 
-    def _find(self, marker: str) -> int | None:
-        found = [info for info in self.calls.processes() if marker in (info.cmdLine or "")]
-        return min((int(info.pid) for info in found), default=None)
+    def _find(self, marker: str) -> list[int]:
+        """The processes that have this on their command lines: the keeper, and maybe the shell that started it."""
+        running = (info for info in self.calls.processes() if info.endTime is None)
+        return sorted(int(info.pid) for info in running if marker in (info.cmdLine or ""))
 
     def _wait(self, pid: int, timeout_s: float | None) -> tuple[int | None, bool]:
         """The exit code, if it is known, and whether the program has ended."""
@@ -138,13 +139,16 @@ class GuestProcesses:
                 return None, False
             delay_s = min(LONGEST_POLL_S, delay_s * POLL_FACTOR)
 
-    def _end(self, pid: int) -> None:
-        if self.windows:
-            pid_of_kill = self.calls.start(TASKKILL, f"/PID {pid} /T /F")
-            self._wait(pid_of_kill, END_WITHIN_S)
-        else:
-            self.calls.terminate(pid)
-        self._wait(pid, END_WITHIN_S)
+    def _end(self, pid: int, folder: str) -> None:
+        """End the keeper, and it the command. Where the guest's bash is no bash, ``pid`` is that of a shell between us
+        and the keeper (GuestProgramSpec.programPath), so the keeper is looked for.
+        """
+        keepers = [self.calls.start(TASKKILL, f"/PID {pid} /T /F")] if self.windows else self._find(folder)
+        for keeper in keepers:
+            if not self.windows:
+                self.calls.terminate(keeper)
+        for process in (*keepers, pid):
+            self._wait(process, END_WITHIN_S)
 
     def _result(self, folder: str, exit_code: int | None, *, ended: bool) -> Result:
         """What the keeper left; of one that could not write it (ended by force, a full disk), what there is."""

@@ -66,8 +66,8 @@ type guestProcesses struct {
 	unlocked
 }
 
-// StartProgramInGuest: "In Linux and Solaris guest operating systems, the
-// program will be executed by a guest shell." "For Linux guest operating
+// StartProgramInGuest: "For Linux guest operating systems, /bin/bash is used to
+// start the program." "For Linux guest operating
 // systems, if [workingDirectory] is unset or is an empty string, the working
 // directory will be the home directory of the user associated with the guest
 // authentication." envVariables "are not additions to the default environment

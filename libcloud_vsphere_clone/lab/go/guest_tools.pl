@@ -104,7 +104,7 @@ sub start_program {
             %ENV = @environment ? map { split /=/, $_, 2 } @environment
                 : (HOME => $home, USER => $user, LOGNAME => $user, SHELL => $shell,
                    PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
-            exec '/bin/sh', '-c', "$program $arguments" or POSIX::_exit(127);
+            exec '/bin/bash', '-c', "$program $arguments" or POSIX::_exit(127);
         }
         my ($name) = $program =~ m{([^/]*)$};
         my @facts = ($name, $pid, $user, "$program $arguments", time);
