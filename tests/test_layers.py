@@ -78,7 +78,7 @@ KNOWS_LIBCLOUD_OBJECTS = {
 
 PURE = (
     *("plan", "convert", "vcenter.rows", "vcenter.types"),
-    *("guest.keystrokes", "guest.layouts", "guest.shell_lines"),
+    *("guest.keystrokes", "guest.layouts", "guest.shell_lines", "guest.tools_commands"),
 )
 DOES_IO = {"http", "paramiko", "requests", "select", "socket", "ssl", "subprocess", "urllib"}
 MAKES_ROUND_TRIPS = re.compile(r"\.(fetch_|start_|wait_|run_)\w+$|\.Session$")

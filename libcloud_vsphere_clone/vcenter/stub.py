@@ -48,13 +48,17 @@ SAFE_TO_REPEAT = frozenset(
         "DestroyPropertyCollector",
         "DestroyView",
         "FindByUuid",
+        "InitiateFileTransferFromGuest",
+        "InitiateFileTransferToGuest",
+        "ListFilesInGuest",
+        "ListProcessesInGuest",
         "RetrieveProperties",
         "RetrievePropertiesEx",
         "RetrieveServiceContent",
     }
 )
-"""Reads, and what makes or removes objects that end with the session. All else is sent once: a write may have been
-done, and an update that was lost with its reply does not come again from every server."""
+"""Reads, and what makes or removes objects that end with the session, or URLs that nobody was told. All else is sent
+once: a write may have been done, and an update that was lost with its reply does not come again from every server."""
 
 REPEAT_DELAYS_S = (0.2, 1.0, 3.0)
 """Pauses before each repeat of a read: long enough for a proxy or vpxd to come back, short enough to wait for."""

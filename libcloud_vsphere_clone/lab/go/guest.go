@@ -65,6 +65,7 @@ func (o *observer) publish(ctx *simulator.Context, vm *mo.VirtualMachine, view g
 		{Name: "guest.net", Val: guestNet(vm, view.address, view.prefix)},
 		{Name: "guest.hostName", Val: view.host},
 		{Name: "guest.toolsRunningStatus", Val: tools},
+		{Name: "guest.guestOperationsReady", Val: view.power == types.VirtualMachinePowerStatePoweredOn},
 		{Name: "summary.guest.ipAddress", Val: view.address},
 		{Name: "summary.guest.hostName", Val: view.host},
 		{Name: "summary.guest.toolsRunningStatus", Val: tools},

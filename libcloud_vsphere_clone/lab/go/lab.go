@@ -32,6 +32,7 @@ type Lab struct {
 	lending        *lending
 	keyboards      *keyboards
 	winrm          winrmServers
+	transfers      *transfers
 
 	listener   net.Listener
 	control    net.Listener
@@ -52,6 +53,7 @@ func Start(config Config) (*Lab, error) {
 		networks:   newAddressBook(),
 		keyboards:  newKeyboards(),
 		names:      &pendingNames{names: map[string]string{}},
+		transfers:  newTransfers(),
 		datastores: map[*simulator.Datastore]*datastoreSeed{},
 	}
 	lab.channels = newGuestChannels(lab)
@@ -137,6 +139,7 @@ func (l *Lab) makeInventory() error {
 	l.observer = newObserver(l)
 	registry.AddHandler(l.observer)
 	registry.Handler = l.extend
+	l.equipGuests()
 	l.observer.settleFreeSpace(l.internalContext())
 	return nil
 }

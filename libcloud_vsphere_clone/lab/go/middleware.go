@@ -30,6 +30,10 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m.lab.isOutdated(r) {
 		panic(http.ErrAbortHandler) // closes the connection
 	}
+	if r.URL.Path == transferPath {
+		m.lab.transfers.ServeHTTP(w, r)
+		return
+	}
 	if r.Method != http.MethodPost || !strings.HasPrefix(r.URL.Path, "/sdk") {
 		m.next.ServeHTTP(w, r)
 		return

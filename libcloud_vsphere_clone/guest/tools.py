@@ -1,0 +1,157 @@
+"""A session into a guest by VMware Tools: no network into the guest is needed, and no key.
+
+Takes a VM and a user's password; gives commands run and files moved, through vCenter and the host that has the VM.
+Never waits for a guest that is not there yet: that is ``tools_ready.py``.
+
+Source: GuestAuthManager, GuestProcessManager, GuestFileManager (vSphere Web Services API).
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from libcloud.compute.ssh import BaseSSHClient
+
+from ..errors import ConnectionFailedError, InvalidRequestError
+from ..vcenter.rows import Ref
+from ..vcenter.session import Session
+from .tools_calls import GuestCalls, open_calls
+from .tools_commands import build_powershell, is_absolute, join
+from .tools_files import GuestFiles
+from .tools_process import GuestProcesses
+
+__all__ = ["GuestToolsClient"]
+
+
+class GuestToolsClient(BaseSSHClient):
+    """A session by guest operations into one VM; made closed, opened by ``connect``, which may be called again.
+
+    Nothing stays open in between: each call logs in for itself. What a command started in the background goes on.
+
+    :param username: a user of the guest, who has a password that is not locked.
+    :param timeout: seconds for ``run`` where it is given none; None is no limit. How long vCenter may take for an
+        answer is the session's.
+    :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        vm: Ref,
+        username: str,
+        password: str,
+        *,
+        timeout: float | None = None,
+        windows: bool = False,
+    ) -> None:
+        if not username or not password:
+            raise InvalidRequestError(
+                "guest operations need a user name and a password: keys are not known to them; pass "
+                "auth=NodeAuthPassword(...)"
+            )
+        super().__init__(vm.moid, 443, username, password, None, None, timeout)
+        self.session, self.vm, self.windows = session, vm, windows
+        self._calls: GuestCalls | None = None
+        self._home = ""
+
+    def __repr__(self) -> str:
+        return f"GuestToolsClient({self.username}@{self.hostname})"
+
+    def connect(self) -> bool:
+        """True once the guest has accepted the user and the password. ``hostname`` is the VM's name from then on.
+
+        :raises ConnectionFailedError: the VM is off, or VMware Tools do not answer in it (yet).
+        :raises AuthenticationError: the guest refuses the user or the password.
+        :raises NotFoundError: the VM is gone.
+        """
+        self.close()
+        calls = open_calls(self.session, self.vm, self.username, str(self.password))
+        self.hostname = calls.name
+        calls.validate()
+        self._calls = calls
+        return True
+
+    def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
+        """What the command wrote to stdout and stderr, and its exit status; 128 and the signal's number when a signal
+        ended it.
+
+        The user's own shell runs it, in the user's home, without input. What it leaves running in the background does
+        not hold it up.
+
+        :param timeout: seconds for the command; None or 0 for the client's own, or else no limit.
+        :raises SSHCommandTimeoutError: with what it wrote so far. The command was ended, and all that it started.
+        :raises ConnectionFailedError: VMware Tools do not answer any more.
+        """
+        result = self._processes().run(cmd, timeout or self.timeout)
+        self._home = result.home or self._home
+        return result.stdout, result.stderr, result.status
+
+    def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
+        """As ``run``, of a PowerShell script of any characters; in a Windows only."""
+        if not self.windows:
+            raise InvalidRequestError(
+                f"{self.hostname!r} was not said to be a Windows: make the client with windows=True"
+            )
+        return self.run(build_powershell(script), timeout)
+
+    def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
+        """The absolute path of the file now holding, or (mode ``a``) ending in, the contents.
+
+        :param path: relative ones start in the user's home; missing folders are made.
+        """
+        return self._write(path, contents or b"", chmod, mode)
+
+    def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:
+        """As ``put``, from an open file, which is read piece by piece."""
+        return self._write(path, fo or b"", chmod, "w")
+
+    def get(self, path: str, fo: IO[bytes]) -> int:
+        """How many bytes the file has, now written into ``fo`` piece by piece.
+
+        :raises FileNotFoundError: there is none.
+        """
+        return self._files().read(self._absolute(path), fo)
+
+    def delete(self, path: str) -> bool:
+        """True once the file is gone.
+
+        :raises FileNotFoundError: there was none.
+        """
+        self._files().remove(self._absolute(path))
+        return True
+
+    def close(self) -> bool:
+        """True; the session is closed, also when it was before."""
+        self._calls, self._home = None, ""
+        return True
+
+    def _write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
+        kind = mode.replace("b", "")
+        if kind not in ("w", "a"):
+            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
+        absolute = self._absolute(path)
+        files = self._files()
+        if kind == "a":
+            files.append(absolute, contents, chmod)
+        else:
+            files.write(absolute, contents, chmod)
+        return absolute
+
+    def _absolute(self, path: str) -> str:
+        if is_absolute(path, windows=self.windows):
+            return path
+        if not self._home:
+            self._home = self._processes().run("cd ." if self.windows else ":", self.timeout).home
+        return join(self._home, path, windows=self.windows)
+
+    def _open_calls(self) -> GuestCalls:
+        if self._calls is None:
+            # By these words Libcloud's deploy_node knows that connecting again may help.
+            raise ConnectionFailedError(f"SSH session not active: call connect() for {self.hostname!r} first")
+        return self._calls
+
+    def _processes(self) -> GuestProcesses:
+        return GuestProcesses(self._open_calls(), self.windows)
+
+    def _files(self) -> GuestFiles:
+        return GuestFiles(self._open_calls(), self._processes())

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"strconv"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+type guestFiles struct {
+	mo.GuestFileManager
+	unlocked
+	lab *Lab
+}
+
+// CreateTemporaryDirectoryInGuest: "Creates a new unique temporary directory
+// for the user to use as needed. ... The new directory name will be created
+// with prefix + random string + suffix."
+func (m *guestFiles) CreateTemporaryDirectoryInGuest(ctx *simulator.Context, req *types.CreateTemporaryDirectoryInGuest) soap.HasFault {
+	body := new(methods.CreateTemporaryDirectoryInGuestBody)
+	path, fault := m.ask(ctx, req.Vm, req.Auth, "mktemp", req.Prefix, req.Suffix, req.DirectoryPath)
+	if fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	body.Res = &types.CreateTemporaryDirectoryInGuestResponse{Returnval: path}
+	return body
+}
+
+// MakeDirectoryInGuest: "FileAlreadyExists: if directoryPath already exists",
+// "FileNotFound: if createParentDirectories is set to false and any component
+// of directoryPath does not exist".
+func (m *guestFiles) MakeDirectoryInGuest(ctx *simulator.Context, req *types.MakeDirectoryInGuest) soap.HasFault {
+	body := new(methods.MakeDirectoryInGuestBody)
+	if _, fault := m.ask(ctx, req.Vm, req.Auth, "mkdir", req.DirectoryPath, bit(req.CreateParentDirectories)); fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	body.Res = new(types.MakeDirectoryInGuestResponse)
+	return body
+}
+
+// DeleteDirectoryInGuest: recursive: "If true, all files and subdirectories are also deleted."
+func (m *guestFiles) DeleteDirectoryInGuest(ctx *simulator.Context, req *types.DeleteDirectoryInGuest) soap.HasFault {
+	body := new(methods.DeleteDirectoryInGuestBody)
+	if _, fault := m.ask(ctx, req.Vm, req.Auth, "rmdir", req.DirectoryPath, bit(req.Recursive)); fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	body.Res = new(types.DeleteDirectoryInGuestResponse)
+	return body
+}
+
+// DeleteFileInGuest: "NotAFile: if the filepath is a directory", "FileNotFound: if filepath is not found".
+func (m *guestFiles) DeleteFileInGuest(ctx *simulator.Context, req *types.DeleteFileInGuest) soap.HasFault {
+	body := new(methods.DeleteFileInGuestBody)
+	if _, fault := m.ask(ctx, req.Vm, req.Auth, "rm", req.FilePath); fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	body.Res = new(types.DeleteFileInGuestResponse)
+	return body
+}
+
+// ListFilesInGuest: of a file, the file itself; of a directory, what is in it.
+func (m *guestFiles) ListFilesInGuest(ctx *simulator.Context, req *types.ListFilesInGuest) soap.HasFault {
+	body := new(methods.ListFilesInGuestBody)
+	text, fault := m.ask(ctx, req.Vm, req.Auth, "files", req.FilePath)
+	if fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	body.Res = new(types.ListFilesInGuestResponse)
+	for _, row := range rows(text, 8) {
+		body.Res.Returnval.Files = append(body.Res.Returnval.Files, types.GuestFileInfo{
+			Path: row[0], Type: row[1], Size: number(row[2]), Attributes: posixAttributes(row[3:]),
+		})
+	}
+	return body
+}
+
+// InitiateFileTransferToGuest: "Initiates an operation to transfer a file to
+// the guest. If the function is successful, then the call returns a URL that
+// can be used for the file transfer." It throws "FileAlreadyExists: if the
+// guestFilePath already exists and overwrite is false".
+func (m *guestFiles) InitiateFileTransferToGuest(ctx *simulator.Context, req *types.InitiateFileTransferToGuest) soap.HasFault {
+	body := new(methods.InitiateFileTransferToGuestBody)
+	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
+	if fault == nil {
+		_, fault = user.ask("check-put", req.GuestFilePath, bit(req.Overwrite))
+	}
+	if fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	ticket := transferTicket{user: user, path: req.GuestFilePath, upload: true, size: req.FileSize, mode: 0o644}
+	// GuestPosixFileAttributes.permissions: "The file permissions in chmod(2)
+	// format. ... If not set, when creating a file, the default is 0644."
+	if attributes, ok := req.FileAttributes.(*types.GuestPosixFileAttributes); ok && attributes.Permissions != 0 {
+		ticket.mode = attributes.Permissions
+	}
+	body.Res = &types.InitiateFileTransferToGuestResponse{Returnval: m.lab.transfers.open(ticket)}
+	return body
+}
+
+// InitiateFileTransferFromGuest returns "the FileTransferInformation object
+// containing fileAttributes and the URL".
+func (m *guestFiles) InitiateFileTransferFromGuest(ctx *simulator.Context, req *types.InitiateFileTransferFromGuest) soap.HasFault {
+	body := new(methods.InitiateFileTransferFromGuestBody)
+	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
+	var text string
+	if fault == nil {
+		text, fault = user.ask("check-get", req.GuestFilePath)
+	}
+	if fault != nil {
+		body.Fault_ = simulator.Fault("", fault)
+		return body
+	}
+	row := append(rows(text, 6), make([]string, 6))[0]
+	body.Res = &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{
+		Attributes: posixAttributes(row[1:]),
+		Size:       number(row[0]),
+		Url:        m.lab.transfers.open(transferTicket{user: user, path: req.GuestFilePath}),
+	}}
+	return body
+}
+
+func (m *guestFiles) ask(ctx *simulator.Context, vm types.ManagedObjectReference, auth types.BaseGuestAuthentication, what string, arguments ...string) (string, types.BaseMethodFault) {
+	user, fault := guestUserOf(ctx, vm, auth)
+	if fault != nil {
+		return "", fault
+	}
+	return user.ask(what, arguments...)
+}
+
+// posixAttributes are mode, owner, group and the times of change and of use.
+func posixAttributes(row []string) *types.GuestPosixFileAttributes {
+	id := func(text string) *int32 {
+		value, _ := strconv.ParseInt(text, 10, 32)
+		short := int32(value)
+		return &short
+	}
+	attributes := &types.GuestPosixFileAttributes{OwnerId: id(row[1]), GroupId: id(row[2]), Permissions: number(row[0])}
+	attributes.ModificationTime = types.NewTime(moment(row[3]))
+	attributes.AccessTime = types.NewTime(moment(row[4]))
+	return attributes
+}

@@ -1,0 +1,203 @@
+// The guest's tools are a stand-in here, testdata/docker: the real ones run in the tests of the Python package.
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vmware/govmomi/fault"
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// guestLab is a lab with one guest, and the managers of guest operations.
+type guestLab struct {
+	*Lab
+	inventory inventory
+	vm        *object.VirtualMachine
+	managers  mo.GuestOperationsManager
+	folder    string
+}
+
+func startOneGuest(t *testing.T) *guestLab {
+	t.Helper()
+	lab, folder := startGuestLab(t)
+	inventory := inventoryOf(t, login(t, lab).Client)
+	guest := &guestLab{Lab: lab, inventory: inventory, folder: folder}
+	guest.vm = inventory.mustClone(inventory.vm("debian-12"), "web", guestSpec(""))
+	manager := object.NewCommon(inventory.client, *inventory.client.ServiceContent.GuestOperationsManager)
+	if err := manager.Properties(context.Background(), manager.Reference(), nil, &guest.managers); err != nil {
+		t.Fatal(err)
+	}
+	return guest
+}
+
+func credentials(password string) *types.NamePasswordAuthentication {
+	return &types.NamePasswordAuthentication{Username: "ann", Password: password}
+}
+
+func (g *guestLab) validate(vm types.ManagedObjectReference, auth types.BaseGuestAuthentication) error {
+	request := types.ValidateCredentialsInGuest{This: *g.managers.AuthManager, Vm: vm, Auth: auth}
+	_, err := methods.ValidateCredentialsInGuest(context.Background(), g.inventory.client, &request)
+	return err
+}
+
+func TestGuestCredentials(t *testing.T) {
+	guest := startOneGuest(t)
+	if err := guest.validate(guest.vm.Reference(), credentials("right")); err != nil {
+		t.Error(err)
+	}
+	if err := guest.validate(guest.vm.Reference(), credentials("wrong")); !fault.Is(err, &types.InvalidGuestLogin{}) {
+		t.Errorf("a wrong password: %v", err)
+	}
+	if err := guest.validate(guest.vm.Reference(), new(types.SSPIAuthentication)); !fault.Is(err, &types.OperationNotSupportedByGuest{}) {
+		t.Errorf("SSPI: %v", err)
+	}
+	told, err := os.ReadFile(filepath.Join(guest.folder, "told"))
+	if err != nil || string(told) != "3\nann5\nwrong8\nvalidate1\n0" {
+		t.Errorf("the tools were told %q, %v", told, err)
+	}
+	for _, call := range engineCalls(t, guest.folder, "exec") {
+		if strings.Contains(call, "right") || strings.Contains(call, "wrong") {
+			t.Errorf("a password is on a command line: %s", call)
+		}
+	}
+}
+
+func TestGuestThatCannotBeAsked(t *testing.T) {
+	guest := startOneGuest(t)
+	mustFinish(t)(guest.vm.PowerOff(context.Background()))
+	if err := guest.validate(guest.vm.Reference(), credentials("right")); !fault.Is(err, &types.InvalidPowerState{}) {
+		t.Errorf("off: %v", err)
+	}
+	bare := startLab(t, func(c *Config) { c.VMs = 1 })
+	inventory := inventoryOf(t, login(t, bare).Client)
+	vm := inventory.mustClone(inventory.vm("debian-12"), "bare", types.VirtualMachineCloneSpec{PowerOn: true})
+	guest.inventory = inventory
+	if err := guest.validate(vm.Reference(), credentials("right")); !fault.Is(err, &types.GuestOperationsUnavailable{}) {
+		t.Errorf("without a container: %v", err)
+	}
+}
+
+func TestGuestOperationsReady(t *testing.T) {
+	guest := startOneGuest(t)
+	if ready := guest.inventory.properties(guest.vm).Guest.GuestOperationsReady; ready == nil || !*ready {
+		t.Errorf("on, it is %v", ready)
+	}
+	mustFinish(t)(guest.vm.PowerOff(context.Background()))
+	if ready := guest.inventory.properties(guest.vm).Guest.GuestOperationsReady; ready == nil || *ready {
+		t.Errorf("off, it is %v", ready)
+	}
+}
+
+func TestGuestProcesses(t *testing.T) {
+	guest := startOneGuest(t)
+	ctx, manager := context.Background(), *guest.managers.ProcessManager
+	spec := &types.GuestProgramSpec{ProgramPath: "/bin/sh", Arguments: "-c true", EnvVariables: []string{"A=1"}}
+	started, err := methods.StartProgramInGuest(ctx, guest.inventory.client, &types.StartProgramInGuest{
+		This: manager, Vm: guest.vm.Reference(), Auth: credentials("right"), Spec: spec,
+	})
+	if err != nil || started.Returnval != 4711 {
+		t.Fatalf("got %v, %v", started, err)
+	}
+	listed, err := methods.ListProcessesInGuest(ctx, guest.inventory.client, &types.ListProcessesInGuest{
+		This: manager, Vm: guest.vm.Reference(), Auth: credentials("right"), Pids: []int64{4711},
+	})
+	if err != nil || len(listed.Returnval) != 1 {
+		t.Fatalf("got %v, %v", listed, err)
+	}
+	if info := listed.Returnval[0]; info.Pid != 4711 || info.ExitCode != 3 || info.EndTime == nil || info.CmdLine != "/bin/sh -c true" {
+		t.Errorf("the process is %+v", info)
+	}
+	_, err = methods.TerminateProcessInGuest(ctx, guest.inventory.client, &types.TerminateProcessInGuest{
+		This: manager, Vm: guest.vm.Reference(), Auth: credentials("right"), Pid: 4711,
+	})
+	if !fault.Is(err, &types.GuestProcessNotFound{}) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestGuestFiles(t *testing.T) {
+	guest := startOneGuest(t)
+	ctx, manager, vm := context.Background(), *guest.managers.FileManager, guest.vm.Reference()
+	temporary, err := methods.CreateTemporaryDirectoryInGuest(ctx, guest.inventory.client, &types.CreateTemporaryDirectoryInGuest{
+		This: manager, Vm: vm, Auth: credentials("right"),
+	})
+	if err != nil || temporary.Returnval != "/tmp/x1" {
+		t.Errorf("got %v, %v", temporary, err)
+	}
+	_, err = methods.DeleteFileInGuest(ctx, guest.inventory.client, &types.DeleteFileInGuest{
+		This: manager, Vm: vm, Auth: credentials("right"), FilePath: "/x",
+	})
+	if !fault.Is(err, &types.FileNotFound{}) {
+		t.Errorf("got %v", err)
+	}
+	files, err := methods.ListFilesInGuest(ctx, guest.inventory.client, &types.ListFilesInGuest{
+		This: manager, Vm: vm, Auth: credentials("right"), FilePath: "/x",
+	})
+	if err != nil || len(files.Returnval.Files) != 1 || files.Returnval.Files[0].Size != 5 {
+		t.Errorf("got %+v, %v", files, err)
+	}
+}
+
+func TestGuestTransfer(t *testing.T) {
+	guest := startOneGuest(t)
+	ctx, manager, vm := context.Background(), *guest.managers.FileManager, guest.vm.Reference()
+	to, err := methods.InitiateFileTransferToGuest(ctx, guest.inventory.client, &types.InitiateFileTransferToGuest{
+		This: manager, Vm: vm, Auth: credentials("right"), GuestFilePath: "/tmp/file", FileSize: 5,
+		FileAttributes: &types.GuestPosixFileAttributes{Permissions: 0o600}, Overwrite: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.Replace(to.Returnval, "*", guest.URL().Host, 1)
+	if status, _ := guest.send(t, http.MethodPut, url, "hello"); status != http.StatusOK {
+		t.Errorf("the upload's status is %d", status)
+	}
+	if told, _ := os.ReadFile(filepath.Join(guest.folder, "told")); !bytes.HasSuffix(told, []byte("3\nput1\n39\n/tmp/file3\n3841\n5hello")) {
+		t.Errorf("the tools were told %q", told)
+	}
+	if status, _ := guest.send(t, http.MethodPut, url, "hello"); status != http.StatusNotFound {
+		t.Errorf("the same ticket again: %d", status)
+	}
+	from, err := methods.InitiateFileTransferFromGuest(ctx, guest.inventory.client, &types.InitiateFileTransferFromGuest{
+		This: manager, Vm: vm, Auth: credentials("right"), GuestFilePath: "/tmp/file",
+	})
+	if err != nil || from.Returnval.Size != 5 {
+		t.Fatalf("got %v, %v", from, err)
+	}
+	url = strings.Replace(from.Returnval.Url, "*", guest.URL().Host, 1)
+	if status, body := guest.send(t, http.MethodGet, url, ""); status != http.StatusOK || body != "hello" {
+		t.Errorf("the download is %q, status %d", body, status)
+	}
+}
+
+// send makes one request at a transfer's URL.
+func (g *guestLab) send(t *testing.T, method, url, body string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	reply, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, string(text)
+}

@@ -1,0 +1,107 @@
+"""What is started in a guest. The Windows lines are compared with the documentation; no Windows has run them."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.guest.tools_commands import (
+    build_posix,
+    build_powershell,
+    build_windows,
+    is_absolute,
+    join,
+    parent,
+    parse_result,
+)
+
+
+def start(folder: Path, command: str) -> subprocess.Popen[bytes]:
+    """The program, started as VMware Tools do: by bash, in a group of its own."""
+    program = build_posix(str(folder), command)
+    line = f"{program.path} {program.arguments}"
+    return subprocess.Popen(["/bin/bash", "-c", line], cwd=folder, start_new_session=True)
+
+
+def test_the_keeper_leaves_a_result(tmp_path: Path) -> None:
+    assert start(tmp_path, "printf 'ä'; echo err >&2; cat; exit 9").wait(20) == 9
+    assert parse_result((tmp_path / "result").read_bytes()) == (9, str(tmp_path), "ä", "err\n")
+
+
+def test_the_keeper_gives_the_input(tmp_path: Path) -> None:
+    (tmp_path / "in").write_text("told\n")
+    start(tmp_path, "cat").wait(20)
+    assert parse_result((tmp_path / "result").read_bytes()).stdout == "told\n"
+
+
+def test_the_keeper_ends_the_whole_group(tmp_path: Path) -> None:
+    keeper = start(tmp_path, "echo $$ > group; trap '' TERM; (trap '' TERM; sleep 60) & echo up; sleep 60; echo never")
+    while not (tmp_path / "out").exists() or not (tmp_path / "out").read_text():
+        time.sleep(0.02)
+    keeper.send_signal(signal.SIGTERM)
+    assert keeper.wait(20) == 143
+    assert parse_result((tmp_path / "result").read_bytes())[::2] == (143, "up\n")
+    group = (tmp_path / "group").read_text().strip()
+    processes = subprocess.run(["ps", "-eo", "pgid=,stat="], stdout=subprocess.PIPE, text=True, check=True).stdout
+    alive = [line.split() for line in processes.splitlines() if not line.split()[1].startswith("Z")]
+    assert group not in [line[0] for line in alive]
+
+
+def test_a_second_keeper_runs_nothing(tmp_path: Path) -> None:
+    first = start(tmp_path, "echo once >> count; sleep 1")
+    while not (tmp_path / "count").exists():
+        time.sleep(0.02)
+    assert start(tmp_path, "echo once >> count; sleep 1").wait(20) == 0
+    assert first.wait(20) == 0
+    assert (tmp_path / "count").read_text() == "once\n"
+
+
+def test_without_its_folder_the_keeper_runs_nothing(tmp_path: Path) -> None:
+    program = build_posix("/nonexistent/folder", "touch ran")
+    assert subprocess.run(["/bin/sh", "-c", f"{program.path} {program.arguments}"], cwd=tmp_path).returncode == 125
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("command", ["x" * 50_000, "a\0b"])
+def test_what_cannot_be_started_is_refused(command: str) -> None:
+    with pytest.raises(InvalidRequestError, match="the command has"):
+        build_posix("/folder", command)
+
+
+def _decoded(line: str) -> str:
+    return base64.b64decode(line.rsplit(" ", 1)[1]).decode("utf-16-le")
+
+
+def test_a_windows_command() -> None:
+    program = build_windows(r"C:\Temp\lc-1", "echo it's & exit 3")
+    assert program.path.endswith(r"\powershell.exe")
+    assert program.arguments.startswith("-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand ")
+    folder, line = _decoded(program.arguments).splitlines()[:2]
+    assert folder == r"$d = 'C:\Temp\lc-1'"
+    assert line.startswith("""$line = '/d /s /c "chcp 65001 >nul & (echo it''s & exit 3) <nul """)
+    assert line.endswith(r""" >"C:\Temp\lc-1\out" 2>"C:\Temp\lc-1\err""'""")
+    assert r'<"C:\Temp\lc-1\in"' in _decoded(build_windows(r"C:\Temp\lc-1", "more", has_input=True).arguments)
+    assert len(build_windows(r"C:\Temp\lc-1", "x" * 6000).arguments) < 32_000
+
+
+def test_a_powershell_script() -> None:
+    line = build_powershell('Write-Output "ü $env:TEMP"; cmd /c exit 3')
+    assert line.isascii()
+    assert 'Write-Output "ü $env:TEMP"' in _decoded(line)
+    assert "exit $LASTEXITCODE" in _decoded(line)
+
+
+def test_paths_of_windows() -> None:
+    assert [is_absolute(path, windows=True) for path in (r"C:\x", "c:/x", r"\\server\share", "x", "/x")] == [
+        *(True, True, True),
+        *(False, False),
+    ]
+    assert join(r"C:\Users\ann", "x.ps1", windows=True) == r"C:\Users\ann\x.ps1"
+    assert parent(r"C:\Users\ann\x.ps1", windows=True) == r"C:\Users\ann"
+    assert (is_absolute("/x", windows=False), is_absolute("x", windows=False)) == (True, False)
