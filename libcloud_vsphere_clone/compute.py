@@ -15,6 +15,7 @@ from .errors import NotFoundError
 from .group import GroupVerbs
 from .guest.ready import connect_when_ready
 from .guest.running import wait_running
+from .images import ImageVerbs
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
@@ -27,7 +28,7 @@ from .vcenter.rows import Ref, Row
 from .vcenter.tasks import Progress
 
 
-class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs):
+class VsphereCloneNodeDriver(SeeingVerbs, GroupVerbs, ImageVerbs):
     """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
 
     Making the driver connects: it checks the certificate, the product and the password, in this order.

@@ -36,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"errors", "vcenter.rows", "vcenter.types", "inventory", "plan", "guest.addresses", "guest.keys"},
     "seeing": {"errors", "vcenter", "inventory", "connect", "convert", "listing"},
     "request": {"errors", "inventory", "plan", "convert"},
+    "images": {"errors", "vcenter", "inventory", "plan", "convert", "request"},
     "deployment": {"errors", "guest"},
     "scripts": {"errors", "parallel", "deployment"},
     "group": {
@@ -44,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "compute": {
         *("errors", "vcenter", "inventory", "plan", "guest", "provision", "lifecycle"),
-        *("connect", "convert", "deployment", "group", "listing", "request", "seeing"),
+        *("connect", "convert", "deployment", "group", "images", "listing", "request", "seeing"),
     },
     "storage": {"errors", "vcenter", "inventory", "convert"},
     # the doors
@@ -68,7 +69,7 @@ LIBCLOUD_OBJECTS = (
 """Where Libcloud's own nouns are: Node, NodeImage, Object and so on."""
 
 KNOWS_LIBCLOUD_OBJECTS = {
-    *("compute", "group", "listing", "request", "seeing", "storage"),
+    *("compute", "group", "images", "listing", "request", "seeing", "storage"),
     *("deployment", "scripts", "convert", "cli"),
 }
 """The command is in it as a caller of the driver, like anyone else's program."""
