@@ -11,6 +11,7 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from . import connect, convert, lifecycle
 from .errors import NotFoundError
 from .group import GroupVerbs
+from .images import ImageVerbs
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
@@ -24,7 +25,7 @@ from .vcenter.rows import Ref, Row
 from .vcenter.tasks import Progress
 
 
-class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs):
+class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs):
     """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
 
     Making the driver connects: it checks the certificate, the product and the password, in this order.

@@ -36,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "convert": {"errors", "vcenter.rows", "vcenter.types", "inventory", "plan", "guest.addresses", "guest.keys"},
     "seeing": {"errors", "vcenter", "inventory", "connect", "convert", "listing"},
     "request": {"errors", "inventory", "plan", "convert"},
+    "images": {"errors", "vcenter", "inventory", "plan", "convert", "request"},
     "access": {"guest.keys"},
     "transports": {"errors", "vcenter", "guest", "access"},
     "deployment": {"errors", "guest.waits", "access", "transports"},
@@ -47,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "compute": {
         *("errors", "vcenter", "inventory", "plan", "guest", "provision", "lifecycle"),
-        *("connect", "convert", "group", "listing", "reaching", "request", "seeing"),
+        *("connect", "convert", "group", "images", "listing", "reaching", "request", "seeing"),
     },
     "storage": {"errors", "vcenter", "inventory", "convert"},
     # the doors
@@ -71,7 +72,7 @@ LIBCLOUD_OBJECTS = (
 """Where Libcloud's own nouns are: Node, NodeImage, Object and so on."""
 
 KNOWS_LIBCLOUD_OBJECTS = {
-    *("compute", "group", "listing", "reaching", "request", "seeing", "storage"),
+    *("compute", "group", "images", "listing", "reaching", "request", "seeing", "storage"),
     *("access", "deployment", "scripts", "convert", "cli"),
 }
 """The command is in it as a caller of the driver, like anyone else's program."""

@@ -23,7 +23,8 @@ GUEST = "libcloud.guest"
 LOGIN = "libcloud.login"
 """On an image: its own user for logins."""
 TRANSPORT = "libcloud.transport"
-"""On an image: how to get into its guests."""
+"""On an image: how to get into its guests, one of ``TRANSPORTS``."""
+TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
 CUSTOMIZATION = "libcloud.customization"
 """On a node: what its guest was customized with."""
 

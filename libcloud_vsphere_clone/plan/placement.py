@@ -70,8 +70,8 @@ def choose_placement(
     :raises AmbiguousNameError: it names several.
     :raises NoPlacementError: nothing fits; ``rejected`` has every candidate and why.
     """
-    cluster = _choose_cluster(tree, datacenter, image, wish.location)
-    pool = _choose_pool(tree, cluster, wish.resource_pool)
+    cluster = choose_cluster(tree, datacenter, image, wish.location)
+    pool = choose_pool(tree, cluster, wish.resource_pool)
     hosts = _usable_hosts(tree, cluster, wish.networks)
     taken = Taken() if taken is None else taken
     datastore = _choose_datastore(tree, datacenter, image, hosts, wish, taken)
@@ -89,7 +89,11 @@ def is_drs_automatic(cluster: Row) -> bool:
     return bool(drs.get("enabled") == "true" and drs.get("defaultVmBehavior") != "manual")
 
 
-def _choose_cluster(tree: Tree, datacenter: Ref, image: Row, location: str | None) -> Row:
+def choose_cluster(tree: Tree, datacenter: Ref, image: Row, location: str | None) -> Row:
+    """The cluster or stand-alone host that the caller names, else the image's own.
+
+    :raises NotFoundError, AmbiguousNameError: there is not exactly one.
+    """
     clusters = list_clusters(tree, datacenter)
     if location is not None:
         return find_one(tree, "location", location, clusters)
@@ -99,7 +103,11 @@ def _choose_cluster(tree: Tree, datacenter: Ref, image: Row, location: str | Non
     return tree.rows[own]
 
 
-def _choose_pool(tree: Tree, cluster: Row, wanted: str | None) -> Ref:
+def choose_pool(tree: Tree, cluster: Row, wanted: str | None) -> Ref:
+    """The resource pool that the caller names, else the cluster's root pool.
+
+    :raises NotFoundError, AmbiguousNameError: there is not exactly one that is visible.
+    """
     root: Ref | None = cluster.get("resourcePool")
     if wanted is None:
         if root is None:
