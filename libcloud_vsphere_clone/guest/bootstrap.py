@@ -104,7 +104,8 @@ path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH="$path"
 work=$(mktemp -d /var/tmp/libcloud.XXXXXX) || exit 1
 trap 'rm -rf "$work" "$0"' EXIT
-trap 'exit 1' TERM INT HUP
+trap 'cannot "the guest was shut down in step $at of $count"' TERM INT HUP
+at=0
 
 say() { # key, value
     message="info-set guestinfo.libcloud.$1 $2"
@@ -153,8 +154,10 @@ as_user() { # shell, command: in place of this shell, with what sshd would give 
         exec 1>&3 2>&4 3>&- 4>&-
         exec $session $drop env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL="$shell" PATH="$path" "$1" -c "$2"
     fi
+    option=-c # in some, it leaves our session, so that not all of it would end with us
+    ! su --help | grep -q -e --session-command || option=--session-command
     exec 1>&3 2>&4 3>&- 4>&-
-    exec $session su -s "$1" -c "$2" "$user"
+    exec $session su -s "$1" "$option" "$2" "$user"
 }
 
 end() { # process: it and all that it started
@@ -168,6 +171,7 @@ note() { # step, exit status, true if it took too long
 }
 
 run_step() { # step, command, seconds or nothing
+    at=$1
     [ -n "$url" ] || say status "$token running $1 of $count"
     ( as_user "$shell" "$2" ) 3>"$work/out.$1" 4>"$work/err.$1" &
     process=$!

@@ -1,14 +1,23 @@
-"""The script's text; what it does in a guest is in test_pull.py."""
+"""The script's text, and what it does on this machine; what it does in a guest is in test_pull.py."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.guest.bootstrap import build_bootstrap
+from libcloud_vsphere_clone.guest.callback import CallbackReceiver
+from libcloud_vsphere_clone.guest.report import Report
 from libcloud_vsphere_clone.guest.steps import Delete, Put, Run, Step
+from tests.guest.conftest import password_user
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of this machine: needs root")
 
 NASTY = 'it\'s "$HOME" `id` \\ \n LIBCLOUD\nLIBCLOUD\n'
 STEPS: list[Step] = [
@@ -39,3 +48,31 @@ def test_user_names_that_are_none(username: str) -> None:
 def test_addresses_that_take_no_report(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="can't be where a guest reports"):
         build_bootstrap([], token="t", report_url=url)
+
+
+@AS_ROOT
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.parametrize("change", [str, lambda text: text.replace("setpriv", "no-setpriv")], ids=["setpriv", "su"])
+def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str], str]) -> None:
+    folder, name = f"/var/tmp/{uuid.uuid4().hex}", f"pull-{uuid.uuid4().hex[:6]}"  # noqa: S108
+    unique = 10**6 + uuid.uuid4().int % 10**6
+    steps: list[Step] = [
+        Put(f"{folder}/a b/it's", b"text\n", 0o600),
+        Run(f"id -un; pwd; cat {folder}/*/*; stat -c '%U %a' {folder} {folder}/*/*; echo err >&2; exit 7"),
+        Delete(f"{folder}/a b/it's"),
+        Run(f"rm -r {folder}; sleep {unique} & sleep {unique}", 0.3),
+        Run("never"),
+    ]
+    script = tmp_path / "script"
+    with CallbackReceiver("127.0.0.1") as receiver, password_user(name, "x"):
+        receiver.expect("t")
+        script.write_text(change(build_bootstrap(steps, username=name, token="t", report_url=receiver.url)))
+        subprocess.run([shell, script], check=True, timeout=60)
+        report = receiver.take("t", timeout_s=0)
+    assert report == Report("t", "/", report.results if report else ())
+    put, run, delete, slow = report.results
+    assert (put.exit_status, delete.exit_status, slow.timed_out) == (0, 0, True)
+    assert (run.stdout, run.stderr) == (f"{name}\n/\ntext\n{name} 755\n{name} 600\n", "err\n")
+    assert run.exit_status == 7
+    assert not script.exists()
+    assert subprocess.run(["pgrep", "-f", f"sleep {unique}"], check=False).returncode == 1

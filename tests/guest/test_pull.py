@@ -189,8 +189,14 @@ def test_user_that_the_guest_lacks(pull: Callable[..., Node]) -> None:
 
 
 def test_guest_that_powers_off(pull: Callable[..., Node]) -> None:
-    with pytest.raises(TaskError, match="is poweredOff and has not reported; the last it said is 'running 2 of 2'"):
+    off = "is poweredOff and has not reported; the last it said is 'running 2 of 2'"
+    with pytest.raises(TaskError, match=f"{off}|was shut down in step 2 of 2"):
         pull(ScriptDeployment("poweroff; sleep 60"))
+
+
+def test_guest_that_reboots(pull: Callable[..., Node]) -> None:
+    with pytest.raises(TaskError, match="cannot carry out the deployment: the guest was shut down in step 2 of 2"):
+        pull(ScriptDeployment("reboot; sleep 60"))
 
 
 def test_time_over_says_where_the_guest_was(driver: VsphereCloneNodeDriver, boot: Boot) -> None:
