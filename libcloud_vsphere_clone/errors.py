@@ -87,7 +87,7 @@ def _rebuild(kind: type[VsphereError], state: dict[str, Any]) -> VsphereError:
 
 
 class AuthenticationError(VsphereError, InvalidCredsError):
-    """vCenter refused the user name or the password; it is not tried again."""
+    """vCenter, or a guest, refused the user name or the password; it is not tried again."""
 
     def __init__(self, message: str, *, fault: object = None) -> None:
         VsphereError.__init__(self, message, fault=fault)
@@ -314,6 +314,14 @@ def _name_in_use(text: str, fault: Any) -> VsphereError:
     return NameInUseError(f"{text}; choose another name or another group", name=name, fault=fault)
 
 
+def _refused_by_guest(text: str, fault: Any) -> VsphereError:
+    return AuthenticationError(
+        f"{text}; the guest refuses the user or the password: guest operations take a password, never a key, and it "
+        "must be set and not locked",
+        fault=fault,
+    )
+
+
 def _gone(text: str, fault: Any) -> VsphereError:
     error = NotFoundError("object", getattr(getattr(fault, "obj", None), "_moId", ""), fault=fault)
     error.message = error.value = f"{text}; it was removed meanwhile, or this user cannot see it"
@@ -330,6 +338,21 @@ _BUILDERS: tuple[tuple[str, Callable[[str, Any], VsphereError]], ...] = (
         "vim.fault.InvalidLogin",
         lambda text, fault: AuthenticationError(
             f"{text}; check user name (user@domain) and password: they are tried once", fault=fault
+        ),
+    ),
+    # Guest operations.
+    ("vim.fault.InvalidGuestLogin", _refused_by_guest),
+    ("vim.fault.GuestAuthenticationChallenge", _refused_by_guest),
+    (
+        "vim.fault.GuestOperationsUnavailable",
+        lambda text, fault: ConnectionFailedError(
+            f"{text}; check that the guest has booted and that open-vm-tools run in it", fault=fault
+        ),
+    ),
+    (
+        "vim.fault.OperationDisabledByGuest",
+        lambda text, fault: ConnectionFailedError(
+            f"{text}; the guest forbids it: see its /etc/vmware-tools/tools.conf, section guestoperations", fault=fault
         ),
     ),
     ("vim.fault.NoPermission", _not_permitted),

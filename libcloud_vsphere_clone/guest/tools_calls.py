@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
-from ..errors import AuthenticationError, ConnectionFailedError, NotFoundError, translated
+from ..errors import ConnectionFailedError, NotFoundError, translated
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
@@ -24,8 +24,7 @@ __all__ = ["GuestCalls", "open_calls"]
 OPERATIONS = "GuestOperationsManager"
 MANAGERS = ("authManager", "fileManager", "processManager")
 
-UNREACHABLE = (vim.fault.GuestOperationsUnavailable, vim.fault.ToolsUnavailable, vim.fault.InvalidPowerState)
-REFUSED = (vim.fault.InvalidGuestLogin, vim.fault.GuestAuthenticationChallenge, vim.fault.GuestMultipleMappings)
+NOT_UP = (vim.fault.ToolsUnavailable, vim.fault.InvalidPowerState)
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,8 @@ class GuestCalls:
 
         :raises AuthenticationError: the guest refuses the user or the password.
         :raises ConnectionFailedError: the guest's tools do not answer (yet), or vCenter does not.
-        :raises FileNotFoundError, PermissionError: as from any file operation.
+        :raises OSError: as from any file operation; with ELOOP, the path may be a symbolic link, which "cannot be" the
+            path of a transfer (GuestFileManager.InitiateFileTransferToGuest).
         """
         where = f"{action} {path!r}" if path else action
         attempt = f"{where} in {self.name!r} as {self.username!r} by guest operations"
@@ -128,11 +128,10 @@ class GuestCalls:
             with translated(attempt):
                 yield
         except Exception as error:
-            cause = getattr(error, "fault", None)
-            better = _better_error(cause, attempt, path)
+            better = _better_error(error, attempt, path)
             if better is None:
                 raise
-            raise better from cause
+            raise better from error
 
 
 def open_calls(session: Session, vm: Ref, username: str, password: str) -> GuestCalls:
@@ -160,33 +159,17 @@ def open_calls(session: Session, vm: Ref, username: str, password: str) -> Guest
     )
 
 
-def _better_error(cause: object, attempt: str, path: str) -> Exception | None:
-    text = f"could not {attempt}"
-    if isinstance(cause, REFUSED):
-        return AuthenticationError(
-            f"{text}: the guest refuses the user or the password ({_kind(cause)}); guest operations take a password, "
-            "never a key, and the user's password must be set and not locked",
-            fault=cause,
-        )
-    if isinstance(cause, UNREACHABLE):
-        return ConnectionFailedError(
-            f"{text}: the guest's VMware Tools do not answer ({_kind(cause)}); check that the VM is on, has booted, "
-            "and that open-vm-tools run in it",
-            fault=cause,
-        )
-    if isinstance(cause, vim.fault.OperationDisabledByGuest):
-        return ConnectionFailedError(
-            f"{text}: the guest forbids it; look for guestoperations disabled= in its /etc/vmware-tools/tools.conf",
-            fault=cause,
-        )
+def _better_error(error: Exception, attempt: str, path: str) -> Exception | None:
+    """What is more telling for a file or a VM that may yet come up than the general mapping of ``errors``."""
+    cause, text = getattr(error, "fault", None), f"could not {attempt}"
+    if isinstance(cause, NOT_UP):
+        return ConnectionFailedError(f"{error}; check that the VM is on and has booted", fault=cause)
     if isinstance(cause, vim.fault.FileNotFound):
         return FileNotFoundError(errno.ENOENT, text, cause.file or path)
     if isinstance(cause, vim.fault.GuestPermissionDenied):
         return PermissionError(errno.EACCES, text, path)
     if isinstance(cause, vim.fault.NotAFile):
-        return IsADirectoryError(errno.EISDIR, f"{text}: it is a folder or a symbolic link", path)
+        return IsADirectoryError(errno.EISDIR, text, path)
+    if isinstance(cause, vmodl.fault.InvalidArgument) and path:
+        return OSError(errno.ELOOP, f"{text}: {error}", path)
     return None
-
-
-def _kind(fault: object) -> str:
-    return type(fault).__name__.rsplit(".", 1)[-1]

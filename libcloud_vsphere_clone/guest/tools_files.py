@@ -5,12 +5,13 @@ Takes the guest operations of one VM; gives files written, read and removed, str
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -45,12 +46,7 @@ class GuestFiles:
         Its mode is set before any contents arrive. Without ``chmod`` a file that is there keeps its own.
         """
         with _sized(contents) as (file, size_bytes):
-            attributes = self._attributes(path, chmod)
-            try:
-                url = self.calls.upload_url(path, attributes, size_bytes)
-            except FileNotFoundError:
-                self.calls.make_folders(parent(path, windows=self.windows))
-                url = self.calls.upload_url(path, attributes, size_bytes)
+            url = self._following(path, lambda real: self._upload_url(real, chmod, size_bytes))
             upload(self.calls.session, url, file, size_bytes)
 
     def append(self, path: str, contents: str | bytes | IO[Any], chmod: int | None) -> None:
@@ -72,10 +68,28 @@ class GuestFiles:
 
     def read(self, path: str, into: IO[bytes]) -> int:
         """How many bytes the file has, now written into ``into``."""
-        return download(self.calls.session, self.calls.download_url(path), into)
+        return download(self.calls.session, self._following(path, self.calls.download_url), into)
 
     def remove(self, path: str) -> None:
         self.calls.remove_file(path)
+
+    def _upload_url(self, path: str, chmod: int | None, size_bytes: int) -> str:
+        attributes = self._attributes(path, chmod)
+        try:
+            return self.calls.upload_url(path, attributes, size_bytes)
+        except FileNotFoundError:
+            self.calls.make_folders(parent(path, windows=self.windows))
+            return self.calls.upload_url(path, attributes, size_bytes)
+
+    def _following(self, path: str, ask: Callable[[str], str]) -> str:
+        """The URL for a path; for a symbolic link, which no transfer takes, of the file behind it."""
+        try:
+            return ask(path)
+        except OSError as error:
+            if error.errno != errno.ELOOP or self.windows:
+                raise
+        real = self.processes.run(f"readlink -f -- {shlex.quote(path)}", None).stdout
+        return ask(real.removesuffix("\n"))
 
     def _attributes(self, path: str, chmod: int | None) -> Any:
         if self.windows:

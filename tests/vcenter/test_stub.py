@@ -86,6 +86,8 @@ def test_what_may_be_repeated_exists_and_changes_nothing_that_outlives_the_sessi
             vim.view.ViewManager,
             vim.view.View,
             vmodl.query.PropertyCollector,
+            vim.vm.guest.FileManager,
+            vim.vm.guest.ProcessManager,
         )
         for info in kind._methodInfo.values()
     }

@@ -16,9 +16,8 @@ type guestFiles struct {
 	lab *Lab
 }
 
-// CreateTemporaryDirectoryInGuest: "Creates a new unique temporary directory
-// for the user to use as needed. ... The new directory name will be created
-// with prefix + random string + suffix."
+// CreateTemporaryDirectoryInGuest makes a directory that only the user may enter.
+// directoryPath: "If unset or an empty string, a guest-specific location will be used."
 func (m *guestFiles) CreateTemporaryDirectoryInGuest(ctx *simulator.Context, req *types.CreateTemporaryDirectoryInGuest) soap.HasFault {
 	body := new(methods.CreateTemporaryDirectoryInGuestBody)
 	path, fault := m.ask(ctx, req.Vm, req.Auth, "mktemp", req.Prefix, req.Suffix, req.DirectoryPath)
@@ -30,9 +29,8 @@ func (m *guestFiles) CreateTemporaryDirectoryInGuest(ctx *simulator.Context, req
 	return body
 }
 
-// MakeDirectoryInGuest: "FileAlreadyExists: if directoryPath already exists",
-// "FileNotFound: if createParentDirectories is set to false and any component
-// of directoryPath does not exist".
+// MakeDirectoryInGuest ends in FileAlreadyExists where there is one, and in
+// FileNotFound where a parent is missing and is not to be made.
 func (m *guestFiles) MakeDirectoryInGuest(ctx *simulator.Context, req *types.MakeDirectoryInGuest) soap.HasFault {
 	body := new(methods.MakeDirectoryInGuestBody)
 	if _, fault := m.ask(ctx, req.Vm, req.Auth, "mkdir", req.DirectoryPath, bit(req.CreateParentDirectories)); fault != nil {
@@ -43,7 +41,8 @@ func (m *guestFiles) MakeDirectoryInGuest(ctx *simulator.Context, req *types.Mak
 	return body
 }
 
-// DeleteDirectoryInGuest: recursive: "If true, all files and subdirectories are also deleted."
+// DeleteDirectoryInGuest: recursive: "If true, all subdirectories are also
+// deleted. If false, the directory must be empty for the operation to succeed."
 func (m *guestFiles) DeleteDirectoryInGuest(ctx *simulator.Context, req *types.DeleteDirectoryInGuest) soap.HasFault {
 	body := new(methods.DeleteDirectoryInGuestBody)
 	if _, fault := m.ask(ctx, req.Vm, req.Auth, "rmdir", req.DirectoryPath, bit(req.Recursive)); fault != nil {
@@ -54,7 +53,7 @@ func (m *guestFiles) DeleteDirectoryInGuest(ctx *simulator.Context, req *types.D
 	return body
 }
 
-// DeleteFileInGuest: "NotAFile: if the filepath is a directory", "FileNotFound: if filepath is not found".
+// DeleteFileInGuest ends in NotAFile for a directory, and in FileNotFound where there is none.
 func (m *guestFiles) DeleteFileInGuest(ctx *simulator.Context, req *types.DeleteFileInGuest) soap.HasFault {
 	body := new(methods.DeleteFileInGuestBody)
 	if _, fault := m.ask(ctx, req.Vm, req.Auth, "rm", req.FilePath); fault != nil {
@@ -82,10 +81,8 @@ func (m *guestFiles) ListFilesInGuest(ctx *simulator.Context, req *types.ListFil
 	return body
 }
 
-// InitiateFileTransferToGuest: "Initiates an operation to transfer a file to
-// the guest. If the function is successful, then the call returns a URL that
-// can be used for the file transfer." It throws "FileAlreadyExists: if the
-// guestFilePath already exists and overwrite is false".
+// InitiateFileTransferToGuest: guestFilePath "cannot be a path to a directory or
+// a symbolic link". overwrite: "If set, the destination file is clobbered."
 func (m *guestFiles) InitiateFileTransferToGuest(ctx *simulator.Context, req *types.InitiateFileTransferToGuest) soap.HasFault {
 	body := new(methods.InitiateFileTransferToGuestBody)
 	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
@@ -97,8 +94,8 @@ func (m *guestFiles) InitiateFileTransferToGuest(ctx *simulator.Context, req *ty
 		return body
 	}
 	ticket := transferTicket{user: user, path: req.GuestFilePath, upload: true, size: req.FileSize, mode: 0o644}
-	// GuestPosixFileAttributes.permissions: "The file permissions in chmod(2)
-	// format. ... If not set, when creating a file, the default is 0644."
+	// GuestPosixFileAttributes.permissions: if it is not specified, "the file
+	// will be created with 0644 permissions".
 	if attributes, ok := req.FileAttributes.(*types.GuestPosixFileAttributes); ok && attributes.Permissions != 0 {
 		ticket.mode = attributes.Permissions
 	}
@@ -106,8 +103,8 @@ func (m *guestFiles) InitiateFileTransferToGuest(ctx *simulator.Context, req *ty
 	return body
 }
 
-// InitiateFileTransferFromGuest returns "the FileTransferInformation object
-// containing fileAttributes and the URL".
+// InitiateFileTransferFromGuest returns the file's attributes, its "total size
+// ... in bytes" and the URL to which "the user has to send HTTP GET request".
 func (m *guestFiles) InitiateFileTransferFromGuest(ctx *simulator.Context, req *types.InitiateFileTransferFromGuest) soap.HasFault {
 	body := new(methods.InitiateFileTransferFromGuestBody)
 	user, fault := guestUserOf(ctx, req.Vm, req.Auth)

@@ -44,9 +44,9 @@ type guestAuth struct {
 	unlocked
 }
 
-// ValidateCredentialsInGuest: "Validates the GuestAuthentication credentials.
-// This API ensures that the given authentication information is valid." It
-// throws "InvalidGuestLogin: if the the guest authentication information was not accepted".
+// ValidateCredentialsInGuest only checks the login. InvalidGuestLogin "is thrown
+// when an operation fails because authentication information used to
+// authenticate with the guest was not accepted".
 func (m *guestAuth) ValidateCredentialsInGuest(ctx *simulator.Context, req *types.ValidateCredentialsInGuest) soap.HasFault {
 	body := new(methods.ValidateCredentialsInGuestBody)
 	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
@@ -89,9 +89,9 @@ func (m *guestProcesses) StartProgramInGuest(ctx *simulator.Context, req *types.
 	return body
 }
 
-// ListProcessesInGuest: "List the processes running in the guest operating
-// system, plus those started by StartProgramInGuest that have recently
-// completed." "If a specified processes does not exist, nothing will be
+// ListProcessesInGuest: "If the process was started using StartProgramInGuest
+// then the process exit code will be available if queried within 5 minutes
+// after it completes." "If a specified processes does not exist, nothing will be
 // returned for that process."
 func (m *guestProcesses) ListProcessesInGuest(ctx *simulator.Context, req *types.ListProcessesInGuest) soap.HasFault {
 	body := new(methods.ListProcessesInGuestBody)
@@ -119,8 +119,8 @@ func (m *guestProcesses) ListProcessesInGuest(ctx *simulator.Context, req *types
 	return body
 }
 
-// TerminateProcessInGuest: "Terminates a process in the guest OS." It throws
-// "GuestProcessNotFound: if the pid is not found in the guest OS".
+// TerminateProcessInGuest ends one process: GuestProcessNotFound "is thrown when
+// an operation fails because the guest process specified does not exist".
 func (m *guestProcesses) TerminateProcessInGuest(ctx *simulator.Context, req *types.TerminateProcessInGuest) soap.HasFault {
 	body := new(methods.TerminateProcessInGuestBody)
 	user, fault := guestUserOf(ctx, req.Vm, req.Auth)

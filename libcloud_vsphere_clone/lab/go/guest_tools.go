@@ -34,8 +34,9 @@ type guestUser struct {
 
 // guestUserOf is who a request's authentication says it is, in a VM whose guest can be asked.
 //
-// "GuestOperationsUnavailable: if the VM agent for guest operations cannot be
-// contacted", "InvalidPowerState: if the VM is not powered on".
+// GuestOperationsUnavailable "is thrown when an operation fails to contact the
+// guest operations agent running inside the virtual machine", InvalidPowerState
+// if it "could not be performed given the current power state".
 func guestUserOf(ctx *simulator.Context, ref types.ManagedObjectReference, auth types.BaseGuestAuthentication) (guestUser, types.BaseMethodFault) {
 	vm, ok := ctx.Map.Get(ref).(*simulator.VirtualMachine)
 	if !ok {
@@ -107,6 +108,7 @@ func toolsFault(name, detail string) types.BaseMethodFault {
 	for known, fault := range map[string]types.BaseMethodFault{
 		"InvalidGuestLogin":     new(types.InvalidGuestLogin),
 		"GuestPermissionDenied": new(types.GuestPermissionDenied),
+		"InvalidArgument":       &types.InvalidArgument{InvalidProperty: "guestFilePath"},
 		"GuestProcessNotFound":  &types.GuestProcessNotFound{Pid: pid},
 		"FileNotFound":          &types.FileNotFound{FileFault: file},
 		"FileAlreadyExists":     &types.FileAlreadyExists{FileFault: file},

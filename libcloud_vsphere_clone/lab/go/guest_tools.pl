@@ -247,6 +247,7 @@ sub check_put {
     my ($path, $overwrite) = @_;
     my ($folder) = $path =~ m{^(.*)/[^/]+$} or fail('FileNotFound', $path);
     -d "$folder/" or fail('FileNotFound', "$folder/");
+    fail('InvalidArgument', $path) if -l $path;
     fail('NotAFile', $path) if -d $path;
     fail('FileAlreadyExists', $path) if -e $path && !$overwrite;
     fail('GuestPermissionDenied', $path) if !(-e $path ? -w $path : -w "$folder/");
@@ -271,7 +272,8 @@ sub put_file {
 
 sub check_get {
     my ($path) = @_;
-    my @stat = stat $path or fail_on($path);
+    my @stat = lstat $path or fail_on($path);
+    fail('InvalidArgument', $path) if -l _;
     fail('NotAFile', $path) if -d _;
     open my $file, '<', $path or fail_on($path);
     answer("ok\n", join "\0", $stat[7], $stat[2] & 07777, @stat[4, 5, 9, 8]);
