@@ -17,7 +17,7 @@ LATE_S, LATE_SHARE = 0.15, 0.05
 """Spare time after the moment when all should be over, this long at most and this share of a task: one look then
 tells of all, and one that is early costs another."""
 
-LEAST_APART_S, MOST_APART_S, APART_SHARE = 0.2, 0.5, 0.15
+LEAST_APART_S, MOST_APART_S, APART_SHARE = 0.3, 0.5, 0.15
 """Tasks that should be over within this share of their length are looked at together, once, when the last of them
 should be over. Those further apart are awaited one by one: their slots are not to stand idle for long."""
 

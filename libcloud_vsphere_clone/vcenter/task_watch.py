@@ -40,6 +40,7 @@ class TaskWatch:
         self._unseen: set[Ref] = set()
         self._collector: Any = None
         self._view: Any = None
+        self._is_stale = False  # what has changed since the last wait was not asked for
         self._version = ""
 
     def __enter__(self) -> TaskWatch:
@@ -53,6 +54,7 @@ class TaskWatch:
 
         :returns: None stands for a task that vCenter no longer knows.
         """
+        self._is_stale = True
         rows = fetch_rows(self._session, {"Task": self._paths}, objects=list(tasks), everywhere=())
         return {ref: rows.get(ref) for ref in tasks}
 
@@ -88,11 +90,14 @@ class TaskWatch:
                 view.DestroyView()
 
     def _watch(self, tasks: frozenset[Ref]) -> None:
+        joining = tasks - self._members
+        if joining and self._is_stale:
+            self.close()  # instead of going through all that has happened to tasks that were read meanwhile
         if self._collector is None:
-            self._rows, self._unseen = {}, set(tasks)
+            self._rows, self._unseen, self._is_stale = {}, set(tasks), False
             self._collector = self._session.content.propertyCollector.CreatePropertyCollector()
             self._filter([_Collector.ObjectSpec(obj=self._session.managed(*ref)) for ref in tasks])
-        elif tasks <= self._members:
+        elif not joining:
             return  # those that have ended may stay: they change no more
         else:
             self._join(tasks)

@@ -29,7 +29,7 @@ def test_a_wave_is_over_when_its_last_should_be() -> None:
     pace = Pace()
     pace.learn([lasted(3), lasted(3.2)])
     assert pace.look_at([10.0, 10.1]) == pytest.approx(13.3 + LATE_S)
-    assert pace.look_at([10.0, 10.3]) is None  # too far apart
+    assert pace.look_at([10.0, 10.4]) is None  # too far apart
 
 
 def test_what_ended_last_counts() -> None:
@@ -40,7 +40,7 @@ def test_what_ended_last_counts() -> None:
     assert pace.look_at([0.0]) == pytest.approx(1.05)
 
 
-@pytest.mark.parametrize(("shortest_s", "longest_s"), [(0.02, 0.3), (20, 21), (1, 1.3)])
+@pytest.mark.parametrize(("shortest_s", "longest_s"), [(0.02, 0.4), (20, 21), (1, 1.4)])
 def test_slots_are_not_left_idle_for_long(shortest_s: float, longest_s: float) -> None:
     pace = Pace()
     pace.learn([lasted(shortest_s), lasted(longest_s)])

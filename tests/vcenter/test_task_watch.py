@@ -147,3 +147,18 @@ def test_no_answer_in_time_is_not_asked_for_again(calm_lab: Lab, connect: Any, n
     assert time.monotonic() - started < 1.4
     impatient.close()
     time.sleep(1.2)  # until the answer that nobody waits for has been given
+
+
+def test_tasks_can_be_read_without_a_subscription(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    tasks = [new_task() for _ in range(3)]
+    refs = [ref_of(task) for task in tasks]
+    with TaskWatch(session, PROGRESS_PATHS) as watch:
+        watch.wait(refs[:1], timeout_s=10)
+        calm_lab.reset_calls()
+        rows = watch.read([*refs, GONE])
+        assert calm_lab.calls().total == 1
+        assert rows.pop(GONE) is None
+        assert all(row is not None and row["info.state"] == "queued" for row in rows.values())
+        tasks[0].SetTaskState(state="running")
+        after = watch.wait(refs, timeout_s=10)
+    assert [row["info.state"] for row in after.values() if row is not None] == ["running", "queued", "queued"]
