@@ -12,7 +12,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import requests
 from pypsrp.client import Client
@@ -20,6 +20,7 @@ from pypsrp.exceptions import AuthenticationError as LoginRefused
 from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.shell import CommandState, Process, SignalCode, WinRS
 from pypsrp.wsman import WSMan
+from requests.adapters import BaseAdapter, HTTPAdapter
 from spnego.exceptions import SpnegoError
 
 from ..errors import AuthenticationError, ConnectionFailedError
@@ -57,6 +58,23 @@ class Outcome:
 class _Connection(WSMan):
     """pypsrp's, which waits without need where a guest is gone."""
 
+    last: requests.Response | None = None
+
+    def open_session(self, server_name: str | None) -> None:
+        """Makes the session that requests go over, before the first one."""
+        session = self.transport.session = self.transport._build_session()
+        inner = cast(HTTPAdapter, session.get_adapter(self.transport.endpoint))
+        if server_name is not None:
+            names = {"assert_hostname": server_name, "server_hostname": server_name}
+            inner.poolmanager.connection_pool_kw.update(names)
+        session.mount(self.transport.endpoint, _Remembering(self, inner))
+
+    def close(self) -> None:
+        # A refused login leaves an answer unread, and with it its socket open.
+        if self.last is not None:
+            self.last.close()
+        super().close()
+
     def receive(self, resource_uri: str, resource: ET.Element, *args: Any, **kwargs: Any) -> ET.Element:
         # Not repeated after a lost connection when a deadline was given: pypsrp's pauses know nothing of it.
         if kwargs.get("timeout") is None:
@@ -70,6 +88,21 @@ class _Connection(WSMan):
 
     def delete(self, *args: Any, **kwargs: Any) -> ET.Element:
         return super().delete(*args, **{"timeout": GOODBYE_S, **kwargs})
+
+
+class _Remembering(BaseAdapter):
+    """Tells a connection of each answer before anybody else sees it."""
+
+    def __init__(self, connection: _Connection, inner: HTTPAdapter) -> None:
+        super().__init__()
+        self._connection, self._inner = connection, inner
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        self._connection.last = self._inner.send(*args, **kwargs)
+        return self._connection.last
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 class RemoteShell:
@@ -154,11 +187,7 @@ def _connect(login: WinRMLogin, connect_timeout_s: float, answer_timeout_s: floa
         no_proxy=True,  # a proxy of the environment is not for guests
         **login.options,
     )
-    if login.server_name is not None:
-        transport = connection.transport
-        transport.session = transport._build_session()
-        pools = transport.session.get_adapter("https://").poolmanager  # type: ignore[attr-defined]
-        pools.connection_pool_kw.update(assert_hostname=login.server_name, server_hostname=login.server_name)
+    connection.open_session(login.server_name)
     return connection
 
 
