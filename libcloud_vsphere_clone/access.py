@@ -14,11 +14,13 @@ from .guest.keys import find_private_keys, load_private_keys, public_half
 PASSWORD_BYTES = 18
 """Random bytes in a generated password: 24 characters, out of reach of guessing even from its hash."""
 
+DEFAULT_USERNAME = "root"
+
 
 class LoginOptions(TypedDict, total=False):
     """How to log in, as Libcloud's ``deploy_node`` calls it; shared by all verbs that do."""
 
-    ssh_username: str
+    ssh_username: str | None
     ssh_alternate_usernames: Sequence[str] | None
     ssh_port: int
     ssh_timeout: float
@@ -53,9 +55,10 @@ class Access:
         return self.password if getattr(self.auth, "generated", False) else None
 
 
-def build_access(words: LoginOptions, *, generate: bool = True) -> Access:
+def build_access(words: LoginOptions, username: str = DEFAULT_USERNAME, *, generate: bool = True) -> Access:
     """How to log in, from ``deploy_node``'s words. Unusable keys are refused here, before a VM exists.
 
+    :param username: whom to log in as where the words do not say.
     :param generate: make a password up where nothing is given.
     :raises NotImplementedError: ``auth`` is of another type (Libcloud's own answer).
     :raises InvalidRequestError: a key cannot be used.
@@ -72,7 +75,7 @@ def build_access(words: LoginOptions, *, generate: bool = True) -> Access:
         keys = find_private_keys(auth.pubkey)
     return Access(
         auth or None,
-        [words.get("ssh_username", "root"), *(words.get("ssh_alternate_usernames") or ())],
+        [words.get("ssh_username") or username, *(words.get("ssh_alternate_usernames") or ())],
         words.get("ssh_port", 22),
         words.get("ssh_timeout", 10),
         keys,

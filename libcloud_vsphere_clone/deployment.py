@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from libcloud.compute.base import Node, NodeImage
@@ -12,9 +12,11 @@ from libcloud.compute.deployment import Deployment, ScriptDeployment
 from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
-from .access import Access, LoginOptions, build_access
+from .access import DEFAULT_USERNAME, Access, LoginOptions, build_access
 from .errors import InvalidRequestError
+from .guest.cloud_init import wait_cloud_init
 from .guest.waits import Wait, build_wait
+from .request import static_addresses
 from .transports import Target, Transport, find_transport
 
 DEPLOY_TIMEOUT_S = 300
@@ -59,12 +61,15 @@ class SessionOpener:
     timeout_s: float
     on_stage: Stage | None
 
-    def reach(self, nodes: Sequence[Node]) -> Iterator[tuple[Node, Target | Exception]]:
-        """Each node, fresh, as soon as a session into it can be opened, or why that will not be."""
+    def reach(self, nodes: Sequence[Node], *, new: bool = False) -> Iterator[tuple[Node, Target | Exception]]:
+        """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
+
+        :param new: they were made just now.
+        """
         for node in nodes:
             self.tell_password(node)  # also of one that is never reached
             self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
-        yield from self.driver._reach(nodes, self.transport, self.wait, timeout_s=self.timeout_s)
+        yield from self.driver._reach(nodes, self.transport, self.wait, timeout_s=self.timeout_s, new=new)
 
     def open(self, node: Node, target: Target | Exception) -> BaseSSHClient:
         """The session, connected.
@@ -74,9 +79,13 @@ class SessionOpener:
         if isinstance(target, Exception):
             raise target
         self.tell_password(node)
-        return target.transport.open(
+        client = target.transport.open(
             target, self.access, timeout_s=self.timeout_s, tell=lambda what: self.tell(node, what)
         )
+        if self.wait.wait_for == "customized" and node.extra.get("customization") == "cloud-init":
+            self.tell(node, "waiting for cloud-init to end")
+            wait_cloud_init(client, target.name, timeout_s=self.timeout_s)
+        return client
 
     @property
     def _needs_address(self) -> bool:
@@ -106,23 +115,34 @@ class Deployer:
     max_tries: int = 3
     destroy_on_failure: bool = False
 
-    @property
-    def create_words(self) -> dict[str, Any]:
-        """What the nodes are to be told when they are made."""
+    def words_for_create(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``create_node`` is to be told: the caller's words, how to log in, and what the transport needs.
+
+        :raises InvalidRequestError: the caller and the transport both want the same word.
+        """
         access, transport = self.opener.access, self.opener.transport
-        words = {"auth": access.auth, "ex_username": access.username}
-        return words if transport is None else {**words, **transport.create_words()}
+        needed = transport.create_words() if transport is not None else {}
+        twice = [word for word in needed if given.get(word) is not None]
+        if transport is not None and twice:
+            raise InvalidRequestError(
+                f"the transport {transport.name!r} needs {', '.join(twice)} itself; make it a step of the deployment"
+            )
+        login = {"auth": access.auth, "ex_username": access.username if access.auth else None}
+        return {**login, **given, **needed}
 
     def run(self, at_exit_func: Callable[..., Any] | None, create_node_kwargs: Mapping[str, Any]) -> Node:
         """The node, made and deployed.
 
         :raises DeploymentError: it was made, and something after that failed.
         """
-        node = self.driver.create_node(**{**self.create_words, **create_node_kwargs})
+        words = self.words_for_create(create_node_kwargs)
+        expected = static_addresses(create_node_kwargs.get("ex_networks"))
+        opener = replace(self.opener, wait=self.opener.wait.expecting(expected))
+        node = self.driver.create_node(**words)
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            [node] = [self.deploy_to(*reached) for reached in self.opener.reach([node])]
+            [node] = [self.deploy_to(*reached) for reached in opener.reach([node], new=True)]
         except Exception as failure:
             self._unregister(at_exit_func)
             raise self.failed(node, failure) from failure
@@ -198,7 +218,9 @@ def build_opener(
     new = image is not None
     wanted = words.get("ex_transport") or (getattr(image, "extra", None) or {}).get("transport")
     transport = find_transport(wanted) if wanted else None
-    access = build_access(words, generate=new and (transport is None or transport.logs_in))
+    marked = (getattr(image, "extra", None) or {}).get("login")
+    default = marked or (transport.username if transport is not None else DEFAULT_USERNAME)
+    access = build_access(words, default, generate=new and (transport is None or transport.logs_in))
     wait = build_wait(
         words.get("ex_wait_for") or "address",
         ssh_interface=words.get("ssh_interface", "public_ips"),

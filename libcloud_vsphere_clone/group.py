@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Unpack
 
 from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
 from .clones import CloneProgress
-from .deployment import DeployOptions, ReachOptions, build_deployer
+from .deployment import Deployer, DeployOptions, ReachOptions, build_deployer
 from .errors import GroupError, InvalidRequestError
 from .inventory.groups import choose_names, fetch_group, fetch_names, find_group_folder, remove_group_folder
 from .inventory.layout import FolderNames
@@ -25,8 +23,9 @@ from .inventory.sizes import Size
 from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from .plan.clone import build_clone_plans
 from .provision import Provisioner
-from .request import CreateOptions, build_request, clone_timeout_s, id_of, image_id_of, moid_of
+from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
+from .transports import Pull
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -76,7 +75,7 @@ class GroupVerbs(NodeDriver):
         first = provisioner.complete(first)
         row, found = provisioner.find_image(image_id, moid_of(image))
         names = ex_names or self._free_names(group, count, found)
-        requests = [replace(first, id=str(uuid.uuid4()), name=name) for name in names]
+        requests = [another(first, name) for name in names]
         plans = build_clone_plans(requests, row, found.tree, found.layout.datacenter, _location_ids(location))
         outcome = provisioner.create_all(
             plans, found, timeout_s=timeout_s, max_in_flight=ex_max_in_flight, on_progress=ex_on_progress
@@ -109,10 +108,11 @@ class GroupVerbs(NodeDriver):
         """
         how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
         deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
+        _check_transport(deployer, count)
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
-                group, count, size, image, location, **{**deployer.create_words, **words}
+                group, count, size, image, location, **deployer.words_for_create(words)
             )
         except GroupError as partial:
             nodes, errors = partial.nodes, partial.errors
@@ -174,6 +174,15 @@ class GroupVerbs(NodeDriver):
     def _free_names(self, group: str, count: int, found: Found) -> list[str]:
         folder = find_group_folder(found.tree, found.layout, group)
         return choose_names(group, count, fetch_names(self._session, folder))
+
+
+def _check_transport(deployer: Deployer, count: int) -> None:
+    transport = deployer.opener.transport
+    if count > 1 and isinstance(transport, Pull) and transport.receiver is not None:
+        raise InvalidRequestError(
+            "the nodes of a group cannot report to one receiver, which would not know them apart; let them report "
+            "through vCenter, ex_transport='pull', or deploy them one by one"
+        )
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:

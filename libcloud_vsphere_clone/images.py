@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from libcloud.compute.base import NodeDriver, NodeImage
-from pyVmomi import vim
 
 from . import convert
 from .errors import InvalidRequestError, translated
@@ -19,13 +17,13 @@ from .inventory.layout import FolderNames
 from .inventory.locations import PLACE_PATHS
 from .inventory.nodes import Found
 from .inventory.paths import unescape_name
+from .lifecycle import write_marks
 from .plan.customization import check_mechanism
 from .plan.login import Login
 from .plan.placement import choose_cluster, choose_pool
 from .request import image_id_of, moid_of
 from .vcenter.rows import Row
 from .vcenter.session import Session
-from .vcenter.tasks import wait_task
 from .vcenter.types import to_managed
 
 CONFIGURE_TIMEOUT_S = 120.0
@@ -59,35 +57,33 @@ class ImageVerbs(NodeDriver):
         :raises InvalidRequestError: a word cannot be right, or there is none; nothing was sent.
         :raises NotFoundError: there is no such image.
         """
-        options = _build_options(customize, username, transport)
+        values = _build_marks(customize, username, transport)
         image_id = image_id_of(image)
         row, found = images.find_image(
             self._session, self._names, image_id, moid=moid_of(image), tree_paths=PLACE_PATHS
         )
         action = f"configure image {unescape_name(row['name'])!r}"
-        with _as_vm(self._session, row, found, resource_pool, action) as vm:
-            with translated(action):
-                task = vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=options))
-            wait_task(self._session, task, action, timeout_s=CONFIGURE_TIMEOUT_S)
+        with _as_vm(self._session, row, found, resource_pool, action):
+            write_marks(self._session, row.ref, values, action, timeout_s=CONFIGURE_TIMEOUT_S)
         return convert.to_image(*images.find_image(self._session, self._names, image_id, moid=row.ref.moid), self)
 
 
 @contextmanager
-def _as_vm(session: Session, row: Row, found: Found, pool: str | None, action: str) -> Iterator[Any]:
-    """The image's VM, which is no template meanwhile.
+def _as_vm(session: Session, row: Row, found: Found, pool: str | None, action: str) -> Iterator[None]:
+    """The image is a VM, and no template, for the block.
 
     Source: VirtualMachine.MarkAsVirtualMachine, MarkAsTemplate (vSphere Web Services API).
     """
     vm = session.managed(*row.ref)
     if not row.get("config.template"):
-        yield vm
+        yield
         return
     cluster = choose_cluster(found.tree, found.layout.datacenter, row, None)
     place = to_managed(choose_pool(found.tree, cluster, pool))
     with translated(action):
         vm.MarkAsVirtualMachine(place, to_managed(row.get("runtime.host")))
     try:
-        yield vm
+        yield
     except BaseException as failure:
         try:
             vm.MarkAsTemplate()
@@ -98,8 +94,8 @@ def _as_vm(session: Session, row: Row, found: Found, pool: str | None, action: s
         vm.MarkAsTemplate()
 
 
-def _build_options(customize: str | None, username: str | None, transport: str | None) -> list[Any]:
-    """The marks that are given, as extraConfig."""
+def _build_marks(customize: str | None, username: str | None, transport: str | None) -> dict[str, str]:
+    """The marks that are given."""
     given = {marks.GUEST: customize, marks.LOGIN: username, marks.TRANSPORT: transport}
     values = {key: value for key, value in given.items() if value is not None}
     if not values:
@@ -109,4 +105,4 @@ def _build_options(customize: str | None, username: str | None, transport: str |
         Login(username)
     if transport and transport not in marks.TRANSPORTS:
         raise InvalidRequestError(f"transport must be one of {', '.join(marks.TRANSPORTS)}, got {transport!r}")
-    return [vim.option.OptionValue(key=key, value=value) for key, value in values.items()]
+    return values

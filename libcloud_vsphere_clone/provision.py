@@ -10,8 +10,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pyVmomi import vim
-
 from .clones import UNDO_TIMEOUT_S, Clone, CloneProgress
 from .errors import NotFoundError, TaskError, VsphereError, error_of, translated
 from .inventory import marks
@@ -20,13 +18,13 @@ from .inventory.images import find_image
 from .inventory.layout import FolderNames
 from .inventory.locations import PLACE_PATHS
 from .inventory.nodes import Found, fetch_some
+from .lifecycle import write_marks
 from .parallel import in_parallel
 from .plan.clone import CLONE_PATHS, ClonePlan, NodeRequest, build_clone_plan
 from .vcenter.customization_specs import fetch_customization_spec
 from .vcenter.jobs import run_jobs
 from .vcenter.rows import Ref, Row
 from .vcenter.session import Session
-from .vcenter.tasks import wait_task
 
 log = logging.getLogger(__name__)
 
@@ -150,12 +148,8 @@ class Provisioner:
 
     def _adopt_changed_id(self, row: Row) -> None:
         """vCenter gives a clone another instanceUuid when the chosen one is taken: the mark has to follow."""
-        option = vim.option.OptionValue(key=marks.ID, value=row["config.instanceUuid"])
-        vm = self.session.managed(*row.ref)
         action = f"mark node {row['name']!r} as managed"
-        with translated(action):
-            task = vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option]))
-        wait_task(self.session, task, action, timeout_s=UNDO_TIMEOUT_S)
+        write_marks(self.session, row.ref, {marks.ID: row["config.instanceUuid"]}, action, timeout_s=UNDO_TIMEOUT_S)
 
 
 def _has_other_id(row: Row, clone: Clone) -> bool:

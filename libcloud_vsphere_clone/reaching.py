@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any, Unpack
 
 from libcloud.compute.base import Node, NodeDriver
@@ -12,13 +11,15 @@ from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
 from .deployment import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
+from .errors import NotFoundError
 from .guest.ready import connect_when_ready
 from .guest.running import wait_running, watch_running
 from .guest.waits import Wait, build_wait, expected_of
 from .inventory import nodes as inventory
 from .inventory.layout import FolderNames
+from .inventory.paths import unescape_name
 from .request import moid_of
-from .transports import Target, Transport, find_transport
+from .transports import Target, Transport, awaited_of, suitable_transport
 from .vcenter.rows import Ref, Row
 from .vcenter.session import Session
 
@@ -29,11 +30,12 @@ class ReachingVerbs(NodeDriver):
     _session: Session
     _names: FolderNames
     _to_node: Callable[[Row, inventory.Found], Node]
+    _allow_unmanaged: bool
 
     def deploy_node(
         self,
         deploy: Deployment,
-        ssh_username: str = "root",
+        ssh_username: str | None = None,
         ssh_alternate_usernames: list[str] | None = None,
         ssh_port: int = 22,
         ssh_timeout: float = 10,
@@ -58,6 +60,7 @@ class ReachingVerbs(NodeDriver):
         With ``ssh_key`` and no ``auth``, the key's public half is put into the guest. With neither, a password is
         generated; it is in the node's ``extra["password"]``. ``wait_period`` is not needed: nothing is polled.
 
+        :param ssh_username: default the user that the image's mark names, else ``root``, or ``Administrator``.
         :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
         :param ex_transport: how to get in: a name, or a ``Transport`` with settings. Default: what the image's mark
             says, else by the guest: SSH, WinRM for Windows, guest operations where there is no network.
@@ -99,6 +102,8 @@ class ReachingVerbs(NodeDriver):
         """
         words["ex_transport"] = transport if transport is not None else words.get("ex_transport")
         opener = build_opener(self, **words)
+        row, found = inventory.find_node(self._session, self._names, str(node.id), moid=moid_of(node))
+        inventory.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
         [(node, target)] = opener.reach([node])
         return opener.open(node, target)
 
@@ -138,21 +143,32 @@ class ReachingVerbs(NodeDriver):
         return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]
 
     def _reach(
-        self, nodes: Sequence[Node], transport: Transport | None, wait: Wait, *, timeout_s: float
+        self, nodes: Sequence[Node], transport: Transport | None, wait: Wait, *, timeout_s: float, new: bool
     ) -> Iterator[tuple[Node, Target | Exception]]:
-        """Each node, fresh, as soon as a session into it can be opened, or why that will not be."""
-        chosen = {self._ref(node): (node, transport or find_transport("ssh")) for node in nodes}
-        waits = {ref: replace(wait, wait_for=way.awaited) for ref, (_, way) in chosen.items()}
-        with closing(watch_running(self._session, waits, timeout_s=timeout_s)) as outcomes:
-            for ref, found in outcomes:
-                node, way = chosen[ref]
-                yield (node, found) if isinstance(found, Exception) else self._target(ref, way, found)
+        """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
 
-    def _target(self, ref: Ref, transport: Transport, addresses: Sequence[str]) -> tuple[Node, Target]:
-        found = inventory.fetch_some(self._session, self._names, [ref])
+        :param new: they were made just now, and may still be customized.
+        """
+        refs = {self._ref(node): node for node in nodes}
+        found = inventory.fetch_some(self._session, self._names, list(refs), extra=inventory.SESSION_PATHS)
+        ways = {row.ref: transport or suitable_transport(row) for row in found.rows}
+        for ref in refs.keys() - ways.keys():
+            yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed while it was made")
+        for row in found.rows:
+            if ways[row.ref].awaited is None:
+                yield self._to_node(row, found), self._target(row, ways[row.ref], [])
+        waits = {row.ref: awaited_of(row, ways[row.ref], wait, new=new) for row in found.rows if ways[row.ref].awaited}
+        with closing(watch_running(self._session, waits, timeout_s=timeout_s)) as outcomes:
+            for ref, outcome in outcomes:
+                yield (refs[ref], outcome) if isinstance(outcome, Exception) else self._fresh(ref, ways[ref], outcome)
+
+    def _fresh(self, ref: Ref, transport: Transport, addresses: Sequence[str]) -> tuple[Node, Target | Exception]:
+        found = inventory.fetch_some(self._session, self._names, [ref], extra=inventory.SESSION_PATHS)
         [row] = found.rows
-        node = self._to_node(row, found)
-        return node, Target(self._session, transport, row, node.name, addresses)
+        return self._to_node(row, found), self._target(row, transport, addresses)
+
+    def _target(self, row: Row, transport: Transport, addresses: Sequence[str]) -> Target:
+        return Target(self._session, transport, row, unescape_name(row["name"]), addresses)
 
     def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
         """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict, cast
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from .convert import to_login
 from .errors import InvalidRequestError
+from .guest.host_keys import new_host_keys
 from .inventory.sizes import Size, find_size
 from .plan.clone import NodeRequest
 from .plan.customization import Customization, Windows
@@ -77,7 +79,18 @@ def build_request(
         metadata=options.get("ex_metadata") or {},
         annotation=options.get("ex_annotation"),
         power_on=options.get("ex_power_on", True),
+        host_keys=new_host_keys(),
     )
+
+
+def another(request: NodeRequest, name: str) -> NodeRequest:
+    """The same request for another node: what is a node's own is new."""
+    return replace(request, id=str(uuid.uuid4()), name=name, host_keys=new_host_keys())
+
+
+def static_addresses(networks: Sequence[str | Nic] | None) -> list[str]:
+    """The addresses that a node's guest will be told to have."""
+    return [str(address.ip) for nic in networks or () if isinstance(nic, Nic) for address in nic.addresses]
 
 
 def taken_options(words: Mapping[str, Any]) -> CreateOptions:

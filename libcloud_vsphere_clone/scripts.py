@@ -48,17 +48,19 @@ def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], d
     All are waited for at once, and each is begun as soon as it can be reached. An interrupt destroys them all.
     """
 
-    def run(reached: tuple[Node, Target | Exception]) -> Node | DeploymentError:
+    def run(one: tuple[Node, Target | Exception]) -> Node | DeploymentError:
         own = replace(deployer, deploy=copy_deployment(deployer.deploy))
         try:
-            deployed = own.deploy_to(*reached)
+            deployed = own.deploy_to(*one)
         except Exception as failure:
-            return deployer.failed(reached[0], failure)
+            return deployer.failed(one[0], failure)
         deployed.extra["deployment"] = _script_output(own.deploy)
         return deployed
 
     try:
-        outcomes = as_they_come(run, deployer.opener.reach(nodes), threads=SESSIONS, name="deploy") if nodes else []
+        outcomes = (
+            as_they_come(run, deployer.opener.reach(nodes, new=True), threads=SESSIONS, name="deploy") if nodes else []
+        )
     except BaseException as interrupt:
         _destroy_all(deployer, nodes, interrupt)
         raise
@@ -70,15 +72,16 @@ def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], d
 def run_on_all(deployer: Deployer, nodes: Sequence[Node]) -> list[ScriptResult]:
     """How the deployer's script went on each node; it is not run twice, and not left in the guest."""
 
-    def run(reached: tuple[Node, Target | Exception]) -> ScriptResult:
+    def run(one: tuple[Node, Target | Exception]) -> ScriptResult:
         script = copy_deployment(deployer.deploy)
         try:
-            replace(deployer, deploy=script).deploy_to(*reached)
+            replace(deployer, deploy=script).deploy_to(*one)
         except Exception as failure:
-            return ScriptResult(reached[0], error=failure)
-        return ScriptResult(reached[0], **_script_output(script) or {})
+            return ScriptResult(one[0], error=failure)
+        return ScriptResult(one[0], **_script_output(script) or {})
 
-    return as_they_come(run, deployer.opener.reach(nodes), threads=SESSIONS, name="script") if nodes else []
+    reached = deployer.opener.reach(nodes) if nodes else ()
+    return as_they_come(run, reached, threads=SESSIONS, name="script")
 
 
 def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:

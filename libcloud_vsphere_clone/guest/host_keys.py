@@ -1,14 +1,14 @@
 """How a guest's sshd is known to be that guest's, and nobody else's.
 
-Makes a host key for a guest that is told it at first boot, or reads the fingerprints that a guest published through
+Makes host keys for a guest that is told them at first boot, or reads the fingerprints that a guest published through
 vCenter; gives the check that a session makes before it sends any credential. Never connects.
 
 A fingerprint here is the key's type and its hash: ``ssh-ed25519 SHA256:…``, as ``ssh-keygen -l`` has it.
 
 From the best proof to none:
 
-1. *Seeded*: ``new_host_key`` makes the pair, cloud-init installs it. The first login is checked already. Its private
-   half is in the user data, which every reader of the VM sees: only where cloud-init clears that after the boot.
+1. *Seeded*: ``new_host_keys`` makes them, cloud-init installs them. The first login is checked already. Their private
+   halves are in the user data, which every reader of the VM sees: only where cloud-init clears that after the boot.
 2. *Published*: the guest says its fingerprints through VMware Tools (``publish_config``) at the end of its first
    boot; ``read_host_keys`` has them from vCenter. A login before that is not checked.
 3. *Accepted*: the first key that a node just made shows.
@@ -20,31 +20,30 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ..errors import InvalidRequestError
+from ..inventory import marks
+from ..plan.host_keys import HostKeys
 from ..vcenter.rows import Row
 
 __all__ = [
-    "HOST_KEYS_KEY",
-    "HOST_KEYS_PATH",
-    "HostKey",
     "HostKeyCheck",
     "HostKeyError",
     "fingerprint_of",
-    "new_host_key",
+    "new_host_keys",
     "publish_config",
     "read_host_keys",
+    "to_mark",
 ]
 
-HOST_KEYS_KEY = "guestinfo.libcloud.hostkeys"
-HOST_KEYS_PATH = f'config.extraConfig["{HOST_KEYS_KEY}"].value'
 
 FINGERPRINT = re.compile(r"[a-z0-9@.-]+ SHA256:[A-Za-z0-9+/]{43}")
 
@@ -60,18 +59,7 @@ for file in /etc/ssh/ssh_host_*_key.pub; do
 done
 message="info-set KEY $keys"
 vmware-rpctool "$message" >/dev/null 2>&1 || vmtoolsd --cmd "$message" >/dev/null 2>&1 || :
-""".replace("KEY", HOST_KEYS_KEY)
-
-
-@dataclass(frozen=True)
-class HostKey:
-    """A pair for one guest's sshd.
-
-    :param cloud_config: what makes cloud-init install it, in place of generating any. It has the private half.
-    """
-
-    fingerprint: str
-    cloud_config: dict[str, Any] = field(repr=False)
+""".replace("KEY", marks.PUBLISHED_HOST_KEYS)
 
 
 class HostKeyError(Exception):
@@ -106,8 +94,9 @@ class HostKeyCheck:
         if found not in self.known:
             raise HostKeyError(
                 f"its host key is {found}, and should be {' or '.join(sorted(self.known))}; nothing was sent. Either "
-                "another machine answers at this address, or the guest was given new keys (reinstalled, or "
-                "ssh_host_*_key replaced): look at the keys on its console, then have the new one remembered"
+                "another machine answers at this address, or the guest has other keys than it was given (reinstalled, "
+                "keys replaced, or an image without cloud-init: then mark it so): look at the keys on its console, "
+                "then pass ex_transport=SSH(host_keys=[...])"
             )
 
 
@@ -116,18 +105,31 @@ def fingerprint_of(key: paramiko.PKey) -> str:
     return f"{key.get_name()} {key.fingerprint}"
 
 
-def new_host_key() -> HostKey:
-    """A new Ed25519 pair.
+def new_host_keys() -> HostKeys:
+    """New keys for one guest: Ed25519, and ECDSA for guests and clients in FIPS mode.
 
     Source: cloud-init documentation, module "SSH" (``ssh_keys``); checked with cloud-init 22.4.2.
     """
-    key = Ed25519PrivateKey.generate()
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    ).decode()
-    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
-    fingerprint = fingerprint_of(paramiko.Ed25519Key(data=base64.b64decode(public.split()[1])))
-    return HostKey(fingerprint, {"ssh_keys": {"ed25519_private": private, "ed25519_public": f"{public}\n"}})
+    pairs: dict[str, Ed25519PrivateKey | ec.EllipticCurvePrivateKey] = {
+        "ed25519": Ed25519PrivateKey.generate(),
+        "ecdsa": ec.generate_private_key(ec.SECP256R1()),
+    }
+    config: dict[str, str] = {}
+    fingerprints = set()
+    for kind, key in pairs.items():
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+        public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        config |= {f"{kind}_private": private.decode(), f"{kind}_public": f"{public.decode()}\n"}
+        fingerprints.add(fingerprint_of(paramiko.PKey.from_type_string(*_parts(public))))
+    return HostKeys(to_mark(fingerprints), {"ssh_keys": config}, publish_config())
+
+
+def _parts(public: bytes) -> tuple[str, bytes]:
+    """The type and the key of a line that begins with both."""
+    kind, key = public.split()[:2]
+    return kind.decode(), base64.b64decode(key)
 
 
 def publish_config() -> dict[str, Any]:
@@ -135,11 +137,20 @@ def publish_config() -> dict[str, Any]:
     return {"runcmd": [["sh", "-c", PUBLISH]]}
 
 
-def read_host_keys(row: Row) -> frozenset[str]:
-    """The fingerprints that the guest published; empty when it has not.
+def to_mark(fingerprints: Iterable[str]) -> str:
+    """Fingerprints as one text, for a mark: ``ssh-ed25519=SHA256:…,ecdsa-sha2-nistp256=SHA256:…``."""
+    return ",".join(sorted(fingerprint.replace(" ", "=", 1) for fingerprint in fingerprints))
 
-    :param row: has ``HOST_KEYS_PATH``.
+
+def read_host_keys(row: Row) -> tuple[frozenset[str], bool]:
+    """The fingerprints that the guest's keys must have, and whether the node's mark has them.
+
+    :param row: read with ``SESSION_PATHS``.
     """
-    words = str(row.get(HOST_KEYS_PATH) or "").split(",")
-    published = {word.replace("=", " ", 1) for word in words}
-    return frozenset(text for text in published if FINGERPRINT.fullmatch(text))
+    marked = _parse(marks.read_mark(row, marks.HOST_KEY))
+    return (marked, True) if marked else (_parse(marks.read_mark(row, marks.PUBLISHED_HOST_KEYS)), False)
+
+
+def _parse(text: object) -> frozenset[str]:
+    words = {word.replace("=", " ", 1) for word in str(text or "").split(",")}
+    return frozenset(word for word in words if FINGERPRINT.fullmatch(word))

@@ -8,9 +8,9 @@ from typing import Any
 
 from libcloud.compute.deployment import Deployment
 
-from .blind import check_blind
 from .console import Pace
 from .keystrokes import KeyStroke, Wait
+from .recording import check_recordable
 from .typist import Typist
 
 __all__ = ["rehearse"]
@@ -34,7 +34,7 @@ def rehearse(deployment: Deployment, *, layout: str | Mapping[str, Any] = "us", 
     :raises InvalidRequestError: it may need an answer, the layout lacks characters, or a file is too large to type.
     :raises OSError: a file cannot be read.
     """
-    check_blind(deployment)
+    check_recordable(deployment, "keyboard")
     console = _Nowhere(pace or Pace())
     copy.deepcopy(deployment).run(None, Typist(console, "nowhere", layout=layout))  # type: ignore[arg-type]
     return console.seconds

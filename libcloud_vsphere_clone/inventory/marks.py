@@ -27,6 +27,10 @@ TRANSPORT = "libcloud.transport"
 TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
 CUSTOMIZATION = "libcloud.customization"
 """On a node: what its guest was customized with."""
+HOST_KEY = "libcloud.hostkey"
+"""On a node: the fingerprints of its SSH host keys."""
+PUBLISHED_HOST_KEYS = "guestinfo.libcloud.hostkeys"
+"""The same, by the guest itself."""
 
 OWN_PREFIX = "libcloud."
 GUEST_PREFIX = "guestinfo."

@@ -51,6 +51,13 @@ FULL_PATHS = ("config.annotation", "config.guestFullName", "config.hardware.devi
 
 FULL_LISTING_PATHS = {**LISTING_PATHS, "VirtualMachine": (*NODE_PATHS, *FULL_PATHS)}
 
+SESSION_PATHS = (
+    "config.guestId",
+    "network",
+    *(marks.mark_path(key) for key in (marks.TRANSPORT, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
+)
+"""What is asked of a node that a session into is to be opened: it tells how."""
+
 CONFIGLESS_PATHS = ("summary.config.instanceUuid", "summary.config.template", "summary.config.name")
 """Asked of VMs without ``config`` only: orphaned, inaccessible, or still being cloned."""
 

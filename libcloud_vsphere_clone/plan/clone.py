@@ -24,6 +24,7 @@ from .customization import Customization, check_shared
 from .guest_customization import mechanism_of
 from .guest_data import GuestData, build_guest_data, needs_macs
 from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
+from .host_keys import HostKeys, told_host_keys
 from .mechanism import Choice, choose_mechanism
 from .network import build_adapter_changes, complete_nics, used_networks
 from .nics import Nic
@@ -47,6 +48,7 @@ class NodeRequest:
     :param generated_password: the login's password was made up, so the image cannot know it already.
     :param stored_spec: the CustomizationSpec that ``customization.spec_name`` names, once it was read.
     :param api_version: of this vCenter's API, once it is known.
+    :param host_keys: made for this node alone.
     """
 
     id: str
@@ -64,6 +66,7 @@ class NodeRequest:
     power_on: bool = True
     stored_spec: Any = field(default=None, repr=False)
     api_version: str | None = None
+    host_keys: HostKeys | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "node")
@@ -110,6 +113,8 @@ def build_clone_plan(
     wanted = request.customization
     spec_mechanism = mechanism_of(request.stored_spec) if request.stored_spec is not None else None
     choice = choose_mechanism(image, wanted.mechanism, spec_mechanism)
+    told, host_key_mark = told_host_keys(request.host_keys, choice, wanted)
+    wanted = replace(wanted, extra_config={**wanted.extra_config, **told})
     nics = complete_nics(image, wanted.nics, taken_macs=taken.macs if needs_macs(choice, wanted) else None)
     networks = _find_networks(tree, datacenter, nics)
     guest = build_guest_data(
@@ -124,10 +129,11 @@ def build_clone_plan(
         api_version=request.api_version,
     )
     placement = choose_placement(tree, datacenter, image, _build_wish(request, tree, image, networks), taken)
+    more_marks = _choice_marks(image, choice, host_key_mark)
     changes = build_adapter_changes(tree, image, networks, [nic.mac_address for nic in nics])
     spec = vim.vm.CloneSpec(
         location=_build_location(placement),
-        config=_build_config(request, image, changes, choice, guest),
+        config=_build_config(request, image, changes, more_marks, guest),
         customization=guest.specification,
         powerOn=request.power_on,
         template=False,
@@ -194,10 +200,10 @@ def _build_wish(request: NodeRequest, tree: Tree, image: Row, networks: Sequence
 
 
 def _build_config(
-    request: NodeRequest, image: Row, adapter_changes: list[Any], choice: Choice, guest: GuestData
+    request: NodeRequest, image: Row, adapter_changes: list[Any], more_marks: Mapping[str, str], guest: GuestData
 ) -> Any:
     source = [option["key"] for option in image.get("config.extraConfig", [])]
-    values = {**_build_marks(request, image, choice), **guest.guestinfo}
+    values = {**_build_marks(request, image), **more_marks, **guest.guestinfo}
     config = vim.vm.ConfigSpec(
         instanceUuid=request.id,
         annotation=request.annotation,
@@ -211,13 +217,18 @@ def _build_config(
     return config
 
 
-def _build_marks(request: NodeRequest, image: Row, choice: Choice) -> dict[str, str]:
+def _choice_marks(image: Row, choice: Choice, host_keys: str) -> dict[str, str]:
+    """How the guest is told what it shall be, how to get into it later, and how to know it then."""
+    found = {marks.TRANSPORT: marks.read_mark(image, marks.TRANSPORT), marks.HOST_KEY: host_keys}
+    return {marks.CUSTOMIZATION: choice.mechanism, **{key: value for key, value in found.items() if value}}
+
+
+def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:
     return {
         marks.ID: request.id,
         marks.GROUP: request.group,
         marks.IMAGE: str(image["config.instanceUuid"]),
         marks.SIZE: request.size_id,
-        marks.CUSTOMIZATION: choice.mechanism,
         marks.METADATA: json.dumps(dict(request.metadata), ensure_ascii=False) if request.metadata else "",
         marks.DISKS: ",".join(str(disk["key"]) for disk in list_devices(image, "VirtualDisk")),
     }

@@ -15,13 +15,13 @@ from libcloud.compute.base import Node, NodeAuthPassword
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError
 from libcloud_vsphere_clone.guest.host_keys import (
-    HOST_KEYS_PATH,
     HostKeyCheck,
     HostKeyError,
     fingerprint_of,
-    new_host_key,
+    new_host_keys,
     publish_config,
     read_host_keys,
+    to_mark,
 )
 from libcloud_vsphere_clone.guest.keys import load_private_key
 from libcloud_vsphere_clone.guest.ready import connect_when_ready

@@ -1,7 +1,4 @@
-"""The doors into a guest: how each is waited for and opened. A node's target and an ``Access`` in, a session out.
-
-Every session is a drop-in for Libcloud's SSH client, so its ``Deployment`` classes run over each of them unchanged.
-"""
+"""What every door into a guest has: what is awaited of the node, what the guest is told, and a session in the end."""
 
 from __future__ import annotations
 
@@ -13,12 +10,10 @@ from typing import Any, ClassVar
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from .access import Access
-from .errors import InvalidRequestError
-from .guest.ready import connect_when_ready
-from .guest.ssh import GuestSSHClient
-from .vcenter.rows import Ref, Row
-from .vcenter.session import Session
+from ..access import Access
+from ..errors import InvalidRequestError
+from ..vcenter.rows import Ref, Row
+from ..vcenter.session import Session
 
 Tell = Callable[[str], None]
 """Called with what is being done now, in words."""
@@ -29,7 +24,7 @@ class Target:
     """A node that can be reached now.
 
     :param transport: how it shall be reached.
-    :param row: read with ``SESSION_PATHS``.
+    :param row: read with ``NODE_PATHS`` and ``SESSION_PATHS``.
     :param addresses: the best first; none where the transport needs none.
     """
 
@@ -44,20 +39,28 @@ class Target:
         """The node's VM."""
         return self.row.ref
 
+    @property
+    def is_windows(self) -> bool:
+        """Whether vCenter takes the guest for Windows."""
+        return is_windows(self.row)
+
 
 class Transport(ABC):
     """A way into a guest.
 
     :cvar name: the word for it in ``ex_transport`` and in an image's mark.
-    :cvar awaited: what vCenter has to report before the session can be opened, as ``ex_wait_for`` says it.
+    :cvar awaited: what vCenter has to report before the session can be opened, as ``ex_wait_for`` says it; None for
+        nothing.
     :cvar logs_in: whether it needs a login at all.
     :cvar repeatable: whether a deployment that failed may be run again.
+    :cvar username: whom it logs in as where nobody says.
     """
 
     name: ClassVar[str]
-    awaited: ClassVar[str] = "address"
+    awaited: ClassVar[str | None] = "address"
     logs_in: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
+    username: ClassVar[str] = "root"
 
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         """The transport, ready for this deployment; nothing has been sent.
@@ -79,39 +82,18 @@ class Transport(ABC):
         """
 
 
-@dataclass(frozen=True)
-class SSH(Transport):
-    """SSH to an address of the guest."""
+def is_windows(row: Row) -> bool:
+    """Whether vCenter takes the guest for Windows.
 
-    name: ClassVar[str] = "ssh"
-
-    def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
-        address = target.addresses[0]
-        tell(f"logging in to {address} as {access.username}")
-
-        def build(username: str) -> GuestSSHClient:
-            return GuestSSHClient(
-                address,
-                access.port,
-                username,
-                password=access.password,
-                pkeys=access.private_keys,
-                timeout=access.timeout_s,
-            )
-
-        return connect_when_ready(build, access.usernames, deadline_s=timeout_s)
-
-
-TRANSPORTS: dict[str, type[Transport]] = {kind.name: kind for kind in (SSH,)}
-
-
-def find_transport(wanted: str | Transport) -> Transport:
-    """The transport of this name, as it is by default; one with settings of the caller's own stays as it is.
-
-    :raises InvalidRequestError: there is none of this name.
+    :param row: with ``config.guestId``.
     """
-    if isinstance(wanted, Transport):
-        return wanted
-    if wanted not in TRANSPORTS:
-        raise InvalidRequestError(f"ex_transport must be one of {', '.join(TRANSPORTS)}, got {wanted!r}")
-    return TRANSPORTS[wanted]()
+    return str(row.get("config.guestId") or "").lower().startswith("win")
+
+
+def check_password(transport: str, access: Access) -> str:
+    """:raises InvalidRequestError: there is no password to log in with."""
+    if access.password is None:
+        raise InvalidRequestError(
+            f"the transport {transport!r} logs in with a password: pass auth=NodeAuthPassword(...), no key"
+        )
+    return access.password

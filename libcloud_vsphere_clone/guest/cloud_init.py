@@ -1,0 +1,38 @@
+"""The end of cloud-init in a guest, asked for over a session: an open session in, nothing or an error out."""
+
+from __future__ import annotations
+
+from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
+
+from ..errors import TaskError, TaskTimeoutError
+
+__all__ = ["wait_cloud_init"]
+
+COMMAND = "cloud-init status --wait --long"
+RECOVERABLE = 2
+"""cloud-init 23.4 and later: done, with errors that it got over."""
+
+
+def wait_cloud_init(client: BaseSSHClient, name: str, *, timeout_s: float) -> None:
+    """Return once cloud-init has ended in the guest, and well.
+
+    :param name: the node's, for errors.
+    :raises TaskTimeoutError: it goes on.
+    :raises TaskError: it failed; the message has its own words, and where its log is.
+    Source: cloud-init documentation, "CLI commands: status"; checked with cloud-init 22.4.2.
+    """
+    try:
+        stdout, stderr, status = client.run(COMMAND, timeout=timeout_s)
+    except SSHCommandTimeoutError as late:
+        raise TaskTimeoutError(
+            f"cloud-init in node {name!r} did not end within {timeout_s:g} s; it says in /var/log/cloud-init.log what it "
+            "is at",
+            action="customize",
+        ) from late
+    if status not in (0, RECOVERABLE):
+        said = "; ".join(line.strip() for line in f"{stdout}\n{stderr}".splitlines() if line.strip(" ."))
+        raise TaskError(
+            f"cloud-init in node {name!r} failed: {said or f'exit status {status}'}; see /var/log/cloud-init.log and "
+            "/var/log/cloud-init-output.log in the guest",
+            action="customize",
+        )

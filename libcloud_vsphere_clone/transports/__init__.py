@@ -1,0 +1,74 @@
+"""The doors into a guest: how each is waited for and opened. A node's target and an ``Access`` in, a session out.
+
+Every session is a drop-in for Libcloud's SSH client, so its ``Deployment`` classes run over each of them unchanged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import InvalidRequestError
+from ..guest.waits import Wait
+from ..inventory import marks
+from ..plan.mechanism import SPEC_MECHANISMS
+from ..vcenter.rows import Row
+from .base import Target, Tell, Transport, is_windows
+from .keyboard import Keyboard
+from .pull import Pull
+from .ssh import SSH
+from .tools import Tools
+from .winrm import WinRM
+
+__all__ = [
+    "SSH",
+    "TRANSPORTS",
+    "Keyboard",
+    "Pull",
+    "Target",
+    "Tell",
+    "Tools",
+    "Transport",
+    "WinRM",
+    "awaited_of",
+    "find_transport",
+    "suitable_transport",
+]
+
+TRANSPORTS: dict[str, type[Transport]] = {kind.name: kind for kind in (SSH, Tools, WinRM, Keyboard, Pull)}
+
+
+def find_transport(wanted: str | Transport) -> Transport:
+    """The transport of this name, as it is by default; one with settings of the caller's own stays as it is.
+
+    :raises InvalidRequestError: there is none of this name.
+    """
+    if isinstance(wanted, Transport):
+        return wanted
+    if wanted not in TRANSPORTS:
+        raise InvalidRequestError(f"ex_transport must be one of {', '.join(TRANSPORTS)}, got {wanted!r}")
+    return TRANSPORTS[wanted]()
+
+
+def suitable_transport(row: Row) -> Transport:
+    """What gets into a node that is there: what its image's mark said, else what suits the guest.
+
+    :param row: read with ``SESSION_PATHS``.
+    """
+    marked = marks.read_mark(row, marks.TRANSPORT)
+    if marked in TRANSPORTS and marked != Pull.name:
+        return find_transport(str(marked))
+    if not row.get("network"):
+        return Tools()
+    return WinRM() if is_windows(row) else SSH()
+
+
+def awaited_of(row: Row, transport: Transport, wait: Wait, *, new: bool) -> Wait:
+    """What is awaited of one node before a session into it can be opened.
+
+    :param row: read with ``NODE_PATHS``.
+    :param wait: the caller's wishes, for all nodes.
+    :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too.
+    """
+    by_vcenter = marks.read_mark(row, marks.CUSTOMIZATION) in SPEC_MECHANISMS
+    follows = by_vcenter and (new or wait.wait_for == "customized")
+    return replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)

@@ -1,0 +1,63 @@
+"""Nothing connects in: the guest runs the deployment by itself, and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from libcloud.compute.deployment import Deployment
+from libcloud.compute.ssh import BaseSSHClient
+
+from ..access import Access
+from ..errors import InvalidRequestError
+from ..guest.callback import CallbackReceiver
+from ..guest.pull import wait_report
+from ..guest.recording import Recording, record
+from ..guest.replay import replay
+from .base import Target, Tell, Transport
+
+
+@dataclass(frozen=True)
+class Pull(Transport):
+    """Nothing connects in: the guest runs the deployment at its first boot, and reports through vCenter.
+
+    :param receiver: where the guest reports by HTTP instead, if it may not write guestinfo.
+    :param report_url: its address as the guest sees it; default the receiver's own.
+    """
+
+    name: ClassVar[str] = "pull"
+    awaited: ClassVar[str | None] = None
+    logs_in: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
+
+    receiver: CallbackReceiver | None = None
+    report_url: str | None = None
+    recording: Recording | None = field(default=None, repr=False)
+
+    def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
+        if deploy is None or not new:
+            raise InvalidRequestError(
+                "the transport 'pull' runs a deployment at a node's first boot: this node is there already; use 'ssh' "
+                "or 'tools'"
+            )
+        return replace(self, recording=record(deploy, access.username))
+
+    def create_words(self) -> Mapping[str, Any]:
+        url = self.report_url or (self.receiver.url if self.receiver else None)
+        return {"ex_first_boot_script": self._recorded().bootstrap(report_url=url)}
+
+    def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
+        tell("waiting for its report")
+        recording = self._recorded()
+        report = wait_report(
+            target.session, target.vm, timeout_s=timeout_s, token=recording.token, receiver=self.receiver
+        )
+        client = replay(recording, report)
+        client.connect()
+        return client
+
+    def _recorded(self) -> Recording:
+        if self.recording is None:
+            raise InvalidRequestError("the transport 'pull' was not prepared with a deployment")
+        return self.recording

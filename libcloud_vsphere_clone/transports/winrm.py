@@ -1,0 +1,63 @@
+"""WinRM to an address of a Windows guest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from libcloud.compute.deployment import Deployment
+from libcloud.compute.ssh import BaseSSHClient
+
+from ..access import Access
+from ..guest.winrm import GuestWinRMClient, connect_winrm_when_ready
+from .base import Target, Tell, Transport, check_password
+
+SSH_PORT = 22
+"""``ssh_port`` where nobody named one."""
+
+
+@dataclass(frozen=True)
+class WinRM(Transport):
+    """WinRM to an address of a Windows guest; the parameters are those of ``GuestWinRMClient``.
+
+    :param port: default 5986, or 5985 without TLS.
+    """
+
+    name: ClassVar[str] = "winrm"
+    username: ClassVar[str] = "Administrator"
+
+    port: int | None = None
+    ca_cert: str | None = None
+    verify: bool = True
+    server_name: str | None = None
+    ssl: bool = True
+    auth: str = "negotiate"
+    certificate: tuple[str, str] | None = None
+
+    def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
+        if self.certificate is None:
+            check_password(self.name, access)
+        self._client("prepared.invalid", access)  # refuses what cannot be
+        return self
+
+    def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
+        address = target.addresses[0]
+        tell(f"logging in to {address} by WinRM as {access.username}")
+        return connect_winrm_when_ready(
+            lambda _: self._client(address, access), username=access.username, deadline_s=timeout_s
+        )
+
+    def _client(self, address: str, access: Access) -> GuestWinRMClient:
+        return GuestWinRMClient(
+            address,
+            self.port or (access.port if access.port != SSH_PORT else None),
+            access.username,
+            access.password,
+            ca_cert=self.ca_cert,
+            verify=self.verify,
+            server_name=self.server_name,
+            ssl=self.ssl,
+            auth=self.auth,
+            certificate=self.certificate,
+            timeout=access.timeout_s,
+        )
