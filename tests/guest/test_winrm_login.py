@@ -46,7 +46,7 @@ def test_ports() -> None:
 def test_trust() -> None:
     assert find_trust(None, verify=False) is False
     store = find_trust(None, verify=True)
-    assert store is True or Path(store).exists()
+    assert store is True or Path(str(store)).exists()
 
 
 def user_certificate(folder: Path, name: str) -> tuple[str, str]:
@@ -70,7 +70,7 @@ def user_certificate(folder: Path, name: str) -> tuple[str, str]:
 def test_login_by_certificate(bare_lab: Lab, tmp_path: Path) -> None:
     known = user_certificate(tmp_path, "known")
     with bare_lab.start_winrm(["/bin/sh", "-c"], password="unused", client_ca=Path(known[0]).read_text()) as server:
-        address = {"port": server.port, "auth": "certificate", "ca_cert": bare_lab.ca_cert}
+        address: dict[str, Any] = {"port": server.port, "auth": "certificate", "ca_cert": bare_lab.ca_cert}
         session = GuestWinRMClient(server.host, certificate=known, **address)
         assert not session.needs_password
         assert session.connect(send_password=False)
