@@ -139,7 +139,7 @@ def destroy_vm(session: Session, vm: Ref, *, timeout_s: float, powered_off: bool
 
 
 def destroy_all(session: Session, rows: Sequence[Row], *, timeout_s: float, max_in_flight: int) -> dict[Ref, Exception]:
-    """Remove nodes' VMs, many at once: all switched off, then all destroyed. An error for each that remains.
+    """Remove nodes' VMs, many side by side: all switched off, then all destroyed. An error for each that remains.
 
     What needs more care, such as attached disks, or what went wrong the quick way, is destroyed by itself.
 

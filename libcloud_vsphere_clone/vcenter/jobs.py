@@ -58,9 +58,9 @@ class Job:
 def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> None:
     """Start all jobs, never more at once than ``max_in_flight``, and wait until each has a result or an error.
 
-    They are started in their order, as many calls at once as ``SENDERS``. A wave of tasks whose length is known from
-    the last one is looked at once, when it should be over; that is no polling, for whatever is not over then is
-    subscribed to, as is everything when somebody wants to know of progress.
+    They are sent in their order, ``SENDERS`` side by side, so neighbours may arrive in another one. A wave of tasks
+    whose length is known from the last one is looked at when it should be over. That is no polling: where a look finds
+    nothing over, the tasks are subscribed to, as they always are when somebody wants to know of progress.
 
     One job's failure is its own: it is in ``job.error``, as ``errors.py`` maps it, and the others go on. When vCenter
     itself is lost, no further job is started, and all that have not ended have that for their error. A task that is
