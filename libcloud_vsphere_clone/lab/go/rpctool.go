@@ -161,6 +161,8 @@ func (g *guestChannels) converse(connection net.Conn, instanceUUID string) {
 			reply = "1 "
 		}
 	}
+	// Anew: the VM may have been busy for long, with the very power-on that this guest comes from.
+	_ = connection.SetDeadline(time.Now().Add(rpcTimeout))
 	_, _ = io.WriteString(connection, reply+result)
 }
 
