@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..vcenter.rows import Row
-from .addresses import own_addresses
-from .waits import Address, Wait, parse_address
+from .addresses import Address, as_list, own_addresses, parse_address
+from .waits import Wait
 
 __all__ = ["ADDRESS_PATHS", "Choice", "adapter_macs", "choose_addresses", "seen_addresses"]
 
@@ -76,7 +76,7 @@ def _routed(row: Row) -> tuple[set[str], bool]:
     routes = list(_default_routes(row))
     found = {
         str(address)
-        for place, nic in enumerate(_as_list(row.get("guest.net")))
+        for place, nic in enumerate(as_list(row.get("guest.net")))
         for address, network in _interfaces(nic)
         if any(_leads(gateway, device, address, network, place) for gateway, device in routes)
     }
@@ -90,9 +90,9 @@ def _leads(gateway: Address, device: str, address: Address, network: Any, place:
 
 
 def _default_routes(row: Row) -> Iterator[tuple[Address, str]]:
-    for stack in _as_list(row.get("guest.ipStack")):
+    for stack in as_list(row.get("guest.ipStack")):
         config = stack.get("ipRouteConfig") if isinstance(stack, Mapping) else None
-        for route in _as_list(config.get("ipRoute")) if isinstance(config, Mapping) else ():
+        for route in as_list(config.get("ipRoute")) if isinstance(config, Mapping) else ():
             target, gateway = parse_address(route.get("network")), route.get("gateway")
             if target is None or not target.is_unspecified or str(route.get("prefixLength")) != "0":
                 continue
@@ -103,7 +103,7 @@ def _default_routes(row: Row) -> Iterator[tuple[Address, str]]:
 
 def _interfaces(nic: Any) -> Iterator[tuple[Address, Any]]:
     config = nic.get("ipConfig") if isinstance(nic, Mapping) else None
-    for detail in _as_list(config.get("ipAddress")) if isinstance(config, Mapping) else ():
+    for detail in as_list(config.get("ipAddress")) if isinstance(config, Mapping) else ():
         address = parse_address(detail.get("ipAddress"))
         try:
             network = ipaddress.ip_network(f"{address}/{detail.get('prefixLength')}", strict=False)
@@ -111,9 +111,3 @@ def _interfaces(nic: Any) -> Iterator[tuple[Address, Any]]:
             continue
         if address is not None:
             yield address, network
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]

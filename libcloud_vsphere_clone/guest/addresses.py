@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["own_addresses"]
+__all__ = ["Address", "as_list", "own_addresses", "parse_address"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -31,7 +31,7 @@ def own_addresses(nics: Sequence[Mapping[str, Any]], macs: Iterable[str] | None 
     Source: GuestNicInfo, NetIpConfigInfo (vSphere Web Services API); RFC 6890 for what is global.
     """
     known = None if macs is None else {mac.lower() for mac in macs}
-    own = [nic for nic in _as_list(nics) if isinstance(nic, Mapping) and _is_own(nic, known)]
+    own = [nic for nic in as_list(nics) if isinstance(nic, Mapping) and _is_own(nic, known)]
     found = dict.fromkeys(address for nic in own for address in _usable_addresses(nic))
     ordered = sorted(found, key=lambda address: address.version)
     public = [str(address) for address in ordered if _is_public(address)]
@@ -49,16 +49,17 @@ def _is_own(nic: Mapping[str, Any], macs: set[str] | None) -> bool:
 
 def _usable_addresses(nic: Mapping[str, Any]) -> Iterator[Address]:
     config = nic.get("ipConfig")
-    details = _as_list(config.get("ipAddress")) if isinstance(config, Mapping) else []
+    details = as_list(config.get("ipAddress")) if isinstance(config, Mapping) else []
     details = [detail for detail in details if isinstance(detail, Mapping)]
-    unusable = {_parse(detail.get("ipAddress")) for detail in details if detail.get("state") in UNUSABLE_STATES}
-    for text in (*_as_list(nic.get("ipAddress")), *(detail.get("ipAddress") for detail in details)):
-        address = _parse(text)
+    unusable = {parse_address(detail.get("ipAddress")) for detail in details if detail.get("state") in UNUSABLE_STATES}
+    for text in (*as_list(nic.get("ipAddress")), *(detail.get("ipAddress") for detail in details)):
+        address = parse_address(text)
         if address is not None and address not in unusable and not _is_local(address):
             yield address
 
 
-def _parse(text: object) -> Address | None:
+def parse_address(text: object) -> Address | None:
+    """The address in a text; None if it is none."""
     try:
         # A guest may add the zone of its own interface (RFC 4007 §11), which means nothing here.
         return ipaddress.ip_address(str(text).strip().partition("%")[0])
@@ -84,7 +85,8 @@ def _is_public(address: Address) -> bool:
     return address.is_global and not site_local
 
 
-def _as_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
+    """A list of a row; a lone value stands for a list of one."""
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 from ..errors import NotFoundError, TaskError, TaskTimeoutError, VsphereError, translated
@@ -148,8 +148,9 @@ class _Awaited:
             if not self.patience.has_held("failed", True, EVENT_S):
                 return None
         elif not outcome.is_explained:
-            events = fetch_events(self._session, [self._vm], CUSTOMIZATION_EVENTS)
-            outcome = customization_outcome(self._row, events.get(self._vm))
+            with suppress(VsphereError):  # then it stays with what the status says
+                events = fetch_events(self._session, [self._vm], CUSTOMIZATION_EVENTS)
+                outcome = customization_outcome(self._row, events.get(self._vm))
         return TaskError(f"{customization_failure(self._row, outcome)}; {report(self._row)}", action="customize")
 
     def _is_past_customization(self) -> bool:

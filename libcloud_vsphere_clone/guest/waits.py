@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidRequestError
+from .addresses import Address
 
-__all__ = ["WAIT_FOR", "Address", "Wait", "as_texts", "build_wait", "expected_of", "parse_address"]
+__all__ = ["WAIT_FOR", "Wait", "build_wait", "expected_of"]
 
 WAIT_FOR = ("ssh", "customized", "address", "tools")
 """``address``: one that can be used, and no customization under way. ``ssh``: the same; the log-in is the caller's.
@@ -17,7 +18,6 @@ WAIT_FOR = ("ssh", "customized", "address", "tools")
 
 INTERFACES = ("public_ips", "private_ips")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -73,7 +73,7 @@ class Wait:
 
         :raises InvalidRequestError: one is no address.
         """
-        return replace(self, expected=tuple(_plain(text) for text in as_texts(expected, "ex_expected")))
+        return replace(self, expected=tuple(_plain(text) for text in _as_texts(expected, "ex_expected")))
 
     def admits(self, address: Address) -> bool:
         """Whether an address counts: by its network and its family."""
@@ -102,7 +102,7 @@ def build_wait(
         wait_for=wait_for,
         ssh_interface=ssh_interface,
         only_ipv4=only_ipv4,
-        networks=tuple(_network(text) for text in as_texts(address_filter, "ex_address_filter")),
+        networks=tuple(_network(text) for text in _as_texts(address_filter, "ex_address_filter")),
         macs=tuple(macs),
         customizing=customizing,
     ).expecting(expected)
@@ -110,10 +110,10 @@ def build_wait(
 
 def expected_of(node_id: str, expected: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None) -> list[str]:
     """The addresses that are expected of one node: a mapping has them by the nodes' ids."""
-    return as_texts(expected.get(node_id) if isinstance(expected, Mapping) else expected, "ex_expected")
+    return _as_texts(expected.get(node_id) if isinstance(expected, Mapping) else expected, "ex_expected")
 
 
-def as_texts(value: object, word: str) -> list[str]:
+def _as_texts(value: object, word: str) -> list[str]:
     """One text, several, or none, as a list.
 
     :raises InvalidRequestError: it is something else.
@@ -124,14 +124,6 @@ def as_texts(value: object, word: str) -> list[str]:
     if not all(isinstance(text, str) for text in found):
         raise InvalidRequestError(f"{word} must be text or a list of texts, got {value!r}")
     return found
-
-
-def parse_address(text: object) -> Address | None:
-    """The address in a text, without the zone that a guest may add (RFC 4007 §11); None if it is none."""
-    try:
-        return ipaddress.ip_address(str(text).strip().partition("%")[0])
-    except ValueError:
-        return None
 
 
 def _plain(text: str) -> str:

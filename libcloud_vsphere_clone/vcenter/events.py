@@ -12,7 +12,7 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from ..errors import CONNECTION_ERRORS, VsphereError
+from ..errors import CONNECTION_ERRORS, VsphereError, translated
 from .properties import fetch_row, fetch_rows
 from .rows import TYPE_KEY, Ref, Row
 from .session import Session
@@ -28,16 +28,18 @@ Events = dict[Ref, Event]
 CLOCK_SLACK = timedelta(hours=1)
 """Between the clock that dated a VM's creation and the one that dates its events."""
 
-PAGE_PER_VM, SMALLEST_PAGE, LARGEST_PAGE = 3, 10, 1000
-"""Events on the page: a start, an end and one to spare for each VM, within what a collector takes."""
+PAGE_PER_VM, SMALLEST_PAGE, CROWDED_PAGE, LARGEST_PAGE = 3, 10, 100, 1000
+"""Events on the page: a start, an end and one to spare for each VM, more where other VMs' events are on it, and within
+what a collector takes."""
 
 
 @contextmanager
 def event_page(session: Session, vms: Collection[Ref], kinds: Sequence[str]) -> Iterator[dict[Ref, tuple[str, ...]]]:
     """What to subscribe to for the latest events of these types; nothing, where the user may read no events.
 
-    One collector serves any number of VMs: a client may have 32 (``EventManager.maxCollector``). That of one VM looks
-    at this VM alone; that of several at all, and ``latest_events`` picks theirs. It ends with its session.
+    One collector serves any number of VMs: a client may have 32 (``EventManager.maxCollector``). It looks at the one
+    VM, at the folder that has them all, or else at everything: others' events may be on the page. It ends with its
+    session.
 
     Source: EventManager.CreateCollectorForEvents, EventHistoryCollector.latestPage (vSphere Web Services API).
     """
@@ -56,9 +58,13 @@ def event_page(session: Session, vms: Collection[Ref], kinds: Sequence[str]) -> 
 
 
 def fetch_events(session: Session, vms: Collection[Ref], kinds: Sequence[str]) -> Events:
-    """The latest event of these types of each VM that has one."""
-    with event_page(session, vms, kinds) as page:
-        return latest_events([fetch_row(session, ref, paths) for ref, paths in page.items()])
+    """The latest event of these types of each VM that has one.
+
+    :raises VsphereError: as ``errors.py`` maps what went wrong.
+    """
+    with translated("read the events of VMs"), event_page(session, vms, kinds) as page:
+        found = latest_events([fetch_row(session, ref, paths) for ref, paths in page.items()])
+    return {vm: event for vm, event in found.items() if vm in vms}
 
 
 def latest_events(rows: Collection[Row | None]) -> Events:
@@ -83,24 +89,28 @@ def _number(event: Event) -> int:
 
 
 def _event_filter(session: Session, vms: Collection[Ref], kinds: Sequence[str]) -> Any:
+    """The narrowest filter that has the events of all the VMs."""
     spec = vim.event.EventFilterSpec
-    page = max(SMALLEST_PAGE, min(PAGE_PER_VM * len(vms), LARGEST_PAGE))
-    entity = None
-    if len(vms) == 1:
-        (vm,) = vms
-        entity = spec.ByEntity(entity=session.managed(*vm), recursion="self")
-    begin = _oldest(session, vms)
-    time = spec.ByTime(beginTime=begin - CLOCK_SLACK) if begin is not None else None
-    return spec(entity=entity, time=time, eventTypeId=list(kinds), maxCount=page, disableFullMessage=False)
+    paths = {"VirtualMachine": ("parent", "config.createDate")}
+    rows = list(fetch_rows(session, paths, objects=vms, everywhere=()).values())
+    parents = {row.get("parent") for row in rows} if len(rows) == len(vms) else {None}
+    entity, recursion = (next(iter(vms)), "self") if len(vms) == 1 else (next(iter(parents)), "all")
+    is_narrow = entity is not None and len(parents) == 1
+    page = max(SMALLEST_PAGE if is_narrow else CROWDED_PAGE, min(PAGE_PER_VM * len(vms), LARGEST_PAGE))
+    begin = _oldest(rows) if len(rows) == len(vms) else None
+    return spec(
+        entity=spec.ByEntity(entity=session.managed(*entity), recursion=recursion) if is_narrow and entity else None,
+        time=spec.ByTime(beginTime=begin - CLOCK_SLACK) if begin is not None else None,
+        eventTypeId=list(kinds),
+        maxCount=page,
+        disableFullMessage=False,
+    )
 
 
-def _oldest(session: Session, vms: Collection[Ref]) -> datetime | None:
+def _oldest(rows: Collection[Row]) -> datetime | None:
     """When the oldest of the VMs was made, by the server's clock; None when that is not known of all.
 
     It only keeps the server from searching all its history: what is picked is picked by the VM.
     """
-    rows = fetch_rows(session, {"VirtualMachine": ("config.createDate",)}, objects=vms, everywhere=())
-    dates = [row.get("config.createDate") for row in rows.values()]
-    if not all(dates) or len(rows) < len(vms):
-        return None
-    return min((datetime.fromisoformat(str(date)) for date in dates), default=None)
+    dates = [row.get("config.createDate") for row in rows]
+    return min((datetime.fromisoformat(str(date)) for date in dates), default=None) if all(dates) else None

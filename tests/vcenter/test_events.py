@@ -69,14 +69,34 @@ def test_a_session_that_ended_is_renewed(calm_lab: Lab, session: Session, vms: l
     assert event_kind(fetch_events(session, vms[:1], KINDS)[vms[0]]) == SUCCESS
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, 10), (4, 12), (1000, 1000)])
-def test_the_filter(
+def test_the_narrowest_filter(session: Session, vms: list[Ref]) -> None:
+    rows = fetch_rows(session, {"VirtualMachine": ("name", "parent")})
+    elsewhere = next(ref for ref, row in rows.items() if row["name"] == "debian-12")
+    gone = Ref("VirtualMachine", "vm-99999")
+    folder = rows[vms[0]]["parent"]
+    found = []
+    for targets in ([vms[0]], [gone], vms, [*vms, elsewhere], [*vms, gone]):
+        spec = events._event_filter(session, targets, KINDS)
+        assert list(spec.eventTypeId) == list(KINDS)
+        entity = spec.entity and (spec.entity.entity._moId, spec.entity.recursion)
+        found.append((entity, spec.maxCount, spec.time is not None))
+    assert found == [
+        ((vms[0].moid, "self"), 10, True),
+        (("vm-99999", "self"), 10, False),
+        ((folder.moid, "all"), 10, True),
+        (None, 100, True),
+        (None, 100, False),
+    ]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(5, 15), (1000, 1000)])
+def test_the_page_has_room_for_all(
     session: Session, vms: list[Ref], count: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "_oldest", lambda *_: None)
-    spec = events._event_filter(session, vms[:1] * count, KINDS)
-    assert (spec.maxCount, list(spec.eventTypeId), spec.time) == (expected, list(KINDS), None)
-    assert (spec.entity is not None) is (count == 1)
+    refs = [Ref("VirtualMachine", f"vm-{number}") for number in range(count)]
+    folder = Ref("Folder", "group-1")
+    monkeypatch.setattr(events, "fetch_rows", lambda *_, **__: {ref: Row(ref, {"parent": folder}) for ref in refs})
+    assert events._event_filter(session, refs, KINDS).maxCount == expected
 
 
 def test_history_is_searched_from_the_oldest_vm_on(session: Session, vms: list[Ref]) -> None:
@@ -84,7 +104,6 @@ def test_history_is_searched_from_the_oldest_vm_on(session: Session, vms: list[R
     dates = fetch_rows(session, {"VirtualMachine": ("config.createDate",)}, objects=vms, everywhere=())
     oldest = min(str(row["config.createDate"]) for row in dates.values())
     assert (spec.time.beginTime + events.CLOCK_SLACK).isoformat()[:19] == oldest[:19]
-    assert events._oldest(session, [*vms, Ref("VirtualMachine", "vm-99999")]) is None
 
 
 def test_events_by_their_numbers() -> None:
