@@ -23,14 +23,17 @@ from .tools_process import GuestProcesses
 __all__ = ["GuestToolsClient"]
 
 
+QUICK_S = 60.0
+"""Seconds for a command that does nothing but tell the user's home."""
+
+
 class GuestToolsClient(BaseSSHClient):
     """A session by guest operations into one VM; made closed, opened by ``connect``, which may be called again.
 
     Nothing stays open in between: each call logs in for itself. What a command started in the background goes on.
 
     :param username: a user of the guest, who has a password that is not locked.
-    :param timeout: seconds for ``run`` where it is given none; None is no limit. How long vCenter may take for an
-        answer is the session's.
+    :param timeout: kept for those who ask; a command has its own. How long an answer may take is the session's.
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
 
@@ -78,11 +81,11 @@ class GuestToolsClient(BaseSSHClient):
         The user's own shell runs it, in the user's home, without input. What it leaves running in the background does
         not hold it up.
 
-        :param timeout: seconds for the command; None or 0 for the client's own, or else no limit.
+        :param timeout: seconds for the command; None or 0 for no limit.
         :raises SSHCommandTimeoutError: with what it wrote so far. The command was ended, and all that it started.
         :raises ConnectionFailedError: VMware Tools do not answer any more.
         """
-        result = self._processes().run(cmd, timeout or self.timeout)
+        result = self._processes().run(cmd, timeout)
         self._home = result.home or self._home
         return result.stdout, result.stderr, result.status
 
@@ -141,7 +144,7 @@ class GuestToolsClient(BaseSSHClient):
         if is_absolute(path, windows=self.windows):
             return path
         if not self._home:
-            self._home = self._processes().run("cd ." if self.windows else ":", self.timeout).home
+            self._home = self._processes().run("cd ." if self.windows else ":", QUICK_S).home
         return join(self._home, path, windows=self.windows)
 
     def _open_calls(self) -> GuestCalls:

@@ -47,7 +47,7 @@ class GuestFiles:
         """
         with _sized(contents) as (file, size_bytes):
             url = self._following(path, lambda real: self._upload_url(real, chmod, size_bytes))
-            upload(self.calls.session, url, file, size_bytes)
+            upload(self.calls.session, self.calls.vm, url, file, size_bytes)
 
     def append(self, path: str, contents: str | bytes | IO[Any], chmod: int | None) -> None:
         """The file now ends in the contents.
@@ -68,7 +68,7 @@ class GuestFiles:
 
     def read(self, path: str, into: IO[bytes]) -> int:
         """How many bytes the file has, now written into ``into``."""
-        return download(self.calls.session, self._following(path, self.calls.download_url), into)
+        return download(self.calls.session, self.calls.vm, self._following(path, self.calls.download_url), into)
 
     def remove(self, path: str) -> None:
         self.calls.remove_file(path)

@@ -60,7 +60,7 @@ class GuestProcesses:
             if contents is not None:
                 attributes = vim.vm.guest.FileManager.FileAttributes()
                 url = self.calls.upload_url(join(folder, INPUT, windows=self.windows), attributes, size_bytes)
-                upload(self.calls.session, url, contents, size_bytes)
+                upload(self.calls.session, self.calls.vm, url, contents, size_bytes)
             program = self._program(folder, command, contents is not None)
             pid = self._start(program, program.arguments if self.windows else folder)
             exit_code, ended = self._wait(pid, timeout_s)
@@ -172,5 +172,5 @@ class GuestProcesses:
             url = self.calls.download_url(join(folder, name, windows=self.windows))
         except FileNotFoundError:
             return None
-        download(self.calls.session, url, content)
+        download(self.calls.session, self.calls.vm, url, content)
         return content.getvalue()

@@ -66,7 +66,7 @@ def connect_tools_when_ready(
 
     :param usernames: tried in this order in every round.
     :param deadline_s: seconds for the tools to run and the login to be accepted, together.
-    :param timeout: the client's own, for its commands.
+    :param timeout: the client's own.
     :raises TaskTimeoutError: the tools did not report in time that they take guest operations.
     :raises AuthenticationError: they do, and refused every user.
     :raises ConnectionFailedError: they said so, and then did not answer.

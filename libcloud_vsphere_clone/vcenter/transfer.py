@@ -1,21 +1,25 @@
 """Files over HTTP, to and from the URLs that vCenter gives out for one transfer each.
 
-Takes a session, a URL and a stream; gives the bytes moved. Trusts whom the session trusts, and nobody else: the
-server may be vCenter itself or the ESXi host that runs the VM. Nothing is held in memory as a whole.
+Takes a session, a URL and a stream; gives the bytes moved. The server may be vCenter itself or the ESXi host that has
+the VM: trusted are who the session trusts, and a host with the certificate that a trusted vCenter says it has. Nothing
+is held in memory as a whole.
 """
 
 from __future__ import annotations
 
 import http.client
 import ssl
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import CONNECTION_ERRORS, ConnectionFailedError, InvalidRequestError, translated
+from .host_certificate import fetch_host_pin
+from .rows import Ref
 from .session import Session
-from .tls import build_context, connection_class
+from .tls import Trust, build_context, connection_class
 
 __all__ = ["CHUNK_BYTES", "download", "upload"]
 
@@ -29,27 +33,27 @@ class _Place(NamedTuple):
     is_vcenter: bool
 
 
-def upload(session: Session, url: str, contents: IO[bytes], size_bytes: int) -> None:
+def upload(session: Session, vm: Ref, url: str, contents: IO[bytes], size_bytes: int) -> None:
     """Send ``size_bytes`` bytes, read from ``contents`` piece by piece.
 
     :raises ConnectionFailedError: the server was not reached, is not trusted, or refused; the file may be cut short.
     Source: GuestFileManager.InitiateFileTransferToGuest: "the URL to which the user has to send HTTP PUT request".
     """
     place = _place_of(session, url)
-    with _reported(place), _connected(session, place) as connection:
+    with _reported(session, place), _connected(session, vm, place) as connection:
         headers = {**_headers(session, place), "Content-Length": str(size_bytes)}
         connection.request("PUT", place.target, _pieces(contents, size_bytes), headers)
         _check(connection.getresponse(), place).read()
 
 
-def download(session: Session, url: str, into: IO[bytes]) -> int:
+def download(session: Session, vm: Ref, url: str, into: IO[bytes]) -> int:
     """How many bytes were written into ``into``.
 
     :raises ConnectionFailedError: the server was not reached, is not trusted, refused, or ended too early.
     Source: FileTransferInformation.url (vSphere Web Services API).
     """
     place = _place_of(session, url)
-    with _reported(place), _connected(session, place) as connection:
+    with _reported(session, place), _connected(session, vm, place) as connection:
         connection.request("GET", place.target, headers=_headers(session, place))
         response = _check(connection.getresponse(), place)
         count = 0
@@ -81,18 +85,35 @@ def _place_of(session: Session, url: str) -> _Place:
 
 
 @contextmanager
-def _connected(session: Session, place: _Place) -> Iterator[http.client.HTTPConnection]:
+def _connected(session: Session, vm: Ref, place: _Place) -> Iterator[http.client.HTTPConnection]:
     endpoint = session.endpoint
     connection: http.client.HTTPConnection
     if endpoint.trust is not None:
-        dial = connection_class(endpoint.trust)
-        connection = dial(place.host, place.port, timeout=endpoint.timeout_s, context=build_context(endpoint.trust))
+        trust = endpoint.trust if place.is_vcenter else _host_trust(session, vm, place.host, endpoint.trust)
+        dial = connection_class(trust)
+        connection = dial(place.host, place.port, timeout=endpoint.timeout_s, context=build_context(trust))
     else:
         connection = http.client.HTTPConnection(place.host, place.port, timeout=endpoint.timeout_s)
     try:
         yield connection
     finally:
         connection.close()
+
+
+def _host_trust(session: Session, vm: Ref, host: str, trust: Trust) -> Trust:
+    """What makes this host the right one: the certificate that vCenter says it has, or else whom the session trusts."""
+    if not trust.verify:
+        return trust
+    pins = _host_pins.setdefault(session, {})
+    pin = pins.get(host) or fetch_host_pin(session, vm)
+    if pin is None:
+        return trust
+    pins[host] = pin
+    return Trust(thumbprint=pin)
+
+
+_host_pins: weakref.WeakKeyDictionary[Session, dict[str, str]] = weakref.WeakKeyDictionary()
+"""The pins of hosts that were asked for, by the sessions that told them."""
 
 
 def _headers(session: Session, place: _Place) -> Mapping[str, str]:
@@ -120,7 +141,7 @@ def _check(response: http.client.HTTPResponse, place: _Place) -> http.client.HTT
 
 
 @contextmanager
-def _reported(place: _Place) -> Iterator[None]:
+def _reported(session: Session, place: _Place) -> Iterator[None]:
     """A message never has the URL: whoever has it may take the file."""
     action = f"transfer a file of the guest by {place.host} port {place.port}"
     try:
@@ -129,6 +150,7 @@ def _reported(place: _Place) -> Iterator[None]:
     except ConnectionFailedError as error:
         if place.is_vcenter or not isinstance(error.fault, CONNECTION_ERRORS):
             raise
+        _host_pins.get(session, {}).pop(place.host, None)  # it may have another certificate since
         raise ConnectionFailedError(f"could not {action}: {_advice(error.fault, place.host)}", fault=error.fault) from (
             error.fault
         )
@@ -137,9 +159,9 @@ def _reported(place: _Place) -> Iterator[None]:
 def _advice(cause: Exception, host: str) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
-            f"{host} is the ESXi host that has the VM, and its certificate is not trusted ({cause.verify_message}); "
-            "pass ca_cert= with the CA that signed vCenter's and the hosts' certificates (a pin is vCenter's alone); "
-            "vCenter offers its own at https://VCENTER/certs/download.zip"
+            f"{host} is the ESXi host that has the VM, and its certificate is not trusted ({cause.verify_message}): "
+            "it is not the one that vCenter knows (reconnect the host in vCenter if that was renewed), or vCenter does "
+            "not tell (then pass ca_cert= with the CA that signed vCenter's and the hosts' certificates)"
         )
     return (
         f"{host} is the ESXi host that has the VM, and files go to it directly ({str(cause) or type(cause).__name__}); "

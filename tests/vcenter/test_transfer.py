@@ -6,6 +6,7 @@ Whole transfers, by the URLs of guest operations, run in tests/guest/test_tools.
 from __future__ import annotations
 
 import io
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,12 +18,15 @@ import pytest
 
 from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter.properties import fetch_row, fetch_rows
+from libcloud_vsphere_clone.vcenter.rows import Ref
 from libcloud_vsphere_clone.vcenter.session import Endpoint
 from libcloud_vsphere_clone.vcenter.tls import Trust
 from libcloud_vsphere_clone.vcenter.transfer import download, upload
 
 from .conftest import Connect
 
+VM = Ref("VirtualMachine", "vm-none")
 URL = "https://{}/guestFile?id=1&token=t0ken"
 
 
@@ -62,36 +66,36 @@ def _session(host: str, port: int) -> Any:
 
 
 def test_the_star_is_vcenter_and_its_port(server: Any) -> None:
-    upload(_session("127.0.0.1", server.server_port), URL.format("*"), io.BytesIO(b"hello, and more"), 5)
+    upload(_session("127.0.0.1", server.server_port), VM, URL.format("*"), io.BytesIO(b"hello, and more"), 5)
     assert server.seen == [("/guestFile?id=1&token=t0ken", b"hello", "session=1")]
     into = io.BytesIO()
-    assert download(_session("127.0.0.1", server.server_port), URL.format("*"), into) == 10
+    assert download(_session("127.0.0.1", server.server_port), VM, URL.format("*"), into) == 10
     assert into.getvalue() == b"ten bytes."
 
 
 def test_a_host_is_not_told_vcenters_cookie(server: Any) -> None:
     url = URL.format(f"127.0.0.1:{server.server_port}").replace("https", "http")
-    upload(_session("vcenter.example.org", 443), url, io.BytesIO(b"x"), 1)
+    upload(_session("vcenter.example.org", 443), VM, url, io.BytesIO(b"x"), 1)
     assert server.seen == [("/guestFile?id=1&token=t0ken", b"x", None)]
 
 
 def test_what_is_cut_short_is_no_file(server: Any) -> None:
     session = _session("127.0.0.1", server.server_port)
     with pytest.raises(ConnectionFailedError, match=r"cut short|IncompleteRead"):
-        download(session, "https://*/short", io.BytesIO())
+        download(session, VM, "https://*/short", io.BytesIO())
     with pytest.raises(InvalidRequestError, match="2 bytes are missing"):
-        upload(session, URL.format("*"), io.BytesIO(b"abc"), 5)
+        upload(session, VM, URL.format("*"), io.BytesIO(b"abc"), 5)
 
 
 def test_the_scheme_is_the_sessions(connect: Connect) -> None:
     with pytest.raises(InvalidRequestError, match="by http with esx1"):
-        download(connect(), URL.format("esx1").replace("https", "http"), io.BytesIO())
+        download(connect(), VM, URL.format("esx1").replace("https", "http"), io.BytesIO())
 
 
 def test_a_refusal_says_whose_and_never_the_url(connect: Connect, calm_lab: Lab) -> None:
     for host in ("*", f"localhost:{calm_lab.port}"):
         with pytest.raises(ConnectionFailedError, match="HTTP 404 no such ticket") as caught:
-            download(connect(), URL.format(host), io.BytesIO())
+            download(connect(), VM, URL.format(host), io.BytesIO())
         assert "t0ken" not in str(caught.value)
 
 
@@ -99,18 +103,32 @@ def test_a_stranger_gets_nothing(connect: Connect, calm_lab: Lab) -> None:
     session = connect()
     calm_lab.control.swap_certificate()
     with pytest.raises(ConnectionFailedError, match=r"certificate is not trusted.*ca_cert"):
-        upload(session, URL.format("*"), io.BytesIO(b"x"), 1)
-    with pytest.raises(ConnectionFailedError, match=r"localhost is the ESXi host.*not trusted.*signed.*the hosts'"):
-        upload(session, URL.format(f"localhost:{calm_lab.port}"), io.BytesIO(b"x"), 1)
+        upload(session, VM, URL.format("*"), io.BytesIO(b"x"), 1)
+    with pytest.raises(ConnectionFailedError, match=r"localhost is the ESXi host.*not trusted"):
+        upload(session, VM, URL.format(f"localhost:{calm_lab.port}"), io.BytesIO(b"x"), 1)
 
 
-def test_a_pin_is_for_hosts_too(connect: Connect, endpoint: Endpoint, calm_lab: Lab) -> None:
+def test_a_host_has_the_certificate_that_vcenter_says(connect: Connect, endpoint: Endpoint, calm_lab: Lab) -> None:
     session = connect()
-    session.endpoint = replace(endpoint, trust=Trust(thumbprint="ab" * 32))
-    with pytest.raises(ConnectionFailedError, match="a pin is vCenter's alone"):
-        download(session, URL.format(f"localhost:{calm_lab.port}"), io.BytesIO())
+    session.endpoint = replace(endpoint, trust=Trust(thumbprint="ab" * 32))  # vCenter's own, no host's
+    vm, row = next(iter(fetch_rows(session, {"VirtualMachine": ("runtime.host",)}).items()))
+    host: Any = fetch_row(session, row["runtime.host"], ("configManager.certificateManager", "config.certificate"))
+    manager = session.managed(*host["configManager.certificateManager"])
+    before = bytes(int(byte) & 0xFF for byte in host["config.certificate"])
+    url = URL.format(f"localhost:{calm_lab.port}")
+    with pytest.raises(ConnectionFailedError, match=r"localhost is the ESXi host.*not the one that vCenter knows"):
+        download(session, vm, url, io.BytesIO())
+    manager.InstallServerCertificate(ssl.get_server_certificate((calm_lab.host, calm_lab.port)))
+    try:
+        for _ in range(2):
+            calm_lab.reset_calls()
+            with pytest.raises(ConnectionFailedError, match="HTTP 404 no such ticket"):
+                download(session, vm, url, io.BytesIO())
+        assert calm_lab.calls().total == 0  # asked once
+    finally:
+        manager.InstallServerCertificate(before.decode())
 
 
 def test_a_host_that_is_not_reached(connect: Connect) -> None:
     with pytest.raises(ConnectionFailedError, match=r"esx1\.invalid is the ESXi host.*resolve its name"):
-        download(connect(), URL.format("esx1.invalid"), io.BytesIO())
+        download(connect(), VM, URL.format("esx1.invalid"), io.BytesIO())
