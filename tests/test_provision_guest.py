@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
@@ -99,6 +101,21 @@ def test_a_group_cannot_share_an_address(bare_lab: Lab, driver: VsphereCloneNode
     assert writes(bare_lab) == {}
     [node] = driver.ex_create_nodes_in_group("made", 1, None, image, ex_networks=[STATIC], ex_hostname="only")
     assert node.extra["customization"] == "cloud-init"
+
+
+def test_ignition_is_told_through_its_own_keys(bare_lab: Lab, create: Create, direct: Direct) -> None:
+    create("first")
+    bare_lab.reset_calls()
+    create("second")
+    plain = round_trips(bare_lab)
+    bare_lab.reset_calls()
+    node = create("core-1", ex_customize="ignition", auth=NodeAuthSSHKey(KEY), ex_networks=[STATIC])
+    assert round_trips(bare_lab) == plain
+    options = direct.extra_config(direct.vm(node.extra["moid"]))
+    config = unpacked(options["guestinfo.ignition.config.data"])
+    assert '"name": "core"' in config
+    assert macs(direct, node)[0] in unquote(config)
+    assert (node.extra["customization"], "guestinfo.metadata" in options) == ("ignition", False)
 
 
 # vSphere's own
@@ -196,6 +213,8 @@ def test_keys_that_a_guest_removes_itself_are_not_missed(driver: VsphereCloneNod
     for wanted in (Customization(), Customization(login=Login("joe", password="x"))):
         request = NodeRequest("50000000-0000-4000-8000-0000000000ab", "plain", "made", customization=wanted)
         assert provisioner.plan(request, image_id)[0].kept_keys == ("guestinfo.metadata.encoding",)
+    off = replace(request, power_on=False)
+    assert len(provisioner.plan(off, image_id)[0].kept_keys) == 2
 
 
 # Secrets
@@ -203,6 +222,7 @@ def test_keys_that_a_guest_removes_itself_are_not_missed(driver: VsphereCloneNod
 
 GREPPED: dict[str, dict[str, Any]] = {
     "cloud-init": {},
+    "ignition": {"ex_customize": "ignition"},
     "cloudinit-prep": {"ex_customize": "cloudinit-prep"},
     "sysprep": {
         "ex_customize": "sysprep",
@@ -226,7 +246,7 @@ def test_a_password_shows_nowhere(
     ]
     assert tasks
     everything = f"{options} {plain} {tasks} {events(direct, node)} {node!r} {node.extra} {caplog.text}"
-    assert "guestinfo" in everything or mechanism != "cloud-init"
+    assert "guestinfo" in everything or mechanism not in ("cloud-init", "ignition")
     assert SECRET not in everything
     assert base64.b64encode(SECRET.encode()).decode().rstrip("=")[:-1] not in everything
 

@@ -139,7 +139,8 @@ def build_clone_plan(
         template=False,
     )
     image_name = str(tree.name(image.ref) or image["name"])
-    return ClonePlan(request, image_name, image.ref, placement, spec, choice, guest.kept_keys)
+    kept_keys = guest.kept_keys if request.power_on else (*guest.kept_keys, *guest.fleeting_keys)
+    return ClonePlan(request, image_name, image.ref, placement, spec, choice, kept_keys)
 
 
 def build_clone_plans(

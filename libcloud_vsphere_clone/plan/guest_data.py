@@ -12,10 +12,17 @@ from .cloud_init import build_guestinfo, is_cleaned
 from .customization import Customization
 from .guest_customization import build_specification, supports_password
 from .host_name import build_host_name
+from .ignition import DEFAULT_LOGIN as CORE_USER
+from .ignition import build_ignition
+from .login import WINDOWS_ADMINISTRATOR
 from .mechanism import SPEC_MECHANISMS, Choice, check_carried
 from .nics import Nic
 
 __all__ = ["GuestData", "build_guest_data", "needs_macs"]
+
+
+DEFAULT_LOGINS = {"ignition": CORE_USER, "sysprep": WINDOWS_ADMINISTRATOR}
+"""Whom a login is for when neither the caller nor the image names anybody; elsewhere it is root."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +31,14 @@ class GuestData:
 
     :param guestinfo: ``{key: value}`` of extraConfig.
     :param specification: a CustomizationSpec; None without one.
-    :param kept_keys: guestinfo keys that nobody removes: they must be there once the clone is made.
+    :param kept_keys: small guestinfo keys that must be there once the clone is made.
+    :param fleeting_keys: likewise, but a guest that has booted may have removed them.
     """
 
     guestinfo: dict[str, str] = field(default_factory=dict, repr=False)
     specification: Any = field(default=None, repr=False)
     kept_keys: tuple[str, ...] = ()
+    fleeting_keys: tuple[str, ...] = ()
 
 
 def needs_macs(choice: Choice, wanted: Customization) -> bool:
@@ -60,13 +69,17 @@ def build_guest_data(
     sets_password = choice.mechanism == "linux-prep" and supports_password(api_version)
     check_carried(str(image["name"]), choice, wanted, generated_password=generated_password and not sets_password)
     if wanted.login is not None:
-        wanted = replace(wanted, login=wanted.login.named(marks.read_mark(image, marks.LOGIN)))
+        default = marks.read_mark(image, marks.LOGIN) or DEFAULT_LOGINS.get(choice.mechanism)
+        wanted = replace(wanted, login=wanted.login.named(default))
     host_name = wanted.host_name or build_host_name(name, f"node-{node_id[:8]}")
     told = nics if needs_macs(choice, wanted) else ()
     match choice.mechanism:
         case "cloud-init":
             guestinfo = build_guestinfo(instance_id=node_id, host_name=host_name, wanted=wanted, nics=told)
-            return GuestData(guestinfo, kept_keys=_kept_keys(guestinfo, cleaned=is_cleaned(wanted)))
+            return _from_guestinfo(guestinfo, ("guestinfo.userdata",) if is_cleaned(wanted) else ())
+        case "ignition":
+            guestinfo = build_ignition(host_name=host_name, wanted=wanted, nics=told)
+            return _from_guestinfo(guestinfo, tuple(guestinfo))  # the guest deletes it once it has read it
         case mechanism if mechanism in SPEC_MECHANISMS:
             adapters = told if mechanism == "cloudinit-prep" else nics
             made = build_specification(
@@ -77,7 +90,8 @@ def build_guest_data(
             return GuestData()
 
 
-def _kept_keys(guestinfo: dict[str, str], *, cleaned: bool) -> tuple[str, ...]:
-    """The small keys that say how a value is encoded, but for those that a guest may have removed by now."""
+def _from_guestinfo(guestinfo: dict[str, str], removed: tuple[str, ...]) -> GuestData:
+    """:param removed: how the keys begin that the guest removes once it has read them."""
     keys = [key for key in guestinfo if key.endswith(".encoding")]
-    return tuple(key for key in keys if not (cleaned and key.startswith("guestinfo.userdata")))
+    fleeting = tuple(key for key in keys if removed and key.startswith(removed))
+    return GuestData(guestinfo, kept_keys=tuple(key for key in keys if key not in fleeting), fleeting_keys=fleeting)

@@ -1,0 +1,101 @@
+"""What real guests make of what they are told: the lab's guests have the real cloud-init."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from pathlib import Path
+
+import pytest
+from libcloud.compute.base import NodeAuthPassword
+from libcloud.compute.deployment import ScriptDeployment
+
+from libcloud_vsphere_clone import Lab, Nic, VsphereCloneNodeDriver
+
+pytestmark = pytest.mark.guests
+
+PASSWORD = "correct-horse-7"
+
+
+@pytest.fixture
+def driver(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
+    with lab.driver() as driver:
+        yield driver
+        if "told" in [group.name for group in driver.ex_list_groups()]:
+            driver.ex_destroy_group("told")
+
+
+@pytest.fixture(scope="module")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("key") / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return path
+
+
+def archive() -> str:
+    parts = MIMEMultipart()
+    parts.attach(MIMEText("#cloud-config\nruncmd: [[sh, -c, 'echo config >>/var/order']]\n", "cloud-config"))
+    parts.attach(MIMEText("#!/bin/sh\necho theirs >>/var/order\n", "x-shellscript"))
+    return parts.as_string()
+
+
+USER_DATA = {
+    "config": ("#cloud-config\nruncmd: [[sh, -c, 'echo config >>/var/order']]\n", "config\nours\n"),
+    "script": ("#!/bin/sh\necho theirs >>/var/order\n", "theirs\nours\n"),
+    "archive": (archive(), "theirs\nconfig\nours\n"),
+}
+"""``{node: (the caller's user data, what has run in which order)}``; cloud-init runs commands as a script too."""
+
+LOOK = "cloud-init status --wait >/dev/null; cat /var/order; hostname --fqdn; cat /etc/timezone; cat /var/extra\n"
+
+
+def test_user_data_of_every_kind_is_merged_with_all_of_ours(driver: VsphereCloneNodeDriver, key_file: Path) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+
+    def make(name: str) -> str:
+        step = ScriptDeployment(LOOK)
+        driver.deploy_node(
+            step,
+            name=name,
+            size=None,
+            image=image,
+            ssh_key=str(key_file),
+            timeout=90,
+            ex_group="told",
+            ex_userdata=USER_DATA[name][0],
+            ex_hostname=f"{name}-host",
+            ex_domain="lab.example.com",
+            ex_timezone="Etc/UTC",
+            ex_first_boot_script="echo ours >>/var/order; echo $0 >/var/extra",
+        )
+        return str(step.stdout)
+
+    with ThreadPoolExecutor(len(USER_DATA)) as pool:
+        said = dict(zip(USER_DATA, pool.map(make, USER_DATA), strict=True))
+    for name, (_, order) in USER_DATA.items():
+        script = "/var/lib/cloud/instance/scripts/zz-libcloud-first-boot"
+        assert said[name] == f"{order}{name}-host.lab.example.com\nEtc/UTC\n{script}\n"
+
+
+def test_a_guest_is_told_its_addresses_and_reads_them(driver: VsphereCloneNodeDriver) -> None:
+    """The lab's guests keep the network of their container; that the real cloud-init has read ours is what shows."""
+    look = "#!/bin/sh\ncloud-init status --wait >/dev/null\ncat /run/cloud-init/instance-data-sensitive.json\n"
+    step = ScriptDeployment(look)
+    driver.deploy_node(
+        step,
+        name="fixed",
+        size=None,
+        image=driver.ex_get_image_by_name("debian-12"),
+        auth=NodeAuthPassword(PASSWORD),
+        timeout=90,
+        ex_group="told",
+        ex_networks=[Nic(address="10.0.0.5/24", gateway="10.0.0.1", mac="00:50:56:00:00:77")],
+        ex_dns=["10.0.0.2"],
+    )
+    said = str(step.stdout)
+    assert '"macaddress": "00:50:56:00:00:77"' in said
+    assert '"gateway4": "10.0.0.1"' in said
+    assert PASSWORD not in said
