@@ -54,6 +54,7 @@ class GuestToolsClient(BaseSSHClient):
             )
         super().__init__(vm.moid, 443, username, password, None, None, timeout)
         self.session, self.vm, self.windows = session, vm, windows
+        self._known: GuestCalls | None = None  # of which connects in a row need only one
         self._calls: GuestCalls | None = None
         self._home = ""
 
@@ -68,10 +69,11 @@ class GuestToolsClient(BaseSSHClient):
         :raises NotFoundError: the VM is gone.
         """
         self.close()
-        calls = open_calls(self.session, self.vm, self.username, str(self.password))
-        self.hostname = calls.name
-        calls.validate()
-        self._calls = calls
+        if self._known is None:
+            self._known = open_calls(self.session, self.vm, self.username, str(self.password))
+            self.hostname = self._known.name
+        self._known.validate()
+        self._calls = self._known
         return True
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
