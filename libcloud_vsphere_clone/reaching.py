@@ -10,6 +10,7 @@ from libcloud.compute.base import Node, NodeDriver
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
+from .access import DEFAULT_USERNAME
 from .deployment import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
 from .errors import NotFoundError
 from .guest.ready import connect_when_ready
@@ -35,7 +36,7 @@ class ReachingVerbs(NodeDriver):
     def deploy_node(
         self,
         deploy: Deployment,
-        ssh_username: str | None = None,
+        ssh_username: str = DEFAULT_USERNAME,
         ssh_alternate_usernames: list[str] | None = None,
         ssh_port: int = 22,
         ssh_timeout: float = 10,
@@ -60,7 +61,8 @@ class ReachingVerbs(NodeDriver):
         With ``ssh_key`` and no ``auth``, the key's public half is put into the guest. With neither, a password is
         generated; it is in the node's ``extra["password"]``. ``wait_period`` is not needed: nothing is polled.
 
-        :param ssh_username: default the user that the image's mark names, else ``root``, or ``Administrator``.
+        :param ssh_username: ``root``, which is Libcloud's default, leaves it to the image's mark, if it names a user,
+            and means ``Administrator`` for WinRM.
         :param ex_destroy_on_failure: destroy the node when anything after its creation fails.
         :param ex_transport: how to get in: a name, or a ``Transport`` with settings. Default: what the image's mark
             says, else by the guest: SSH, WinRM for Windows, guest operations where there is no network.
@@ -73,7 +75,7 @@ class ReachingVerbs(NodeDriver):
             self,
             deploy,
             create_node_kwargs.get("image"),
-            ssh_username=ssh_username,
+            ssh_username=ssh_username if ssh_username != DEFAULT_USERNAME else None,
             ssh_alternate_usernames=ssh_alternate_usernames,
             ssh_port=ssh_port,
             ssh_timeout=ssh_timeout,

@@ -25,7 +25,7 @@ def wait_cloud_init(client: BaseSSHClient, name: str, *, timeout_s: float) -> No
         stdout, stderr, status = client.run(COMMAND, timeout=timeout_s)
     except SSHCommandTimeoutError as late:
         raise TaskTimeoutError(
-            f"cloud-init in node {name!r} did not end within {timeout_s:g} s; it says in /var/log/cloud-init.log what it "
+            f"cloud-init in node {name!r} did not end within {timeout_s:g} s; /var/log/cloud-init.log says what it "
             "is at",
             action="customize",
         ) from late

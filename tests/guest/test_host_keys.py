@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,14 +18,17 @@ from libcloud_vsphere_clone.guest.host_keys import (
     HostKeyError,
     fingerprint_of,
     new_host_keys,
-    publish_config,
     read_host_keys,
     to_mark,
 )
 from libcloud_vsphere_clone.guest.keys import load_private_key
 from libcloud_vsphere_clone.guest.ready import connect_when_ready
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
+from libcloud_vsphere_clone.inventory.marks import HOST_KEY, PUBLISHED_HOST_KEYS, mark_path
+from libcloud_vsphere_clone.inventory.nodes import SESSION_PATHS
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.transports import SSH
+from libcloud_vsphere_clone.vcenter.properties import fetch_row
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.updates import watch_rows
 from tests.guest.conftest import Sshd, SshdFactory
@@ -64,17 +66,22 @@ def test_fingerprints_are_those_of_ssh_keygen(make_key: Callable[..., Path], kin
     assert fingerprint_of(load_private_key(path)) == by_ssh_keygen(path.with_name(f"{path.name}.pub"))
 
 
-def test_new_key_is_one_for_openssh(tmp_path: Path) -> None:
-    key = new_host_key()
-    pair = key.cloud_config["ssh_keys"]
-    (tmp_path / "key").write_text(pair["ed25519_private"])
-    (tmp_path / "key").chmod(0o600)
-    (tmp_path / "key.pub").write_text(pair["ed25519_public"])
-    assert by_ssh_keygen(tmp_path / "key.pub") == key.fingerprint
-    derived = subprocess.run(["ssh-keygen", "-y", "-f", tmp_path / "key"], check=True, capture_output=True, text=True)
-    assert derived.stdout.split()[:2] == pair["ed25519_public"].split()
-    assert "PRIVATE" not in repr(key)
-    assert new_host_key().fingerprint != key.fingerprint
+def test_new_keys_are_ones_for_openssh(tmp_path: Path) -> None:
+    keys = new_host_keys()
+    pairs = keys.install["ssh_keys"]
+    found = set()
+    for kind in ("ed25519", "ecdsa"):
+        (tmp_path / kind).write_text(pairs[f"{kind}_private"])
+        (tmp_path / kind).chmod(0o600)
+        (tmp_path / f"{kind}.pub").write_text(pairs[f"{kind}_public"])
+        found.add(by_ssh_keygen(tmp_path / f"{kind}.pub"))
+        derived = subprocess.run(
+            ["ssh-keygen", "-y", "-f", tmp_path / kind], check=True, capture_output=True, text=True
+        )
+        assert derived.stdout.split()[:2] == pairs[f"{kind}_public"].split()
+    assert to_mark(found) == keys.mark
+    assert "PRIVATE" not in repr(keys)
+    assert new_host_keys().mark != keys.mark
 
 
 def test_first_key_is_accepted_and_said(sshd: Sshd, session: Connect) -> None:
@@ -128,11 +135,12 @@ def test_what_is_no_fingerprint(known: tuple[str, ...]) -> None:
         HostKeyCheck(frozenset(known))
 
 
-def test_published_fingerprints() -> None:
-    ref = Ref("VirtualMachine", "vm-1")
-    text = f"{OTHER.replace(' ', '=')},x=SHA256:short,,junk"
-    assert read_host_keys(Row(ref, {HOST_KEYS_PATH: text})) == {OTHER}
-    assert read_host_keys(Row(ref)) == frozenset()
+def test_what_the_mark_says_wins_over_what_is_published() -> None:
+    ref, mine = Ref("VirtualMachine", "vm-1"), f"ssh-rsa SHA256:{'B' * 43}"
+    published = {mark_path(PUBLISHED_HOST_KEYS): f"{OTHER.replace(' ', '=')},x=SHA256:short,,junk"}
+    assert read_host_keys(Row(ref, published)) == (frozenset({OTHER}), False)
+    assert read_host_keys(Row(ref, {**published, mark_path(HOST_KEY): to_mark([mine])})) == (frozenset({mine}), True)
+    assert read_host_keys(Row(ref)) == (frozenset(), False)
 
 
 # In guests
@@ -146,15 +154,29 @@ def guests(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
             driver.destroy_node(node)
 
 
-def _boot(driver: VsphereCloneNodeDriver, config: dict[str, Any]) -> Node:
+def _boot(driver: VsphereCloneNodeDriver, **words: Any) -> Node:
     return driver.create_node(
         f"keys-{uuid.uuid4().hex[:6]}",
         None,
         driver.ex_get_image_by_name("debian-12"),
         auth=NodeAuthPassword(PASSWORD),
-        ex_userdata="#cloud-config\n" + json.dumps(config),
         ex_group="host-keys",
+        **words,
     )
+
+
+def _row(driver: VsphereCloneNodeDriver, node: Node) -> Row:
+    row = fetch_row(driver._session, Ref("VirtualMachine", node.extra["moid"]), SESSION_PATHS)
+    assert row is not None
+    return row
+
+
+def _key_of(client: GuestSSHClient) -> str:
+    """The key that the server shows now."""
+    asking = GuestSSHClient(client.hostname, client.port, "root", PASSWORD)
+    asking.connect()
+    asking.close()
+    return str(asking.host_key_fingerprint)
 
 
 def _log_in(driver: VsphereCloneNodeDriver, node: Node, check: HostKeyCheck | None) -> GuestSSHClient:
@@ -165,29 +187,37 @@ def _log_in(driver: VsphereCloneNodeDriver, node: Node, check: HostKeyCheck | No
 
 
 @pytest.mark.guests
-def test_guest_has_the_key_that_it_was_given(guests: VsphereCloneNodeDriver) -> None:
-    key = new_host_key()
-    node = _boot(guests, key.cloud_config)
-    client = _log_in(guests, node, HostKeyCheck(frozenset({key.fingerprint})))
+def test_guest_has_the_keys_that_it_was_given(guests: VsphereCloneNodeDriver) -> None:
+    node = _boot(guests)
+    known, is_marked = read_host_keys(_row(guests, node))
+    assert (len(known), is_marked) == (2, True)
+    client = _log_in(guests, node, HostKeyCheck(known))
     assert client.run("stat -c %a /etc/ssh/ssh_host_ed25519_key")[0] == "600\n"
-    client.run("cloud-init status --wait; ssh-keygen -q -t ed25519 -N '' -f /root/new; cp /root/new* /root/x")
-    replace = "cat /root/new > /etc/ssh/ssh_host_ed25519_key; cat /root/new.pub > /etc/ssh/ssh_host_ed25519_key.pub"
-    assert client.run(f"{replace}; /etc/init.d/ssh restart")[2] == 0
+    client.run("cloud-init status --wait; ssh-keygen -q -t ed25519 -N '' -f /root/new")
+    for kind in ("ed25519", "ecdsa"):
+        replace = "cat /root/new > /etc/ssh/ssh_host_{0}_key; cat /root/new.pub > /etc/ssh/ssh_host_{0}_key.pub"
+        client.run(replace.format(kind))
+    assert client.run("/etc/init.d/ssh restart")[2] == 0
+    assert client.run("vmware-rpctool 'info-get guestinfo.userdata'")[0].strip() == "---"  # and the private halves gone
     client.close()
-    with pytest.raises(ConnectionFailedError, match="another machine answers at this address, or the guest was given"):
-        _log_in(guests, node, HostKeyCheck(frozenset({key.fingerprint})))
+    with pytest.raises(ConnectionFailedError, match="another machine answers at this address, or the guest has other"):
+        _log_in(guests, node, HostKeyCheck(known))
+    with pytest.raises(ConnectionFailedError, match="its host key is"):
+        guests.ex_open_session(node, auth=NodeAuthPassword(PASSWORD))
+    session = guests.ex_open_session(node, SSH([_key_of(client)]), auth=NodeAuthPassword(PASSWORD))
+    session.close()
+    guests.ex_open_session(node, auth=NodeAuthPassword(PASSWORD)).close()  # the new key is remembered
 
 
 @pytest.mark.guests
-def test_guest_publishes_its_keys(guests: VsphereCloneNodeDriver) -> None:
-    node = _boot(guests, publish_config())
+def test_guest_with_user_data_publishes_its_keys(guests: VsphereCloneNodeDriver) -> None:
+    node = _boot(guests, ex_userdata="#cloud-config\n{}")
     vm = Ref("VirtualMachine", node.extra["moid"])
     published: frozenset[str] = frozenset()
-    for rows in watch_rows(guests._session, {vm: [HOST_KEYS_PATH]}, timeout_s=30):
+    for rows in watch_rows(guests._session, {vm: SESSION_PATHS}, timeout_s=30):
         row = rows[vm]
-        if row and (published := read_host_keys(row)):
+        if row and (published := read_host_keys(row)[0]):
             break
     assert {text.split()[0] for text in published} == {"ssh-ed25519", "ecdsa-sha2-nistp256"}
-    client = _log_in(guests, node, HostKeyCheck(published))
-    assert client.host_key_fingerprint in published
-    client.close()
+    guests.ex_open_session(node, auth=NodeAuthPassword(PASSWORD)).close()
+    assert read_host_keys(_row(guests, node)) == (published, True)
