@@ -75,8 +75,7 @@ def for_lab(code: str, lab: Lab, key_file: Path) -> str:
     for theirs, ours in {
         '("vcenter.example.com", 443)': repr((lab.host, lab.port)),
         'host="vcenter.example.com"': f"host={lab.host!r}, port={lab.port}",
-        '"me@vsphere.local"': repr(lab.username),
-        '"password"': repr(lab.password),
+        '"me@vsphere.local", "password"': f"{lab.username!r}, {lab.password!r}",
         '"ca.pem"': repr(lab.ca_cert),
         '"id_ed25519"': repr(str(key_file)),
         '"id_ed25519.pub"': repr(f"{key_file}.pub"),
@@ -158,6 +157,7 @@ def shown_commands() -> Iterator[tuple[Path, str]]:
 @pytest.mark.parametrize("document, line", list(shown_commands()), ids=lambda value: str(getattr(value, "name", value)))
 def test_shown_command_parses(document: Path, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
+    words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
     command: click.Command = main
     context = click.Context(main, info_name="vsphere-clone")
     while isinstance(command, click.Group) and words:
