@@ -117,17 +117,7 @@ def build_clone_plan(
     wanted = replace(wanted, extra_config={**wanted.extra_config, **told})
     nics = complete_nics(image, wanted.nics, taken_macs=taken.macs if needs_macs(choice, wanted) else None)
     networks = _find_networks(tree, datacenter, nics)
-    guest = build_guest_data(
-        request.id,
-        request.name,
-        image,
-        choice,
-        wanted,
-        nics,
-        generated_password=request.generated_password,
-        stored_spec=request.stored_spec,
-        api_version=request.api_version,
-    )
+    guest = _build_guest(request, image, choice, nics)
     placement = choose_placement(tree, datacenter, image, _build_wish(request, tree, image, networks), taken)
     more_marks = _choice_marks(image, choice, host_key_mark)
     changes = build_adapter_changes(tree, image, networks, [nic.mac_address for nic in nics])
@@ -181,6 +171,20 @@ def _check_metadata(metadata: object) -> None:
     except (TypeError, ValueError) as cause:
         raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
     check_text(text, "ex_metadata")
+
+
+def _build_guest(request: NodeRequest, image: Row, choice: Choice, nics: Sequence[Nic]) -> GuestData:
+    return build_guest_data(
+        request.id,
+        request.name,
+        image,
+        choice,
+        request.customization,
+        nics,
+        generated_password=request.generated_password,
+        stored_spec=request.stored_spec,
+        api_version=request.api_version,
+    )
 
 
 def _find_networks(tree: Tree, datacenter: Ref, nics: Sequence[Nic]) -> list[Row | None]:

@@ -158,7 +158,7 @@ def _build_network_unit(nic: Nic, wanted: Customization) -> str:
 
 
 def _servers(nic: Nic, wanted: Customization) -> list[str]:
-    return list(dict.fromkeys([*map(str, nic.name_servers), *wanted.dns_servers]))
+    return list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
 
 
 # Files
