@@ -9,7 +9,7 @@ when they are first used.
 The code, in the order in which it is best read:
 
 1. ``compute``    Libcloud's verbs; each unpacks, calls one of the rooms below, and converts the answer;
-                  beside it ``connect``, its constructor's parameters, ``group``, the verbs for many nodes, and
+                  beside it ``connect``, its constructor's parameters, ``group``, the verbs for many nodes, ``images``, and
                   ``deployment``, ``scripts``, what runs in one node and in many over SSH
 2. ``inventory``  what is there: images, nodes, groups, locations, found in rows
 3. ``plan``       what to ask for: placement, hardware, networks, cloud-init, as vim specs; pure
