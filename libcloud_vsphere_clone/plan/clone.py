@@ -23,7 +23,7 @@ from ..vcenter.types import to_managed
 from .customization import Customization, check_shared
 from .guest_customization import mechanism_of
 from .guest_data import GuestData, build_guest_data, needs_macs
-from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
+from .hardware import Hardware, build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
 from .host_keys import HostKeys, told_host_keys
 from .mechanism import Choice, choose_mechanism
 from .network import build_adapter_changes, complete_nics, used_networks
@@ -35,8 +35,6 @@ CLONE_PATHS = (
     *("config.hardware.numCoresPerSocket", "summary.storage.committed"),
 )
 """What a clone's plan asks of the image beyond what an image shows."""
-
-MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -198,8 +196,8 @@ def _build_wish(request: NodeRequest, tree: Tree, image: Row, networks: Sequence
         location=request.location,
         resource_pool=request.resource_pool,
         datastore=request.datastore,
-        needed_bytes=_needed_bytes(image, request.hardware),
-        memory_bytes=_memory_bytes(image, request.hardware),
+        needed_bytes=needed_bytes(image, request.hardware),
+        memory_bytes=memory_bytes(image, request.hardware),
         networks=tuple(used_networks(tree, image, networks)),
     )
 
@@ -250,16 +248,6 @@ def _build_fitting_plan(
             del left[0]
     location = left[0] if left else request.location
     return build_clone_plan(replace(request, location=location), image, tree, datacenter, taken)
-
-
-def _needed_bytes(image: Row, hardware: Hardware) -> int:
-    """Room on the datastore: what the image takes now, what its disk grows, and a swap file as large as its memory."""
-    committed = int(image.get("summary.storage.committed") or 0)
-    return committed + growth_bytes(image, hardware) + _memory_bytes(image, hardware)
-
-
-def _memory_bytes(image: Row, hardware: Hardware) -> int:
-    return (hardware.memory_mib or int(image.get("config.hardware.memoryMB") or 0)) * MIB
 
 
 def _build_location(placement: Placement) -> Any:
