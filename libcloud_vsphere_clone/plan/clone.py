@@ -112,7 +112,7 @@ def build_clone_plan(
     spec_mechanism = mechanism_of(request.stored_spec) if request.stored_spec is not None else None
     choice = choose_mechanism(image, wanted.mechanism, spec_mechanism)
     told, host_key_mark = told_host_keys(request.host_keys, choice, wanted)
-    wanted = replace(wanted, extra_config={**wanted.extra_config, **told})
+    request = replace(request, customization=replace(wanted, extra_config={**wanted.extra_config, **told}))
     nics = complete_nics(image, wanted.nics, taken_macs=taken.macs if needs_macs(choice, wanted) else None)
     networks = _find_networks(tree, datacenter, nics)
     guest = _build_guest(request, image, choice, nics)
