@@ -26,7 +26,9 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contrib/**/*.md")])
 EXAMPLES = sorted(ROOT.glob("contrib/examples/*.py"))
 COUNTS = ROOT / "contrib/examples/count_round_trips.py"
-WITHOUT_GUESTS = {"same_script_anywhere.py", COUNTS.name}
+WITHOUT_GUESTS = {"console.py", "windows_winrm.py"}
+TOLD = {"same_script_anywhere.py", COUNTS.name}
+"""Examples with a test of their own."""
 SUITE = ROOT / "contrib/examples/pytest_suite"
 PRIVILEGES = ROOT / "contrib/privileges.md"
 
@@ -105,8 +107,15 @@ def test_calls_are_as_many_as_the_readme_says(private_state: Path) -> None:
     assert f"counts {theirs} calls there for {found} nodes, and {ours} here" in said
 
 
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name in WITHOUT_GUESTS], ids=document_id)
+def test_example_without_guests_runs(example: Path, private_state: Path) -> None:
+    run_example(str(example))
+
+
 @pytest.mark.guests
-@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name not in WITHOUT_GUESTS], ids=document_id)
+@pytest.mark.parametrize(
+    "example", [path for path in EXAMPLES if path.name not in WITHOUT_GUESTS | TOLD], ids=document_id
+)
 def test_example_with_guests_runs(example: Path, private_state: Path) -> None:
     run_example(str(example))
 
