@@ -58,7 +58,7 @@ class Access:
 def build_access(words: LoginOptions, username: str = DEFAULT_USERNAME, *, generate: bool = True) -> Access:
     """How to log in, from ``deploy_node``'s words. Unusable keys are refused here, before a VM exists.
 
-    :param username: whom to log in as where the words do not say.
+    :param username: whom to log in as where the words do not say, or say Libcloud's default.
     :param generate: make a password up where nothing is given.
     :raises NotImplementedError: ``auth`` is of another type (Libcloud's own answer).
     :raises InvalidRequestError: a key cannot be used.
@@ -73,9 +73,10 @@ def build_access(words: LoginOptions, username: str = DEFAULT_USERNAME, *, gener
         auth = NodeAuthPassword(secrets.token_urlsafe(PASSWORD_BYTES), generated=True)
     elif isinstance(auth, NodeAuthSSHKey) and not keys:
         keys = find_private_keys(auth.pubkey)
+    named = words.get("ssh_username") or DEFAULT_USERNAME
     return Access(
         auth or None,
-        [words.get("ssh_username") or username, *(words.get("ssh_alternate_usernames") or ())],
+        [named if named != DEFAULT_USERNAME else username, *(words.get("ssh_alternate_usernames") or ())],
         words.get("ssh_port", 22),
         words.get("ssh_timeout", 10),
         keys,

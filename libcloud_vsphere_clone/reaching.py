@@ -75,7 +75,7 @@ class ReachingVerbs(NodeDriver):
             self,
             deploy,
             create_node_kwargs.get("image"),
-            ssh_username=ssh_username if ssh_username != DEFAULT_USERNAME else None,
+            ssh_username=ssh_username,
             ssh_alternate_usernames=ssh_alternate_usernames,
             ssh_port=ssh_port,
             ssh_timeout=ssh_timeout,

@@ -170,6 +170,8 @@ def _better_error(error: Exception, attempt: str, path: str) -> Exception | None
         return PermissionError(errno.EACCES, text, path)
     if isinstance(cause, vim.fault.NotAFile):
         return IsADirectoryError(errno.EISDIR, text, path)
+    if isinstance(cause, vim.fault.NotADirectory):
+        return NotADirectoryError(errno.ENOTDIR, text, path)
     if isinstance(cause, vmodl.fault.InvalidArgument) and path:
         return OSError(errno.ELOOP, f"{text}: {error}", path)
     return None
