@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -79,12 +80,14 @@ class SessionOpener:
         if isinstance(target, Exception):
             raise target
         self.tell_password(node)
+        check_wait(target.transport, self.wait)
         client = target.transport.open(
             target, self.access, timeout_s=self.timeout_s, tell=lambda what: self.tell(node, what)
         )
         if self.wait.wait_for == "customized" and node.extra.get("customization") == "cloud-init":
             self.tell(node, "waiting for cloud-init to end")
-            wait_cloud_init(client, target.name, timeout_s=self.timeout_s)
+            with closing_on_error(client):
+                wait_cloud_init(client, target.name, timeout_s=self.timeout_s)
         return client
 
     @property
@@ -227,6 +230,8 @@ def build_opener(
         only_ipv4=False,  # IPv4 comes first, but a node that has none can be reached as well
         address_filter=words.get("ex_address_filter"),
     )
+    if transport is not None:
+        check_wait(transport, wait)
     return SessionOpener(
         driver,
         access,
@@ -235,6 +240,25 @@ def build_opener(
         words.get("timeout") or DEPLOY_TIMEOUT_S,
         words.get("ex_on_stage"),
     )
+
+
+def check_wait(transport: Transport, wait: Wait) -> None:
+    """:raises InvalidRequestError: over this transport nobody can be asked what is to be waited for."""
+    if wait.wait_for == "customized" and transport.awaited is None:
+        raise InvalidRequestError(
+            f"the transport {transport.name!r} cannot ask a guest how far it is, so ex_wait_for='customized' does not "
+            "go with it: use 'ssh' or 'tools', or wait first, with wait_until_running(nodes, ex_wait_for='customized')"
+        )
+
+
+@contextmanager
+def closing_on_error(client: BaseSSHClient) -> Iterator[None]:
+    """The session is closed if the block fails."""
+    try:
+        yield
+    except BaseException:
+        client.close()
+        raise
 
 
 def remains(node: Node) -> str:
