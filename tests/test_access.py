@@ -74,3 +74,12 @@ def test_no_secret_is_in_what_it_looks_like(key_file: str) -> None:
     assert "passphrase" not in shown
     generated = build_access({})
     assert str(generated.password) not in repr(generated)
+
+
+def test_root_is_libclouds_default_and_names_nobody() -> None:
+    words: Any = {"ssh_username": "root", "ssh_alternate_usernames": ["debian"]}
+    assert build_access(words).usernames == ["root", "debian"]
+    assert build_access(words, "admin").usernames == ["admin", "debian"]
+    assert build_access(words).as_user("Administrator").usernames == ["Administrator", "debian"]
+    assert build_access(words, "admin").as_user("Administrator").username == "admin"
+    assert build_access({"ssh_username": "debian"}).as_user("Administrator").username == "debian"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from libcloud.compute.base import Node, NodeAuthPassword
@@ -21,9 +22,9 @@ PASSWORD = "Typed-5ecret!"
 QUICK = Pace(keys_per_call=200, pause_s=0)
 
 
-def deploy(driver: VsphereCloneNodeDriver, name: str, step: Deployment, transport: Keyboard, **words: object) -> Node:
+def deploy(driver: VsphereCloneNodeDriver, name: str, step: Deployment, transport: Keyboard, **words: Any) -> Node:
     image = driver.ex_get_image_by_name("debian-12")
-    given = {"auth": NodeAuthPassword(PASSWORD), "ex_group": "doors", **words}
+    given: dict[str, Any] = {"auth": NodeAuthPassword(PASSWORD), "ex_group": "doors", **words}
     return driver.deploy_node(step, name=name, size=None, image=image, ex_transport=transport, timeout=60, **given)
 
 
@@ -92,7 +93,7 @@ def test_it_logs_in_first_if_told_to_and_nothing_logs_that(
     ],
 )
 def test_what_cannot_be_typed_is_refused_before_a_vm_exists(
-    guests: VsphereCloneNodeDriver, lab: Lab, step: Deployment, transport: Keyboard, words: dict[str, object], said: str
+    guests: VsphereCloneNodeDriver, lab: Lab, step: Deployment, transport: Keyboard, words: dict[str, Any], said: str
 ) -> None:
     lab.reset_calls()
     with pytest.raises(InvalidRequestError, match=said):
