@@ -9,8 +9,8 @@ when they are first used.
 The code, in the order in which it is best read:
 
 1. ``compute``    Libcloud's verbs; each unpacks, calls one of the rooms below, and converts the answer;
-                  beside it ``connect``, its constructor's parameters, ``group``, the verbs for many nodes, and
-                  ``deployment``, ``scripts``, what runs in one node and in many over SSH
+                  beside it ``connect``, its constructor's parameters, ``group``, the verbs for many nodes,
+                  ``images``, what images tell, and ``deployment``, ``scripts``, what runs in one node and in many
 2. ``inventory``  what is there: images, nodes, groups, locations, found in rows
 3. ``plan``       what to ask for: placement, hardware, networks, cloud-init, as vim specs; pure
 4. ``provision``  plans become running nodes, one or many; what failed is undone

@@ -251,7 +251,14 @@ def test_privilege_is_the_one_that_pyvmomi_knows(row: list[str]) -> None:
 
 def api_method(name: str) -> Any:
     """pyVmomi's description of the method of this name on the wire."""
-    for kind in (vim.VirtualMachine, vim.ManagedEntity, vim.Folder, vim.Datacenter, vim.Task):
+    for kind in (
+        vim.VirtualMachine,
+        vim.ManagedEntity,
+        vim.Folder,
+        vim.Datacenter,
+        vim.Task,
+        vim.CustomizationSpecManager,
+    ):
         for info in methods_of(kind):
             if info.wsdlName == name:
                 return info

@@ -7,7 +7,6 @@ import gzip
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
@@ -114,7 +113,9 @@ def test_ignition_is_told_through_its_own_keys(bare_lab: Lab, create: Create, di
     options = direct.extra_config(direct.vm(node.extra["moid"]))
     config = unpacked(options["guestinfo.ignition.config.data"])
     assert '"name": "core"' in config
-    assert macs(direct, node)[0] in unquote(config)
+    [keyfile] = [file for file in json.loads(config)["storage"]["files"] if "nmconnection" in file["path"]]
+    text = base64.b64decode(keyfile["contents"]["source"].partition(",")[2]).decode()
+    assert f"mac-address={macs(direct, node)[0]}" in text
     assert (node.extra["customization"], "guestinfo.metadata" in options) == ("ignition", False)
 
 

@@ -38,6 +38,7 @@ Completion in bash (zsh and fish likewise):
 """
 
 COMMANDS = {
+    "configure-image": "configure",
     "copy": "copy",
     "deploy": "deploy",
     "destroy": "destroy",
@@ -52,7 +53,7 @@ COMMANDS = {
     "ssh": "ssh",
     "type": "type",
 }
-"""{command: the module that has it, under the same name}"""
+"""{command: the module that has it, under the same name with _ for -}"""
 
 
 @click.group(cls=CommandGroup, modules=COMMANDS, epilog=EPILOG)

@@ -8,9 +8,11 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from .connection import Connection, connected, connection_options
-from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, text_file, with_options
+from .customize import CUSTOMIZE_OPTIONS, build_customization
+from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, with_options
 from .output import json_option
 from .progress import narrated
+from .session import TRANSPORT
 
 if TYPE_CHECKING:
     from .order import Order
@@ -30,8 +32,8 @@ OPTIONS = (
                  help=f"Clones under way at once, with --count.  [default: {MAX_IN_FLIGHT}]"),
     *SCRIPT_OPTIONS,
     *LOGIN_OPTIONS,
-    click.option("--userdata", "ex_userdata", type=text_file, help="Cloud-config or script for cloud-init."),
-    click.option("--network", "ex_networks", multiple=True, help="For the next adapter; repeat it.  [default: kept]"),
+    TRANSPORT,
+    *CUSTOMIZE_OPTIONS,
     click.option("--metadata", "ex_metadata", multiple=True, metavar="KEY=VALUE", help="Kept with it; repeat it."),
     click.option("--datastore", "ex_datastore", help="Where its disks are.  [default: the image's]"),
     click.option("--pool", "ex_resource_pool", help="A resource pool of the location."),
@@ -40,6 +42,8 @@ OPTIONS = (
     click.option("--disk-gib", "ex_disk_gib", type=positive, metavar="NUMBER", help="Of the root disk; it only grows."),
     click.option("--annotation", "ex_annotation", help="The node's notes in vCenter."),
     BOOT_TIMEOUT,
+    click.option("--wait-for", type=click.Choice(["address", "customized"]),
+                 help="customized: run the script when the guest is set up.  [default: address]"),
     click.option("--no-wait", is_flag=True, help="Do not wait for the address."),
     click.option("--destroy-on-failure", is_flag=True, help="Destroy a node if it or its script fails."),
     click.option("--destroy-after", is_flag=True, help="Destroy the nodes in any case, when all is done."),
@@ -115,6 +119,8 @@ def _build_order(
     no_wait: bool,
     destroy_on_failure: bool,
     destroy_after: bool,
+    transport: str | None,
+    wait_for: str | None,
     ssh_username: str,
     ssh_key: str | None,
     ssh_key_password_file: str | None,
@@ -142,19 +148,14 @@ def _build_order(
         boot_timeout_s=boot_timeout,
         destroy_on_failure=destroy_on_failure,
         destroy_after=destroy_after,
+        transport=transport,
+        wait_for=wait_for,
     )
 
 
-def _build_create_words(
-    *, ex_userdata: IO[bytes] | None, ex_networks: Sequence[str], ex_metadata: Sequence[str], **same: Any
-) -> dict[str, Any]:
+def _build_create_words(*, ex_metadata: Sequence[str], **same: Any) -> dict[str, Any]:
     """``create_node``'s words for the options of the same meaning."""
-    return {
-        **same,
-        "ex_userdata": ex_userdata.read() if ex_userdata else None,
-        "ex_networks": list(ex_networks) or None,
-        "ex_metadata": dict(_parse_pair(pair) for pair in ex_metadata),
-    }
+    return {**build_customization(same), "ex_metadata": dict(_parse_pair(pair) for pair in ex_metadata)}
 
 
 def _parse_pair(pair: str) -> tuple[str, str]:

@@ -40,6 +40,8 @@ class Order:
     boot_timeout_s: float = 300
     destroy_on_failure: bool = False
     destroy_after: bool = False
+    transport: str | None = None
+    wait_for: str | None = None
 
     @property
     def waits_for_addresses(self) -> bool:
@@ -52,6 +54,8 @@ class Order:
         return {
             **self.login.deploy_words(),
             "timeout": self.boot_timeout_s,
+            "ex_transport": self.transport,
+            "ex_wait_for": self.wait_for,
             "max_tries": 1,  # what a script has done once it may not do twice
             "ex_destroy_on_failure": self.destroy_on_failure or self.destroy_after,
         }
@@ -64,13 +68,14 @@ def find_words(driver: VsphereCloneNodeDriver, order: Order) -> dict[str, Any]:
     """
     return {
         "size": _find_size(driver, order.size),
-        "image": _find_image(driver, order.image),
+        "image": find_image(driver, order.image),
         "location": _find_locations(driver, order.locations),
         **order.create_words,
     }
 
 
-def _find_image(driver: VsphereCloneNodeDriver, wanted: str) -> NodeImage:
+def find_image(driver: VsphereCloneNodeDriver, wanted: str) -> NodeImage:
+    """The one image of this name, path or id."""
     return driver.get_image(wanted.lower()) if is_id(wanted) else driver.ex_get_image_by_name(wanted)
 
 

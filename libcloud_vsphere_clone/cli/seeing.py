@@ -23,10 +23,19 @@ def images(connection: Connection, as_json: bool) -> None:
         print_json(found)
         return
     rows = (
-        (image["path"], image["guest_os"], hardware(image), image["customization"], image["kind"], image["id"])
+        (
+            image["path"],
+            image["guest_os"],
+            hardware(image),
+            image["customization"],
+            image["login"],
+            image["transport"],
+            image["kind"],
+            image["id"],
+        )
         for image in sorted(found, key=lambda image: image["path"])
     )
-    columns = ("image", "guest", "hardware", "set up by", "kind", "id")
+    columns = ("image", "guest", "hardware", "set up by", "login", "transport", "kind", "id")
     print_table(columns, rows, empty=f"no image is in {connection.images_folder!r}: put a template there")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TRANSPORT = click.option(
     "--transport",
     metavar="NAME",
-    help="ssh, tools or winrm.  [default: what the image's mark says, else what suits the guest]",
+    help="ssh, tools, winrm, keyboard or pull.  [default: what the image's mark says, else what suits the guest]",
 )
 GROUP = click.option("--group", help="The node's group, where several have its name.")
 

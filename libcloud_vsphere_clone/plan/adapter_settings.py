@@ -23,7 +23,7 @@ def build_global_settings(wanted: Customization, nics: Sequence[Nic], base: Any 
 
     :param base: those of a stored specification; they hold where nothing is wanted.
     """
-    servers = [*wanted.dns_servers, *(str(server) for nic in nics for server in nic.name_servers)]
+    servers = [*map(str, wanted.dns_servers), *(str(server) for nic in nics for server in nic.name_servers)]
     return vim.vm.customization.GlobalIPSettings(
         dnsServerList=list(dict.fromkeys(servers)) or list(getattr(base, "dnsServerList", None) or []),
         dnsSuffixList=list(wanted.dns_search) or list(getattr(base, "dnsSuffixList", None) or []),
@@ -55,7 +55,7 @@ def _build_settings(index: int, nic: Nic, wanted: Customization, base: Any) -> A
     settings.gateway = [str(gateway) for gateway in nic.gateways if gateway.version == 4]
     settings.ipV6Spec = _build_ipv6(nic)
     # Linux ignores these; Windows has them at each adapter.
-    settings.dnsServerList = list(dict.fromkeys([*map(str, nic.name_servers), *wanted.dns_servers]))
+    settings.dnsServerList = list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
     settings.dnsDomain = wanted.domain
     return settings
 

@@ -23,7 +23,7 @@ from ..vcenter.types import to_managed
 from .customization import Customization, check_shared
 from .guest_customization import mechanism_of
 from .guest_data import GuestData, build_guest_data, needs_macs
-from .hardware import Hardware, build_cpu_memory, build_disk_change, growth_bytes, list_devices
+from .hardware import Hardware, build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
 from .host_keys import HostKeys, told_host_keys
 from .mechanism import Choice, choose_mechanism
 from .network import build_adapter_changes, complete_nics, used_networks
@@ -35,8 +35,6 @@ CLONE_PATHS = (
     *("config.hardware.numCoresPerSocket", "summary.storage.committed"),
 )
 """What a clone's plan asks of the image beyond what an image shows."""
-
-MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -114,20 +112,10 @@ def build_clone_plan(
     spec_mechanism = mechanism_of(request.stored_spec) if request.stored_spec is not None else None
     choice = choose_mechanism(image, wanted.mechanism, spec_mechanism)
     told, host_key_mark = told_host_keys(request.host_keys, choice, wanted)
-    wanted = replace(wanted, extra_config={**wanted.extra_config, **told})
+    request = replace(request, customization=replace(wanted, extra_config={**wanted.extra_config, **told}))
     nics = complete_nics(image, wanted.nics, taken_macs=taken.macs if needs_macs(choice, wanted) else None)
     networks = _find_networks(tree, datacenter, nics)
-    guest = build_guest_data(
-        request.id,
-        request.name,
-        image,
-        choice,
-        wanted,
-        nics,
-        generated_password=request.generated_password,
-        stored_spec=request.stored_spec,
-        api_version=request.api_version,
-    )
+    guest = _build_guest(request, image, choice, nics)
     placement = choose_placement(tree, datacenter, image, _build_wish(request, tree, image, networks), taken)
     more_marks = _choice_marks(image, choice, host_key_mark)
     changes = build_adapter_changes(tree, image, networks, [nic.mac_address for nic in nics])
@@ -183,6 +171,20 @@ def _check_metadata(metadata: object) -> None:
     check_text(text, "ex_metadata")
 
 
+def _build_guest(request: NodeRequest, image: Row, choice: Choice, nics: Sequence[Nic]) -> GuestData:
+    return build_guest_data(
+        request.id,
+        request.name,
+        image,
+        choice,
+        request.customization,
+        nics,
+        generated_password=request.generated_password,
+        stored_spec=request.stored_spec,
+        api_version=request.api_version,
+    )
+
+
 def _find_networks(tree: Tree, datacenter: Ref, nics: Sequence[Nic]) -> list[Row | None]:
     """The network of each adapter; None where it keeps the image's."""
     named = list_networks(tree, datacenter)
@@ -194,8 +196,8 @@ def _build_wish(request: NodeRequest, tree: Tree, image: Row, networks: Sequence
         location=request.location,
         resource_pool=request.resource_pool,
         datastore=request.datastore,
-        needed_bytes=_needed_bytes(image, request.hardware),
-        memory_bytes=_memory_bytes(image, request.hardware),
+        needed_bytes=needed_bytes(image, request.hardware),
+        memory_bytes=memory_bytes(image, request.hardware),
         networks=tuple(used_networks(tree, image, networks)),
     )
 
@@ -246,16 +248,6 @@ def _build_fitting_plan(
             del left[0]
     location = left[0] if left else request.location
     return build_clone_plan(replace(request, location=location), image, tree, datacenter, taken)
-
-
-def _needed_bytes(image: Row, hardware: Hardware) -> int:
-    """Room on the datastore: what the image takes now, what its disk grows, and a swap file as large as its memory."""
-    committed = int(image.get("summary.storage.committed") or 0)
-    return committed + growth_bytes(image, hardware) + _memory_bytes(image, hardware)
-
-
-def _memory_bytes(image: Row, hardware: Hardware) -> int:
-    return (hardware.memory_mib or int(image.get("config.hardware.memoryMB") or 0)) * MIB
 
 
 def _build_location(placement: Placement) -> Any:

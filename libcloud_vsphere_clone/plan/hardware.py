@@ -11,6 +11,7 @@ from ..errors import InvalidRequestError
 from ..vcenter.rows import TYPE_KEY, Row
 
 KIB_PER_GIB = 1024 * 1024
+BYTES_PER_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,17 @@ def growth_bytes(image: Row, wanted: Hardware) -> int:
     if wanted.disk_gib is None or not disks or disks[0].get("backing", {}).get("thinProvisioned") == "true":
         return 0
     return max(0, wanted.disk_gib * KIB_PER_GIB - disk_capacity_kib(disks[0])) * 1024
+
+
+def needed_bytes(image: Row, wanted: Hardware) -> int:
+    """Room on the datastore: what the image takes now, what its disk grows, and a swap file as large as its memory."""
+    committed = int(image.get("summary.storage.committed") or 0)
+    return committed + growth_bytes(image, wanted) + memory_bytes(image, wanted)
+
+
+def memory_bytes(image: Row, wanted: Hardware) -> int:
+    """The memory that it will have."""
+    return (wanted.memory_mib or int(image.get("config.hardware.memoryMB") or 0)) * BYTES_PER_MIB
 
 
 def _resized(disk: dict[str, Any], capacity_kib: int) -> Any:

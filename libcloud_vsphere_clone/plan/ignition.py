@@ -12,11 +12,11 @@ keyfile format (nm-settings-keyfile(5)). No CoreOS was run with it.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import quote
 
 from ..errors import InvalidRequestError
 from .cloud_init import encode_guestinfo
@@ -158,7 +158,7 @@ def _build_network_unit(nic: Nic, wanted: Customization) -> str:
 
 
 def _servers(nic: Nic, wanted: Customization) -> list[str]:
-    return list(dict.fromkeys([*map(str, nic.name_servers), *wanted.dns_servers]))
+    return list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
 
 
 # Files
@@ -169,4 +169,4 @@ def _file(path: str, text: str, *, mode: int = 0o644) -> dict[str, Any]:
 
 
 def _data_url(text: str) -> str:
-    return f"data:,{quote(text)}"
+    return f"data:;base64,{base64.b64encode(text.encode()).decode()}"

@@ -39,7 +39,7 @@ def _build_adapter(name: str, nic: Nic, wanted: Customization) -> dict[str, Any]
     if nic.routes:
         adapter["routes"] = [{"to": str(route.network), "via": str(route.gateway)} for route in nic.routes]
     # The servers for all stand at each: there is no other place that all writers read.
-    servers = list(dict.fromkeys([*map(str, nic.name_servers), *wanted.dns_servers]))
+    servers = list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
     found = {"addresses": servers, "search": list(wanted.dns_search)}
     if any(found.values()):
         adapter["nameservers"] = {key: values for key, values in found.items() if values}

@@ -173,6 +173,38 @@ def test_cloud_init_is_told_and_no_password_travels_in_clear() -> None:
     assert SECRET not in repr(made)
 
 
+def test_no_password_is_in_the_request() -> None:
+    for mechanism in ("cloud-init", "cloudinit-prep", "ignition", "none"):
+        spec = plan(login=Login("root", password=SECRET), mechanism=mechanism).spec
+        assert SECRET not in SoapAdapter.Serialize(spec, version="vim.version.v8_0_3_0").decode()
+
+
+def test_a_vapp_configuration_would_win_over_guestinfo_and_is_removed() -> None:
+    appliance = {"config.vAppConfig": {"product": [{"key": "0"}]}}
+    assert plan(appliance).spec.config.vAppConfigRemoved is True
+    assert plan(appliance, mechanism="ignition").spec.config.vAppConfigRemoved is True
+    assert plan(appliance, mechanism="linux-prep").spec.config.vAppConfigRemoved is None
+    assert plan(appliance, mechanism="none").spec.config.vAppConfigRemoved is None
+
+
+def test_the_images_own_user_is_whom_a_login_is_for() -> None:
+    key = ("ssh-ed25519 AAAA",)
+    own = {marks.mark_path(marks.LOGIN): "debian"}
+    for image, username, expected in ((own, None, "debian"), (own, "joe", "joe"), (None, None, "root")):
+        made = plan(image, login=Login(username, key), mechanism="cloudinit-prep")
+        found = "root" if '"disable_root"' in made.spec.customization.identity.userdata else expected
+        assert found == expected
+        assert expected == "root" or f'"name": "{expected}"' in made.spec.customization.identity.userdata
+
+
+def test_several_nodes_have_mac_addresses_of_their_own() -> None:
+    plans = plan_all(3, [], customization=Customization(dns_servers=["10.0.0.2"]))
+    macs = {change.device.macAddress for made in plans for change in made.spec.config.deviceChange}
+    assert len(macs) == 3
+    with pytest.raises(InvalidRequestError, match="2 nodes cannot share ex_hostname"):
+        plan_all(2, [], customization=Customization(host_name="web"))
+
+
 @pytest.mark.parametrize(
     ("wishes", "named"),
     [

@@ -16,9 +16,10 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, build_guestinfo
+from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, build_guestinfo, is_cleaned
 from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.login import Login
+from libcloud_vsphere_clone.plan.nics import Nic
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM ünï"
 
@@ -226,3 +227,47 @@ def test_bad_user_names(username: str) -> None:
 def test_bad_passwords(password: str) -> None:
     with pytest.raises(InvalidRequestError, match="password"):
         Login(password=password)
+
+
+# Names, time zone, network, what is ours besides
+
+
+def metadata(guestinfo: dict[str, str]) -> dict[str, Any]:
+    found = json.loads(decoded(guestinfo, "metadata"))
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_domain_is_in_the_host_name() -> None:
+    assert metadata(build(domain="lab.example.com"))["local-hostname"] == "web-1.lab.example.com"
+
+
+def test_a_time_zone() -> None:
+    assert cloud_config(decoded(build(time_zone="Europe/Berlin"))) == {"timezone": "Europe/Berlin"}
+
+
+def test_the_network_travels_packed_in_the_metadata() -> None:
+    wanted = Customization(dns_servers=["10.0.0.2"])
+    nics = [Nic(address="10.0.0.5/24", mac="00:50:56:00:00:01")]
+    found = metadata(build_guestinfo(instance_id="i", host_name="h", wanted=wanted, nics=nics))
+    assert found["network.encoding"] == "gzip+base64"
+    network = json.loads(gzip.decompress(base64.b64decode(found["network"])))
+    assert network["ethernets"]["eth0"]["addresses"] == ["10.0.0.5/24"]
+
+
+def test_further_config_of_ours_is_joined_with_the_login() -> None:
+    extra = {"users": ["more"], "ssh_keys": {"ed25519_private": "secret"}, "ssh_pwauth": False}
+    config = cloud_config(decoded(build(Login("deploy", (), "pw"), extra_config=extra)))
+    assert [config["users"][0], config["users"][-1]] == ["default", "more"]
+    assert (config["ssh_pwauth"], config["ssh_keys"]) == (True, {"ed25519_private": "secret"})
+
+
+@pytest.mark.parametrize("userdata", [None, "#!/bin/sh\n"])
+def test_what_is_secret_of_ours_is_removed_after_the_first_boot(userdata: str | None) -> None:
+    wanted = Customization(extra_config={"ssh_keys": {}}, userdata=userdata)
+    assert is_cleaned(wanted) is (userdata is None)
+
+
+def test_windows_administrator_is_nobody_to_cloud_init() -> None:
+    with pytest.raises(InvalidRequestError, match="ex_customize='sysprep'"):
+        build(Login("Administrator", password="x"))

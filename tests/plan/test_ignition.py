@@ -7,7 +7,6 @@ import configparser
 import gzip
 import json
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from passlib.hash import sha512_crypt
@@ -43,11 +42,15 @@ def build(nics: list[Nic] | None = None, **wishes: Any) -> dict[str, Any]:
     return config
 
 
+def unpacked(url: str) -> str:
+    kind, _, data = url.partition(",")
+    assert kind == "data:;base64"
+    return base64.b64decode(data).decode()
+
+
 def file(config: dict[str, Any], path: str) -> str:
     [found] = [file for file in config["storage"]["files"] if file["path"] == path]
-    kind, _, data = found["contents"]["source"].partition(",")
-    assert kind == "data:"
-    return unquote(data)
+    return unpacked(found["contents"]["source"])
 
 
 def test_a_host_name_with_its_domain() -> None:
@@ -72,7 +75,7 @@ def test_users_keys_and_hashes() -> None:
 
 def test_the_callers_config_is_merged_untouched() -> None:
     [merged] = build(userdata=THEIRS)["ignition"]["config"]["merge"]
-    assert unquote(merged["source"].removeprefix("data:,")) == THEIRS
+    assert unpacked(merged["source"]) == THEIRS
     assert build(userdata=THEIRS.encode()) == build(userdata=THEIRS)
 
 

@@ -9,7 +9,8 @@ from pyVmomi import vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.plan.customization import MOST_ADAPTERS
-from libcloud_vsphere_clone.plan.network import build_adapter_changes, list_adapters, used_networks
+from libcloud_vsphere_clone.plan.network import build_adapter_changes, complete_nics, list_adapters, used_networks
+from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row
 from tests.by_hand import NETWORK_FOLDER, SWITCH, VM_NETWORK, WEB, build_adapter, build_disk, build_image, build_tree
 
@@ -131,3 +132,44 @@ def test_the_network_that_an_adapter_is_on(backing: dict[str, Any] | None, netwo
 def test_adapters_of_a_type_that_nobody_knows_are_adapters() -> None:
     image = build_image({DEVICES: [build_disk(), build_adapter(4001, "VirtualHyperNet"), build_adapter(4000)]})
     assert [adapter["key"] for adapter in list_adapters(image)] == ["4000", "4001"]
+
+
+# What the whole clone will have
+
+
+def test_every_adapter_of_the_clone_is_there() -> None:
+    image = build_image({DEVICES: [build_adapter(4000), build_adapter(4001)]})
+    assert complete_nics(image, [Nic("a")]) == [Nic("a"), Nic()]
+    assert complete_nics(image, [Nic("a"), Nic(), Nic("c")]) == [Nic("a"), Nic(), Nic("c")]
+    with pytest.raises(InvalidRequestError, match="has 2 network adapters, so adapter 3 needs a network"):
+        complete_nics(image, [Nic("a"), Nic(), Nic()])
+
+
+def test_mac_addresses_are_chosen_where_the_guest_must_know_them() -> None:
+    image = build_image({DEVICES: [build_adapter(4000), build_adapter(4001)]})
+    taken: set[str] = set()
+    first, second = complete_nics(image, [Nic("a", mac="00:50:56:00:00:09")], taken_macs=taken)
+    assert first.mac_address == "00:50:56:00:00:09"
+    assert taken == {"00:50:56:00:00:09", second.mac_address}
+
+
+def test_a_chosen_mac_address_stays_on_the_images_network() -> None:
+    image = build_image({DEVICES: [build_adapter(4000), build_adapter(4001, backing=ON_WEB)]})
+    mac = "00:50:56:00:00:09"
+    [change] = build_adapter_changes(TREE, image, [None, None], [None, mac])
+    card: Any = change.device
+    assert (card.key, card.addressType, card.macAddress) == (4001, "manual", mac)
+    assert card.backing.port.portgroupKey == "dvportgroup-1"
+    added = build_adapter_changes(TREE, image, [None, None, TREE.rows[WEB]], [None, None, mac])[0].device
+    assert (added.addressType, added.macAddress) == ("manual", mac)
+
+
+def test_networks_that_the_clone_will_be_on() -> None:
+    image = build_image({DEVICES: [build_adapter(4000), build_adapter(4001, backing=ON_WEB)]})
+    assert used_networks(TREE, image, [None, TREE.rows[VM_NETWORK], TREE.rows[NSX.ref]]) == [
+        VM_NETWORK,
+        VM_NETWORK,
+        NSX.ref,
+    ]
+    hidden = build_image({DEVICES: [build_adapter(4000, backing={"deviceName": "gone"}), build_adapter(4001)]})
+    assert used_networks(TREE, hidden, [TREE.rows[WEB]]) == [WEB, VM_NETWORK]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -47,6 +48,11 @@ def test_addresses_gateways_routes_and_servers() -> None:
     assert (second["dhcp4"], "addresses" in second) == (True, False)
     assert third["addresses"] == ["192.168.7.9/28"]
     assert not {"gateway4", "gateway6", "routes"} & third.keys()
+
+
+def test_servers_may_be_address_objects() -> None:
+    config = build([Nic(mac="00:50:56:00:00:02")], dns_servers=[ip_address("10.0.0.2")])
+    assert config["ethernets"]["eth0"]["nameservers"] == {"addresses": ["10.0.0.2"]}
 
 
 def test_nothing_is_said_that_nobody_wants() -> None:
