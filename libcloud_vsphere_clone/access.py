@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
@@ -35,6 +35,7 @@ class Access:
 
     :param auth: what ``create_node`` is given; its ``generated`` says whether we made the password up.
     :param private_keys: paramiko keys, loaded before a VM exists.
+    :param is_named: whether anybody said which user.
     """
 
     auth: Any
@@ -43,6 +44,11 @@ class Access:
     timeout_s: float
     private_keys: Sequence[Any] = field(default=(), repr=False)
     password: str | None = field(default=None, repr=False)
+    is_named: bool = True
+
+    def as_user(self, username: str) -> Access:
+        """The same for a transport whose own user is this one, which counts where nobody named one."""
+        return self if self.is_named else replace(self, usernames=[username, *self.usernames[1:]])
 
     @property
     def username(self) -> str:
@@ -55,15 +61,18 @@ class Access:
         return self.password if getattr(self.auth, "generated", False) else None
 
 
-def build_access(words: LoginOptions, username: str = DEFAULT_USERNAME, *, generate: bool = True) -> Access:
+def build_access(words: LoginOptions, username: str | None = None, *, generate: bool = True) -> Access:
     """How to log in, from ``deploy_node``'s words. Unusable keys are refused here, before a VM exists.
 
-    :param username: whom to log in as where the words do not say, or say Libcloud's default.
+    ``root`` among the words names nobody: it is Libcloud's default.
+
+    :param username: whom to log in as where the words do not say.
     :param generate: make a password up where nothing is given.
     :raises NotImplementedError: ``auth`` is of another type (Libcloud's own answer).
     :raises InvalidRequestError: a key cannot be used.
     """
-    auth, ssh_key = words.get("auth"), words.get("ssh_key")
+    auth, ssh_key, named = words.get("auth"), words.get("ssh_key"), words.get("ssh_username")
+    named = (named if named != DEFAULT_USERNAME else None) or username
     if auth and not isinstance(auth, NodeAuthSSHKey | NodeAuthPassword):
         raise NotImplementedError("If providing auth, only NodeAuthSSHKey or NodeAuthPassword is supported")
     keys = load_private_keys(ssh_key, words.get("ssh_key_password")) if ssh_key else ()
@@ -73,12 +82,12 @@ def build_access(words: LoginOptions, username: str = DEFAULT_USERNAME, *, gener
         auth = NodeAuthPassword(secrets.token_urlsafe(PASSWORD_BYTES), generated=True)
     elif isinstance(auth, NodeAuthSSHKey) and not keys:
         keys = find_private_keys(auth.pubkey)
-    named = words.get("ssh_username") or DEFAULT_USERNAME
     return Access(
         auth or None,
-        [named if named != DEFAULT_USERNAME else username, *(words.get("ssh_alternate_usernames") or ())],
+        [named or DEFAULT_USERNAME, *(words.get("ssh_alternate_usernames") or ())],
         words.get("ssh_port", 22),
         words.get("ssh_timeout", 10),
         keys,
         auth.password if isinstance(auth, NodeAuthPassword) else None,
+        named is not None,
     )

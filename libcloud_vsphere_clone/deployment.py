@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack
 
 from libcloud.compute.base import Node, NodeImage
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
-from .access import DEFAULT_USERNAME, Access, LoginOptions, build_access
+from .access import Access, LoginOptions, build_access
 from .errors import InvalidRequestError
 from .guest.cloud_init import wait_cloud_init
 from .guest.waits import Wait, build_wait
 from .request import static_addresses
-from .transports import Target, Transport, find_transport
+from .transports import Target, Transport, find_transport, suitable_transport
+
+if TYPE_CHECKING:
+    from .vcenter.rows import Row
 
 DEPLOY_TIMEOUT_S = 300
 """Seconds for the node to run, and again for its guest to let us in: Libcloud's default."""
@@ -49,7 +54,7 @@ class SessionOpener:
     """How sessions into nodes are opened.
 
     :param driver: knows ``_reach``.
-    :param transport: None lets each node's own facts choose.
+    :param transport: prepared; None lets each node's own facts choose.
     :param wait: what is awaited of each node, and which of its addresses will do.
     :param timeout_s: seconds for a node to run, and again for its guest to let us in.
     """
@@ -60,6 +65,18 @@ class SessionOpener:
     wait: Wait
     timeout_s: float
     on_stage: Stage | None
+    deploy: Deployment | None = None
+
+    def choose(self, row: Row, *, new: bool) -> Transport:
+        """What gets into this node, which was read with ``SESSION_PATHS``.
+
+        :raises InvalidRequestError: it cannot log in with what there is, or not carry the deployment.
+        """
+        if self.transport is not None:
+            return self.transport
+        transport = suitable_transport(row).prepared(self.deploy, self.access, new=new)
+        check_wait(transport, self.wait)
+        return transport
 
     def reach(self, nodes: Sequence[Node], *, new: bool = False) -> Iterator[tuple[Node, Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
@@ -69,7 +86,8 @@ class SessionOpener:
         for node in nodes:
             self.tell_password(node)  # also of one that is never reached
             self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
-        yield from self.driver._reach(nodes, self.transport, self.wait, timeout_s=self.timeout_s, new=new)
+        choose = partial(self.choose, new=new)
+        yield from self.driver._reach(nodes, choose, self.wait, timeout_s=self.timeout_s, new=new)
 
     def open(self, node: Node, target: Target | Exception) -> BaseSSHClient:
         """The session, connected.
@@ -79,12 +97,14 @@ class SessionOpener:
         if isinstance(target, Exception):
             raise target
         self.tell_password(node)
+        access = self.access.as_user(target.transport.username)
         client = target.transport.open(
-            target, self.access, timeout_s=self.timeout_s, tell=lambda what: self.tell(node, what)
+            target, access, timeout_s=self.timeout_s, tell=lambda what: self.tell(node, what)
         )
         if self.wait.wait_for == "customized" and node.extra.get("customization") == "cloud-init":
             self.tell(node, "waiting for cloud-init to end")
-            wait_cloud_init(client, target.name, timeout_s=self.timeout_s)
+            with closing_on_error(client):
+                wait_cloud_init(client, target.name, timeout_s=self.timeout_s)
         return client
 
     @property
@@ -219,14 +239,16 @@ def build_opener(
     wanted = words.get("ex_transport") or (getattr(image, "extra", None) or {}).get("transport")
     transport = find_transport(wanted) if wanted else None
     marked = (getattr(image, "extra", None) or {}).get("login")
-    default = marked or (transport.username if transport is not None else DEFAULT_USERNAME)
-    access = build_access(words, default, generate=new and (transport is None or transport.logs_in))
+    default = transport.username if transport is not None else None
+    access = build_access(words, marked or default, generate=new and (transport is None or transport.logs_in))
     wait = build_wait(
         words.get("ex_wait_for") or "address",
         ssh_interface=words.get("ssh_interface", "public_ips"),
         only_ipv4=False,  # IPv4 comes first, but a node that has none can be reached as well
         address_filter=words.get("ex_address_filter"),
     )
+    if transport is not None:
+        check_wait(transport, wait)
     return SessionOpener(
         driver,
         access,
@@ -234,7 +256,27 @@ def build_opener(
         wait,
         words.get("timeout") or DEPLOY_TIMEOUT_S,
         words.get("ex_on_stage"),
+        deploy,
     )
+
+
+def check_wait(transport: Transport, wait: Wait) -> None:
+    """:raises InvalidRequestError: over this transport nobody can be asked what is to be waited for."""
+    if wait.wait_for == "customized" and transport.awaited is None:
+        raise InvalidRequestError(
+            f"the transport {transport.name!r} cannot ask a guest how far it is, so ex_wait_for='customized' does not "
+            "go with it: use 'ssh' or 'tools', or wait first, with wait_until_running(nodes, ex_wait_for='customized')"
+        )
+
+
+@contextmanager
+def closing_on_error(client: BaseSSHClient) -> Iterator[None]:
+    """The session is closed if the block fails."""
+    try:
+        yield
+    except BaseException:
+        client.close()
+        raise
 
 
 def remains(node: Node) -> str:

@@ -12,7 +12,7 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from .access import DEFAULT_USERNAME
 from .deployment import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
-from .errors import NotFoundError
+from .errors import InvalidRequestError, NotFoundError
 from .guest.ready import connect_when_ready
 from .guest.running import wait_running, watch_running
 from .guest.waits import Wait, build_wait, expected_of
@@ -20,7 +20,7 @@ from .inventory import nodes as inventory
 from .inventory.layout import FolderNames
 from .inventory.paths import unescape_name
 from .request import moid_of
-from .transports import Target, Transport, awaited_of, suitable_transport
+from .transports import Target, Transport, awaited_of
 from .vcenter.rows import Ref, Row
 from .vcenter.session import Session
 
@@ -145,27 +145,42 @@ class ReachingVerbs(NodeDriver):
         return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]
 
     def _reach(
-        self, nodes: Sequence[Node], transport: Transport | None, wait: Wait, *, timeout_s: float, new: bool
+        self, nodes: Sequence[Node], choose: Callable[[Row], Transport], wait: Wait, *, timeout_s: float, new: bool
     ) -> Iterator[tuple[Node, Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
 
+        :param choose: what gets into a node, from its row; an InvalidRequestError of it is that node's.
         :param new: they were made just now, and may still be customized.
         """
         refs = {self._ref(node): node for node in nodes}
         found = inventory.fetch_some(self._session, self._names, list(refs), extra=inventory.SESSION_PATHS)
-        ways = {row.ref: transport or suitable_transport(row) for row in found.rows}
-        for ref in refs.keys() - ways.keys():
-            yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed while it was made")
+        ways: dict[Ref, Transport] = {}
+        for ref in refs.keys() - {row.ref for row in found.rows}:
+            yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed")
         for row in found.rows:
-            if ways[row.ref].awaited is None:
-                yield self._to_node(row, found), self._target(row, ways[row.ref], [])
-        waits = {row.ref: awaited_of(row, ways[row.ref], wait, new=new) for row in found.rows if ways[row.ref].awaited}
+            try:
+                ways[row.ref] = choose(row)
+            except InvalidRequestError as refused:
+                yield refs[row.ref], refused
+        waits = {}
+        for row in found.rows:
+            if (way := ways.get(row.ref)) is not None and way.awaited is None:
+                yield self._to_node(row, found), self._target(row, way, [])
+            elif way is not None:
+                waits[row.ref] = awaited_of(row, way, wait, new=new)
         with closing(watch_running(self._session, waits, timeout_s=timeout_s)) as outcomes:
             for ref, outcome in outcomes:
-                yield (refs[ref], outcome) if isinstance(outcome, Exception) else self._fresh(ref, ways[ref], outcome)
+                if isinstance(outcome, Exception):
+                    yield refs[ref], outcome
+                else:
+                    yield self._fresh(refs[ref], ref, ways[ref], outcome)
 
-    def _fresh(self, ref: Ref, transport: Transport, addresses: Sequence[str]) -> tuple[Node, Target | Exception]:
+    def _fresh(
+        self, node: Node, ref: Ref, transport: Transport, addresses: Sequence[str]
+    ) -> tuple[Node, Target | Exception]:
         found = inventory.fetch_some(self._session, self._names, [ref], extra=inventory.SESSION_PATHS)
+        if not found.rows:
+            return node, NotFoundError("node", node.name, "it was removed")
         [row] = found.rows
         return self._to_node(row, found), self._target(row, transport, addresses)
 

@@ -58,6 +58,7 @@ def connect_tools_when_ready(
     deadline_s: float,
     windows: bool = False,
     timeout: float | None = None,
+    await_tools: bool = True,
     pace: ToolsPace | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -67,6 +68,7 @@ def connect_tools_when_ready(
     :param usernames: tried in this order in every round.
     :param deadline_s: seconds for the tools to run and the login to be accepted, together.
     :param timeout: the client's own.
+    :param await_tools: False where vCenter has said already that the tools take guest operations.
     :raises TaskTimeoutError: the tools did not report in time that they take guest operations.
     :raises AuthenticationError: they do, and refused every user.
     :raises ConnectionFailedError: they said so, and then did not answer.
@@ -79,7 +81,8 @@ def connect_tools_when_ready(
         for username in dict.fromkeys(usernames)
     ]
     deadline = clock() + deadline_s
-    wait_tools_ready(session, vm, timeout_s=deadline_s)
+    if await_tools:
+        wait_tools_ready(session, vm, timeout_s=deadline_s)
     logins = _Logins(clients, deadline, pace or ToolsPace(), clock)
     while (client := logins.try_all()) is None:
         sleep(logins.next_delay_s())

@@ -11,6 +11,8 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from ..access import Access
 from ..guest.keyboard import KeyboardClient, Pace
+from ..guest.keystrokes import parse_keys, parse_text
+from ..guest.layouts import find_layout
 from ..guest.rehearsal import rehearse
 from .base import Target, Tell, Transport, check_password
 
@@ -36,8 +38,11 @@ class Keyboard(Transport):
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         if deploy is not None:
             rehearse(deploy, layout=self.layout, pace=self.pace)
+        layout = find_layout(self.layout)
+        parse_keys(self.before, layout)
         if self.log_in:
-            check_password(self.name, access)
+            parse_text(access.username, layout)
+            parse_text(check_password(self.name, access), layout, secret=True)
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
 from ..access import Access
-from ..errors import VsphereError
+from ..errors import InvalidRequestError, VsphereError
 from ..guest.host_keys import HostKeyCheck, read_host_keys, to_mark
 from ..guest.ready import connect_when_ready
 from ..guest.ssh import GuestSSHClient
@@ -35,6 +36,15 @@ class SSH(Transport):
     name: ClassVar[str] = "ssh"
 
     host_keys: Sequence[str] = ()
+
+    def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
+        if self.host_keys:
+            HostKeyCheck(frozenset(self.host_keys))  # refuses what is no fingerprint
+        if access.password is None and not access.private_keys:
+            raise InvalidRequestError(
+                "the transport 'ssh' needs something to log in with: pass ssh_key=..., or auth=NodeAuthPassword(...)"
+            )
+        return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
         address = target.addresses[0]

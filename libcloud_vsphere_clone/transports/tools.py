@@ -33,4 +33,5 @@ class Tools(Transport):
             check_password(self.name, access),
             deadline_s=timeout_s,
             windows=target.is_windows,
+            await_tools=False,  # the target was awaited with what ``awaited`` says
         )

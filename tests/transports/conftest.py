@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import paramiko
 import pytest
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
@@ -18,3 +19,11 @@ def guests(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
         lab.faults.clear()
         if "doors" in [group.name for group in driver.ex_list_groups()]:
             driver.ex_destroy_group("doors")
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a private key."""
+    path = tmp_path_factory.mktemp("doors") / "key"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(path))
+    return str(path)

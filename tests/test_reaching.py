@@ -1,0 +1,222 @@
+"""Reaching into real guests that are still being customized, and into many at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from libcloud.compute.base import Node, NodeAuthPassword
+from libcloud.compute.deployment import Deployment, FileDeployment, MultiStepDeployment, ScriptDeployment
+from libcloud.compute.types import DeploymentError
+
+from libcloud_vsphere_clone import GroupError, VsphereCloneNodeDriver
+from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, TaskError
+from libcloud_vsphere_clone.guest.callback import CallbackReceiver
+from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.transports import Pull
+
+pytestmark = pytest.mark.guests
+
+PASSWORD = NodeAuthPassword("Given-1-password")
+STATIC = NodeAuthPassword("vsphere-lab")
+
+
+@pytest.fixture(scope="module")
+def guests(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
+    """A driver on the lab with guests; what the module made in the group ``reached`` is gone after it."""
+    with lab.driver() as driver:
+        yield driver
+        lab.faults.clear()
+        lab.control.spare_customizations()
+        for group in driver.ex_list_groups():
+            if group.name in ("reached", "crowd"):
+                driver.ex_destroy_group(group.name)
+
+
+def deploy(driver: VsphereCloneNodeDriver, name: str, image: str = "debian-12", **words: Any) -> Node:
+    usual = {"deploy": ScriptDeployment("true"), "auth": PASSWORD, "timeout": 60, "ex_group": "reached"}
+    named = {"name": name, "size": None, "image": driver.ex_get_image_by_name(image)}
+    return driver.deploy_node(**{**usual, **named, **words})
+
+
+# The end of the customization
+
+
+@pytest.mark.parametrize("transport", ["ssh", "tools"])
+def test_the_script_runs_when_cloud_init_has_ended(guests: VsphereCloneNodeDriver, transport: str) -> None:
+    said: list[str] = []
+    script = ScriptDeployment("cat /var/ended; cloud-init status")
+    deploy(
+        guests,
+        f"ended-{transport}",
+        deploy=script,
+        ex_userdata="#cloud-config\nruncmd: [[sh, -c, 'sleep 3; echo ended >/var/ended']]\n",
+        ex_wait_for="customized",
+        ex_transport=transport,
+        ex_on_stage=lambda _, what: said.append(what),
+    )
+    assert script.stdout == "ended\nstatus: done\n"
+    assert said[-2:] == ["waiting for cloud-init to end", "running the script"]
+
+
+def test_a_failure_of_cloud_init_is_told_in_its_own_words(guests: VsphereCloneNodeDriver) -> None:
+    script = ScriptDeployment("true")
+    with pytest.raises(DeploymentError) as caught:
+        deploy(
+            guests,
+            "failing",
+            deploy=script,
+            ex_userdata="#cloud-config\nruncmd: [[sh, -c, 'exit 3']]\n",
+            ex_wait_for="customized",
+        )
+    assert isinstance(caught.value.original_error, TaskError)
+    said = str(caught.value.original_error)
+    assert said.startswith("cloud-init in node 'failing' failed: status: error")
+    assert "scripts-user" in said or "scripts_user" in said
+    assert "/var/log/cloud-init.log" in said
+    assert script.exit_status is None
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "image", "auth"),
+    [("linux-prep", "debian-12-static", STATIC), ("cloudinit-prep", "debian-12", PASSWORD)],
+)
+def test_a_customization_that_vcenter_says_failed_ends_the_wait_at_once(
+    guests: VsphereCloneNodeDriver, lab: Lab, mechanism: str, image: str, auth: NodeAuthPassword
+) -> None:
+    lab.control.fail_customizations("CustomizationNetworkSetupFailed", "No route to anywhere.", delay_ms=300)
+    script = ScriptDeployment("true")
+    begun = time.monotonic()
+    with pytest.raises(DeploymentError) as caught:
+        deploy(guests, f"broken-{mechanism}", image, deploy=script, auth=auth, ex_customize=mechanism)
+    assert time.monotonic() - begun < 20
+    assert isinstance(caught.value.original_error, TaskError)
+    said = str(caught.value.original_error)
+    assert f"the customization of node 'broken-{mechanism}' failed: No route to anywhere" in said
+    assert "/var/log/vmware-imc/toolsDeployPkg.log" in said
+    assert script.exit_status is None
+
+
+def test_a_customization_by_vcenter_is_waited_for(guests: VsphereCloneNodeDriver) -> None:
+    script = ScriptDeployment("id -un")
+    node = deploy(guests, "prepared", "debian-12-static", deploy=script, auth=STATIC, ex_customize="linux-prep")
+    assert script.stdout == "root\n"
+    assert node.extra["customization"] == "linux-prep"
+
+
+# Nodes that are not there any more
+
+
+def test_a_session_into_a_node_that_is_gone(guests: VsphereCloneNodeDriver) -> None:
+    image = guests.ex_get_image_by_name("debian-12")
+    node = guests.create_node("gone", None, image, ex_group="reached", ex_power_on=False)
+    guests.destroy_node(node)
+    with pytest.raises(NotFoundError):
+        guests.ex_open_session(node, auth=PASSWORD, timeout=5)
+
+
+def test_a_node_that_is_removed_while_it_is_waited_for(guests: VsphereCloneNodeDriver) -> None:
+    def remove(node: Node, what: str) -> None:
+        if what == "waiting for its address":
+            guests.destroy_node(node)
+
+    with pytest.raises(DeploymentError) as caught:
+        deploy(guests, "removed", ex_on_stage=remove)
+    assert isinstance(caught.value.original_error, NotFoundError)
+
+
+def test_nothing_to_log_in_with_is_said_at_once(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
+    image = guests.ex_get_image_by_name("debian-12")
+    node = guests.create_node("nameless", None, image, ex_group="reached", ex_power_on=False)
+    for transport in (None, "ssh", "tools", "winrm"):
+        lab.reset_calls()
+        with pytest.raises(InvalidRequestError, match="auth=NodeAuthPassword"):
+            guests.ex_open_session(node, transport, timeout=5)
+
+
+# Groups
+
+
+class _FailingOn(Deployment):
+    """Steps that every transport takes, and a failure on one node."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, node: Node, client: Any) -> Node:
+        if node.name == self.name:
+            raise RuntimeError("the step failed")
+        client.run("true")
+        return node
+
+
+def group(
+    driver: VsphereCloneNodeDriver, transport: Any, step: Deployment, names: list[str], **words: Any
+) -> list[Node]:
+    return driver.ex_deploy_nodes_in_group(
+        "crowd",
+        len(names),
+        None,
+        driver.ex_get_image_by_name("debian-12"),
+        auth=PASSWORD,
+        deploy=step,
+        ex_names=names,
+        ex_transport=transport,
+        timeout=90,
+        **words,
+    )
+
+
+SCRIPT = "#!/bin/sh\nhostname; echo oops >&2; exit 3\n"
+
+
+@pytest.mark.parametrize("transport", ["ssh", "tools"])
+def test_all_nodes_are_awaited_together(guests: VsphereCloneNodeDriver, lab: Lab, transport: str) -> None:
+    names = [f"{transport}-{letter}" for letter in "ab"]
+    lab.reset_calls()
+    nodes = group(guests, transport, ScriptDeployment(SCRIPT), names)
+    calls = lab.calls().by_method
+    results = [node.extra["deployment"] for node in nodes]
+    assert results == [{"exit_status": 3, "stdout": f"{name}\n", "stderr": "oops\n"} for name in names]
+    # One for the clones, one for the guests: however many nodes there are.
+    assert (calls["CreatePropertyCollector"], calls["CreateFilter"]) == (2, 2)
+    assert calls["DestroyPropertyCollector"] == 2
+    if transport == "tools":
+        ran = guests.ex_run_script_on_group(
+            "crowd", "hostname; exit 4", auth=PASSWORD, ex_transport="tools", timeout=60
+        )
+        told = {one.node.name: (one.exit_status, one.stdout) for one in ran if one.node.name in names}
+        assert told == {name: (4, f"{name}\n") for name in names}
+
+
+def test_each_node_reports_for_itself(guests: VsphereCloneNodeDriver, tmp_path: Any) -> None:
+    (tmp_path / "motd").write_text("hello\n")
+    names = ["pull-a", "pull-b"]
+    nodes = group(guests, "pull", ScriptDeployment(SCRIPT), names)
+    results = [node.extra["deployment"] for node in nodes]
+    assert results == [{"exit_status": 3, "stdout": f"{name}\n", "stderr": "oops\n"} for name in names]
+    file = str(tmp_path / "motd")
+    steps = MultiStepDeployment([FileDeployment(file, "/etc/motd.new"), FileDeployment(file, "/dev/full/no")])
+    with pytest.raises(GroupError, match="2 of 2") as caught:
+        group(guests, "pull", steps, ["pull-d", "pull-e"], ex_destroy_on_failure=True)
+    assert set(caught.value.errors) == {"pull-d", "pull-e"}
+    assert {node.name for node in guests.list_nodes(ex_group="crowd")}.isdisjoint({"pull-d", "pull-e"})
+
+
+def test_one_that_fails_does_not_keep_the_others(guests: VsphereCloneNodeDriver) -> None:
+    with pytest.raises(GroupError, match="1 of 2 nodes could not be deployed") as caught:
+        group(guests, "tools", _FailingOn("bad"), ["good", "bad"], max_tries=1)
+    assert [node.name for node in caught.value.nodes] == ["good"]
+    assert list(caught.value.errors) == ["bad"]
+
+
+def test_one_receiver_does_not_do_for_many(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
+    lab.reset_calls()
+    with (
+        CallbackReceiver("127.0.0.1") as receiver,
+        pytest.raises(InvalidRequestError, match="cannot report to one receiver"),
+    ):
+        group(guests, Pull(receiver), ScriptDeployment("true"), ["no-a", "no-b"])
+    assert "CloneVM_Task" not in lab.calls().by_method
