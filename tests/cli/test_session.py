@@ -99,3 +99,79 @@ def test_the_systems_ssh_is_told_the_host_key(start: Start, lab: Lab, web: list[
     printed, errors = process.communicate(timeout=60)
     assert (process.returncode, printed) == (5, "42\n"), errors
     assert "authenticity" not in errors
+
+
+# Over guest operations
+
+
+@pytest.fixture(scope="module")
+def db(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """The options that log in to the running node ``db-1`` by guest operations."""
+    from libcloud.compute.base import NodeAuthPassword
+
+    password = tmp_path_factory.mktemp("password") / "file"
+    password.write_text("Given-1-password\n")
+    with lab.driver() as driver:
+        image = driver.ex_get_image_by_name("debian-12")
+        auth = NodeAuthPassword(password.read_text().strip())
+        node = driver.create_node("db-1", None, image, auth=auth, ex_group="sessions")
+        yield ["--ssh-password-file", str(password), "--transport", "tools"]
+        driver.destroy_node(node)
+
+
+def test_a_command_over_guest_operations(on_guests: Run, db: list[str]) -> None:
+    ended = on_guests("run", "db-1", *db, "--command", "printf 'a b'; hostname; echo oops >&2; exit 7")
+    assert (ended.exit_code, ended.stdout) == (7, "a bdb-1\n")
+    assert ended.stderr.endswith("oops\n")
+
+
+def test_files_over_guest_operations(on_guests: Run, db: list[str], tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(bytes(range(256)))
+    put = on_guests("copy", str(tmp_path / "in"), "db-1:new folder/file", *db)
+    assert put.stdout == "/root/new folder/file\n", put.stderr
+    got = on_guests("copy", "db-1:new folder/file", str(tmp_path / "out"), *db)
+    assert (got.exit_code, (tmp_path / "out").read_bytes()) == (0, bytes(range(256))), got.stderr
+    for wrong, said in (("/nowhere", "no file '/nowhere' in the node"), ("/etc", "/etc")):
+        refused = on_guests("copy", f"db-1:{wrong}", str(tmp_path / "none"), *db)
+        assert (refused.exit_code, (tmp_path / "none").exists()) == (1, False)
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_key_does_not_do_for_guest_operations(on_guests: Run, db: list[str], ssh_key: str) -> None:
+    refused = on_guests("run", "db-1", "--transport", "tools", "--ssh-key", ssh_key, "--command", "true")
+    assert refused.exit_code == 1
+    assert "'tools' logs in with a password" in refused.stderr
+
+
+@pytest.mark.parametrize(("transport", "said"), [("pull", "first boot"), ("telnet", "must be one of ssh, tools")])
+def test_what_is_no_way_into_a_node_that_is_there(on_guests: Run, db: list[str], transport: str, said: str) -> None:
+    refused = on_guests("run", "db-1", *db[:2], "--transport", transport, "--command", "true")
+    assert refused.exit_code in (1, 2)
+    assert said in refused.stderr
+
+
+def test_a_copy_that_the_keyboard_cannot_make(on_guests: Run, db: list[str], tmp_path: Path) -> None:
+    refused = on_guests("copy", "db-1:/etc/motd", str(tmp_path / "none"), *db[:2], "--transport", "keyboard")
+    assert (refused.exit_code, (tmp_path / "none").exists()) == (1, False)
+    assert "only carries files into the node" in refused.stderr
+
+
+# Host keys
+
+
+def test_another_host_key_is_refused(on_guests: Run, lab: Lab, web: list[str]) -> None:
+    """The last test of its node, whose mark now has another key."""
+    from libcloud_vsphere_clone.inventory.marks import HOST_KEY
+    from libcloud_vsphere_clone.lifecycle import write_marks
+    from libcloud_vsphere_clone.vcenter.rows import Ref
+
+    with lab.driver() as driver:
+        vm = Ref("VirtualMachine", driver.ex_get_node(name="web-1").extra["moid"])
+        marks = {HOST_KEY: f"ssh-ed25519=SHA256:{'A' * 43}"}
+        write_marks(driver._session, vm, marks, "change the mark", timeout_s=30)
+    for words in (["ssh", "web-1"], ["run", "web-1", "--command", "true"]):
+        refused = on_guests(*words, *web)
+        assert refused.exit_code == 1
+        assert "another machine answers at this address" in refused.stderr
+        assert "Traceback" not in refused.stderr

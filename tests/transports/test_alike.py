@@ -34,7 +34,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJWpk0A0W1q7O8uB0t7d0v8n2W1yF9x0e7o4m
 TRANSPORTS = ("ssh", "tools", "pull")
 SESSIONS = ("ssh", "tools")
 
-CALLS = {"ssh": 16, "tools": 50, "pull": 18}
+CALLS = {"ssh": 16, "tools": 46, "pull": 18}
 """The most calls to vCenter that one ``deploy_node`` of the four steps may take, the group's folder included. Guest
 operations are calls each: a temporary folder, a start, looks at the process, two transfers."""
 

@@ -5,6 +5,8 @@ There is no Windows in the lab. Behind the server, which speaks the real protoco
 
 from __future__ import annotations
 
+import base64
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +54,10 @@ def open_session(transport: WinRM, target: Target, password: str = PASSWORD, *, 
     return client
 
 
-def test_a_session_by_password_and_a_verified_certificate(bare_lab: Lab, server: LabWinRM, target: Target) -> None:
+def test_a_session_by_password_and_a_verified_certificate(
+    bare_lab: Lab, server: LabWinRM, target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     transport = WinRM(port=server.port, ca_cert=bare_lab.ca_cert, auth="basic")
     client = open_session(transport, target)
     try:
@@ -63,6 +68,8 @@ def test_a_session_by_password_and_a_verified_certificate(bare_lab: Lab, server:
     finally:
         client.close()
     assert server.counts().shells == 0
+    for secret in (PASSWORD, base64.b64encode(f"Administrator:{PASSWORD}".encode()).decode()):
+        assert secret not in caplog.text
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(server: LabWinRM, target: Target) -> None:
