@@ -263,8 +263,9 @@ def test_further_config_of_ours_is_joined_with_the_login() -> None:
 
 
 @pytest.mark.parametrize("userdata", [None, "#!/bin/sh\n"])
-def test_what_is_secret_of_ours_is_removed_after_the_first_boot(userdata: str | None) -> None:
-    wanted = Customization(extra_config={"ssh_keys": {}}, userdata=userdata)
+@pytest.mark.parametrize("ours", [{"extra_config": {"ssh_keys": {}}}, {"first_boot_script": "true"}])
+def test_what_is_ours_is_removed_after_the_first_boot(ours: dict[str, Any], userdata: str | None) -> None:
+    wanted = Customization(userdata=userdata, **ours)
     assert is_cleaned(wanted) is (userdata is None)
 
 
