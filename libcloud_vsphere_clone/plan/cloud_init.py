@@ -88,8 +88,8 @@ def _build_metadata(instance_id: str, host_name: str, wanted: Customization) -> 
 def is_cleaned(wanted: Customization) -> bool:
     """Whether the guest is told to remove its user data from guestinfo once it has read it.
 
-    A hash has done its work after the first boot, and so has a script, and what else is ours. The caller's user data stays: parts of
-    it may be for every boot, and cloud-init reads it anew each time.
+    A hash has done its work after the first boot, and so have a script and what else is ours. The caller's user data
+    stays: parts of it may be for every boot, and cloud-init reads it anew each time.
     """
     has_password = wanted.login is not None and wanted.login.password
     return bool(wanted.extra_config or wanted.first_boot_script or has_password) and not wanted.userdata

@@ -13,7 +13,7 @@ from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NameInUseError, NotFoundError
 from libcloud_vsphere_clone.inventory import marks
 from libcloud_vsphere_clone.inventory.layout import FolderNames, find_layout
-from libcloud_vsphere_clone.inventory.nodes import CONFIGLESS_PATHS, NODE_PATHS, check_writable, why_no_node
+from libcloud_vsphere_clone.inventory.nodes import CONFIGLESS_PATHS, NODE_PATHS, check_writable, fetch_some, why_no_node
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.rows import Row
 from tests.by_hand import IMAGES, ROOT, build_folder, build_tree, build_vm
@@ -205,7 +205,7 @@ def test_what_vanished_is_dropped(driver: VsphereCloneNodeDriver, direct: Direct
     node = create(driver, "short-lived", ex_power_on=False)
     direct.destroy(direct.vm(node.extra["moid"]))
     assert node.id not in [listed.id for listed in driver.list_nodes()]
-    assert driver._read_nodes([driver._ref(node)]) == []
+    assert fetch_some(driver._session, driver._names, [driver._ref(node)]).rows == []
     with pytest.raises(NotFoundError, match=node.id):
         driver.ex_get_node(node.id)
     assert driver.destroy_node(node) is True
