@@ -21,7 +21,7 @@ from .provision import Provisioner
 from .reaching import ReachingVerbs
 from .request import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
 from .seeing import SeeingVerbs
-from .vcenter.rows import Ref, Row
+from .vcenter.rows import Row
 from .vcenter.tasks import Progress
 
 
@@ -223,11 +223,3 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         row, found = nodes.find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
         nodes.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
-
-    def _read_nodes(self, refs: Sequence[Ref]) -> list[Node]:
-        found = nodes.fetch_some(self._session, self._names, refs)
-        return [self._to_node(row, found) for row in found.rows]
-
-    def _ref(self, node: Node) -> Ref:
-        moid = moid_of(node)
-        return Ref("VirtualMachine", moid) if moid else nodes.find_node(self._session, self._names, str(node.id))[0].ref

@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 import pytest
+from libcloud.compute.base import NodeAuthPassword
+from libcloud.compute.ssh import SSHCommandTimeoutError
 from pyVmomi import VmomiSupport, vim, vmodl
 
 import libcloud_vsphere_clone
@@ -26,7 +28,9 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("contrib/**/*.md")])
 EXAMPLES = sorted(ROOT.glob("contrib/examples/*.py"))
 COUNTS = ROOT / "contrib/examples/count_round_trips.py"
-WITHOUT_GUESTS = {"same_script_anywhere.py", COUNTS.name}
+WITHOUT_GUESTS = {"console.py", "windows_winrm.py"}
+TOLD = {"same_script_anywhere.py", COUNTS.name}
+"""Examples with a test of their own."""
 SUITE = ROOT / "contrib/examples/pytest_suite"
 PRIVILEGES = ROOT / "contrib/privileges.md"
 
@@ -73,8 +77,7 @@ def for_lab(code: str, lab: Lab, key_file: Path) -> str:
     for theirs, ours in {
         '("vcenter.example.com", 443)': repr((lab.host, lab.port)),
         'host="vcenter.example.com"': f"host={lab.host!r}, port={lab.port}",
-        '"me@vsphere.local"': repr(lab.username),
-        '"password"': repr(lab.password),
+        '"me@vsphere.local", "password"': f"{lab.username!r}, {lab.password!r}",
         '"ca.pem"': repr(lab.ca_cert),
         '"id_ed25519"': repr(str(key_file)),
         '"id_ed25519.pub"': repr(f"{key_file}.pub"),
@@ -105,8 +108,15 @@ def test_calls_are_as_many_as_the_readme_says(private_state: Path) -> None:
     assert f"counts {theirs} calls there for {found} nodes, and {ours} here" in said
 
 
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name in WITHOUT_GUESTS], ids=document_id)
+def test_example_without_guests_runs(example: Path, private_state: Path) -> None:
+    run_example(str(example))
+
+
 @pytest.mark.guests
-@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.name not in WITHOUT_GUESTS], ids=document_id)
+@pytest.mark.parametrize(
+    "example", [path for path in EXAMPLES if path.name not in WITHOUT_GUESTS | TOLD], ids=document_id
+)
 def test_example_with_guests_runs(example: Path, private_state: Path) -> None:
     run_example(str(example))
 
@@ -149,6 +159,7 @@ def shown_commands() -> Iterator[tuple[Path, str]]:
 @pytest.mark.parametrize("document, line", list(shown_commands()), ids=lambda value: str(getattr(value, "name", value)))
 def test_shown_command_parses(document: Path, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
+    words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
     command: click.Command = main
     context = click.Context(main, info_name="vsphere-clone")
     while isinstance(command, click.Group) and words:
@@ -251,14 +262,9 @@ def test_privilege_is_the_one_that_pyvmomi_knows(row: list[str]) -> None:
 
 def api_method(name: str) -> Any:
     """pyVmomi's description of the method of this name on the wire."""
-    for kind in (
-        vim.VirtualMachine,
-        vim.ManagedEntity,
-        vim.Folder,
-        vim.Datacenter,
-        vim.Task,
-        vim.CustomizationSpecManager,
-    ):
+    inside = (vim.vm.guest.AuthManager, vim.vm.guest.FileManager, vim.vm.guest.ProcessManager)
+    beside = (vim.ManagedEntity, vim.Folder, vim.Datacenter, vim.Task, vim.CustomizationSpecManager)
+    for kind in (vim.VirtualMachine, *beside, *inside):
         for info in methods_of(kind):
             if info.wsdlName == name:
                 return info
@@ -296,6 +302,38 @@ def test_every_call_for_groups_has_its_row(bare_lab: Lab, driver: VsphereCloneNo
     assert set(bare_lab.calls().by_method) - READS <= listed["ex_destroy_group"]
 
 
+def test_configuring_an_image_has_its_rows(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    bare_lab.reset_calls()
+    driver.ex_configure_image(image, username="")
+    listed = {row[1] for row in CHANGES if row[0] == "ex_configure_image"}
+    assert set(bare_lab.calls().by_method) - READS == listed
+
+
+def test_typing_has_its_rows(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
+    node = driver.create_node("typed", None, driver.ex_get_image_by_name("debian-12"))
+    bare_lab.reset_calls()
+    driver.ex_open_session(node, "keyboard").run("true")
+    listed = {row[1] for row in CHANGES if row[0] == "ex_open_session"}
+    assert set(bare_lab.calls().by_method) - READS <= listed
+
+
+@pytest.mark.guests
+def test_guest_operations_have_their_rows(tidy_lab: Lab) -> None:
+    listed = {row[1] for row in CHANGES if row[0] == "ex_open_session"}
+    password = NodeAuthPassword("known-to-the-guest-1")
+    with tidy_lab.driver() as driver:
+        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12"), auth=password)
+        tidy_lab.reset_calls()
+        session = driver.ex_open_session(node, "tools", auth=password)
+        path = session.put("new folder/file", "text")
+        with pytest.raises(SSHCommandTimeoutError):
+            session.run("sleep 30", timeout=0.5)
+        session.delete(path)
+        assert set(tidy_lab.calls().by_method) - READS <= listed
+        driver.destroy_node(node)
+
+
 def test_reads_need_what_the_document_says(bare_lab: Lab) -> None:
     bare_lab.reset_calls()
     with bare_lab.driver() as driver:
@@ -306,7 +344,7 @@ def test_reads_need_what_the_document_says(bare_lab: Lab) -> None:
 
 def test_reading_privileges_are_those_that_pyvmomi_knows() -> None:
     kinds = (vmodl.query.PropertyCollector, vim.SearchIndex, vim.view.View, vim.view.ViewManager)
-    others = (vim.view.ListView, vim.SessionManager, vim.ServiceInstance)
+    others = (vim.view.ListView, vim.SessionManager, vim.ServiceInstance, vim.event.EventManager, vim.HistoryCollector)
     known = {info.wsdlName: info.privId for kind in (*kinds, *others) for info in methods_of(kind)}
     listed = {method: row[0].strip("`") for row in table_rows(3) for method in re.findall(r"`(\w+)`", row[2])}
     assert len(listed) > 10

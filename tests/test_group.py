@@ -351,7 +351,7 @@ def test_an_id_that_cannot_be_marked_fails_alone(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = iter(["unused", driver.ex_get_node(name="legacy-db").id, "50000000-0000-4000-8000-000000000777"])
-    monkeypatch.setattr("libcloud_vsphere_clone.group.uuid.uuid4", lambda: next(taken))
+    monkeypatch.setattr("libcloud_vsphere_clone.request.uuid.uuid4", lambda: next(taken))
     bare_lab.faults.add("ReconfigVM_Task", fault="NoPermission")
     with pytest.raises(GroupError) as caught:
         create_group(2, ex_names=["a", "b"])

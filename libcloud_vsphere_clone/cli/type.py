@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,9 +14,6 @@ from .progress import Narrator, interruptible, narrated
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
-
-    from ..compute import VsphereCloneNodeDriver
-    from ..guest.keyboard import KeyboardClient
 
 MAX_CHARACTERS = 1_000_000
 
@@ -34,10 +31,12 @@ def type(connection: Connection, node: str, texts: Sequence[str], group: str | N
     Keys are named as in Packer's boot_command; several texts are typed one after the other. The text - is standard
     input, for what must not stand in the list of processes. Nothing comes back from the guest.
     """
+    from .. import Keyboard
+
     text = read_texts(texts)
     with connected(connection) as driver, narrated() as narrator:
         found = find_node(driver, node, group)
-        client = _open_keyboard(driver, found, layout)
+        client: Any = driver.ex_open_session(found, Keyboard(layout=layout))
         # Of what came from standard input no character is to be seen again.
         _type(client.type if plain else client.type_keys, text, narrator, found, secret="-" in texts)
 
@@ -66,16 +65,3 @@ def _type(typing: Callable[..., None], text: str, narrator: Narrator, node: Node
         except KeyboardInterrupt as interrupt:
             narrator.say(f"interrupted; a part of it is typed on the console of {node.name}")
             raise click.exceptions.Exit(interrupts.exit_status) from interrupt
-
-
-def _open_keyboard(driver: VsphereCloneNodeDriver, node: Node, layout: str) -> KeyboardClient:
-    """A keyboard at the node's console.
-
-    :raises VsphereError: it is not this driver's node, it is off, or there is no such layout.
-    """
-    from ..guest.keyboard import KeyboardClient
-
-    row, _ = driver._find(node, "type on", {})
-    client = KeyboardClient(driver._session, row.ref, name=node.name, layout=layout)
-    client.connect()
-    return client

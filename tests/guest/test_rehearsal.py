@@ -26,7 +26,7 @@ def test_what_stands_against_it(tmp_path: Path) -> None:
     for step, said in (
         (FileDeployment(str(large), "large"), "large: 70000 bytes are too many to type"),
         (ScriptDeployment("true", args=["\u00fc"]), "no key for '\u00fc'"),
-        (Deployment(), "Deployment may need one"),
+        (Deployment(), "Deployment cannot run over 'keyboard'"),
     ):
         with pytest.raises(InvalidRequestError) as caught:
             rehearse(MultiStepDeployment([good, step]))

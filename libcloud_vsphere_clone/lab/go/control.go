@@ -245,7 +245,7 @@ func (c *control) changeVM(r *http.Request) (any, error) {
 	}
 	if request.DropConfig != nil {
 		c.lab.shadows.set(ref, *request.DropConfig)
-		c.lab.announceConfig(ref, *request.DropConfig)
+		c.lab.announceVM(ref)
 	}
 	return done{true}, c.lab.setProperties(vm, request.Set)
 }

@@ -69,9 +69,6 @@ func (o *observer) UpdateObject(ctx *simulator.Context, object mo.Reference, cha
 		switch object.Info.State {
 		case types.TaskInfoStateSuccess:
 			o.settleFreeSpace(ctx)
-			if object.Info.Name == "ReconfigVM_Task" && object.Info.Entity != nil {
-				go o.lab.announceVM(*object.Info.Entity)
-			}
 		case types.TaskInfoStateError:
 			explain(object, changes)
 		}
