@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,12 @@ pytest_plugins = ["pytester"]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guests: needs guests in the lab's containers")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the most tests of guests come first: they take longest, and no worker should end with one."""
+    guests = Counter(item.path for item in items if item.get_closest_marker("guests"))
+    items.sort(key=lambda item: -guests[item.path])
 
 
 @pytest.fixture(scope="session")

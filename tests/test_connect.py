@@ -215,7 +215,7 @@ def test_libclouds_debug_log_has_calls_and_no_secret(calm_lab: Lab, tmp_path: Pa
     )
     words = "|".join((calm_lab.host, str(calm_lab.port), calm_lab.username, calm_lab.password, calm_lab.ca_cert))
     environment = {**os.environ, "LAB": words, "LIBCLOUD_DEBUG": str(log), "PYTHONPATH": str(Path.cwd())}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     text = log.read_text()
     assert "RetrievePropertiesEx: ok" in text

@@ -176,7 +176,7 @@ def test_a_node_that_is_started_meanwhile_is_waited_for(driver: VsphereCloneNode
     node = driver.create_node(**_request(driver, ex_power_on=False))
     starter = threading.Timer(0.5, driver.start_node, (node,))
     starter.start()
-    [(_, addresses)] = driver.wait_until_running([node], timeout=60)
+    [(_, addresses)] = driver.wait_until_running([node], timeout=240)
     starter.join()
     assert addresses
 
@@ -192,12 +192,12 @@ def test_wait_until_running_takes_many_nodes(driver: VsphereCloneNodeDriver) -> 
 
 def test_stop_and_start_go_through_the_guest(driver: VsphereCloneNodeDriver) -> None:
     node = driver.create_node(**_request(driver))
-    driver.wait_until_running([node], timeout=60)
+    driver.wait_until_running([node], timeout=240)
     assert driver.stop_node(node)
     assert driver.ex_get_node(node.id).state == "stopped"
     assert driver.start_node(node)
     assert driver.ex_get_node(node.id).state == "running"
-    assert driver.wait_until_running([node], timeout=60)
+    assert driver.wait_until_running([node], timeout=240)
 
 
 INTERRUPTED = """
@@ -221,7 +221,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(driver: VsphereCloneNodeDriver, lab
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         time.sleep(after_s)
         os.kill(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in errors
     assert name not in _names(driver)
 

@@ -54,25 +54,25 @@ def test_every_node_runs_its_own_copy_and_says_how_it_went(driver: VsphereCloneN
 
     driver.stop_node(nodes[1], ex_hard=True)
     begun = time.monotonic()
-    up, down = driver.ex_run_script_on_group("guests", f"{SCRIPT}ls", auth=NodeAuthPassword(password), timeout=60)
+    up, down = driver.ex_run_script_on_group("guests", f"{SCRIPT}ls", auth=NodeAuthPassword(password), timeout=300)
     assert (up.node.name, up.exit_status, up.stderr, up.error) == ("g-a", 0, "oops\n", None)
     assert up.stdout.splitlines()[0] == "g-a"
     assert up.stdout.count("deployment_") == 2  # the deployment's, which Libcloud leaves, and this one's for now
     assert (down.node.name, down.exit_status, down.stdout) == ("g-b", None, "")
     assert isinstance(down.error, TaskError)
     assert "'g-b' is poweredOff; start it" in str(down.error)
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - begun < 200  # nobody waits for the one that is off
 
 
 class _FailingOn(Deployment):
-    """A deployment that fails on one node."""
+    """A deployment that fails on the nodes of these names."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, *names: str) -> None:
+        self.names = names
 
     def run(self, node: Node, client: Any) -> Node:
         client.run("true")
-        if node.name == self.name:
+        if node.name in self.names:
             raise RuntimeError("the step failed")
         return node
 
@@ -96,13 +96,11 @@ def test_what_could_not_be_made_or_deployed_is_told_and_gone_if_asked(lab: Lab, 
     rule = lab.faults.add("CloneVM_Task", fault="NoDiskSpace", when="task", every=2)
     try:
         with pytest.raises(GroupError, match="2 of 2") as caught:
-            deploy(driver, ["g-a", "g-b"], _FailingOn("g-a"), max_tries=1, ex_destroy_on_failure=True)
+            deploy(driver, ["g-a", "g-b"], _FailingOn("g-a", "g-b"), max_tries=1, ex_destroy_on_failure=True)
     finally:
         lab.faults.remove(rule)
-    assert {name: type(error).__name__ for name, error in caught.value.errors.items()} == {
-        "g-a": "DeploymentError",
-        "g-b": "NoPlacementError",
-    }
+    failures = {type(error).__name__ for error in caught.value.errors.values()}  # which is sent second is chance
+    assert failures == {"DeploymentError", "NoPlacementError"}
     assert caught.value.nodes == []
     assert driver.list_nodes(ex_group="guests") == []
 
@@ -110,9 +108,9 @@ def test_what_could_not_be_made_or_deployed_is_told_and_gone_if_asked(lab: Lab, 
 def test_a_node_that_reboots_is_waited_for(driver: VsphereCloneNodeDriver) -> None:
     image = driver.ex_get_image_by_name("debian-12")
     [node] = driver.ex_create_nodes_in_group("guests", 1, None, image, auth=PASSWORD)
-    driver.wait_until_running([node], timeout=60)
+    driver.wait_until_running([node], timeout=240)
     driver.reboot_node(node)
-    [(node, addresses)] = driver.wait_until_running([node], timeout=60)
+    [(node, addresses)] = driver.wait_until_running([node], timeout=240)
     assert addresses
     [result] = driver.ex_run_script_on_group("guests", "id -un", auth=PASSWORD, timeout=60)
     assert result.stdout == "root\n"
@@ -127,7 +125,7 @@ with VsphereCloneNodeDriver(**json.loads(sys.argv[1])) as driver:
     image = driver.ex_get_image_by_name("debian-12")
     print("ready", flush=True)
     try:
-        driver.ex_deploy_nodes_in_group("cut", 2, None, image, deploy=ScriptDeployment("sleep 60"))
+        driver.ex_deploy_nodes_in_group("cut", 2, None, image, deploy=ScriptDeployment("sleep 300"))
     except KeyboardInterrupt as interrupt:
         print("interrupted", *getattr(interrupt, "__notes__", []), sep="|", flush=True)
 """
@@ -141,7 +139,7 @@ def test_ctrl_c_while_deploying_destroys_all_and_says_what_remains(
     command = [sys.executable, "-W", "error", "-c", INTERRUPTED, json.dumps(words)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while (
             time.monotonic() < deadline
             and sum(node.state == "running" for node in driver.list_nodes(ex_group="cut")) < 2
@@ -152,10 +150,10 @@ def test_ctrl_c_while_deploying_destroys_all_and_says_what_remains(
             lab.faults.add("Destroy_Task", fault="ResourceInUse", when="task", times=0)
         interrupted = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
-        out, errors = process.communicate(timeout=60)
+        out, errors = process.communicate(timeout=240)
         lab.faults.clear()
     assert errors == ""
-    assert time.monotonic() - interrupted < 20  # nobody waits for guests that are gone
+    assert time.monotonic() - interrupted < 200  # nobody waits for guests that are gone: the script would take 300
     words_out = out.strip().split("|")
     assert words_out[0] == "interrupted"
     assert ["remains: could not destroy" in word for word in words_out[1:]] == ([True, True] if refused else [])

@@ -63,7 +63,7 @@ def test_one_who_waits_for_changes_holds_up_nobody(
     driver: VsphereCloneNodeDriver, create: Create, bare_lab: Lab
 ) -> None:
     create("web")
-    events = driver.ex_watch_nodes(timeout_s=30)
+    events = driver.ex_watch_nodes(timeout_s=60)
     bare_lab.reset_calls()
     with ThreadPoolExecutor(1) as threads:
         told_of = threads.submit(next, events)
@@ -72,10 +72,10 @@ def test_one_who_waits_for_changes_holds_up_nobody(
         for _ in range(4):
             begin = time.monotonic()
             assert names(driver.list_nodes(ex_group="made")) == ["web"]
-            assert time.monotonic() - begin < 5
+            assert time.monotonic() - begin < 15  # the watch's call takes twenty
         assert not told_of.done()
         create("db")
-        kind, node = told_of.result(timeout=30)
+        kind, node = told_of.result(timeout=60)
         assert (kind, node.name) == ("added", "db")
         events.close()
 
@@ -235,7 +235,7 @@ def test_a_view_that_was_lost_is_made_again(driver: VsphereCloneNodeDriver, bare
 def test_changes_are_told_as_they_happen(
     driver: VsphereCloneNodeDriver, direct: Direct, create: Create, bare_lab: Lab
 ) -> None:
-    events = driver.ex_watch_nodes(timeout_s=30, ex_present=True)
+    events = driver.ex_watch_nodes(timeout_s=60, ex_present=True)
     assert [(kind, node.name) for kind, node in (next(events), next(events))] == [("added", n) for n in SEEDED]
     node = create("web")
     kinds = [next(events)]
@@ -267,7 +267,7 @@ def test_a_watch_tells_of_what_comes_to_fit_and_no_longer_does(
 ) -> None:
     node = create("web-1")
     vm = direct.vm(node.extra["moid"])
-    events = driver.ex_watch_nodes(timeout_s=30, ex_filter="db-*")
+    events = driver.ex_watch_nodes(timeout_s=60, ex_filter="db-*")
     timer = threading.Timer(0.5, lambda: direct.wait(vm.Rename_Task("db-1")))
     timer.start()
     assert [(kind, node.name) for kind, node in [next(events)]] == [("added", "db-1")]
@@ -279,7 +279,7 @@ def test_a_watch_tells_of_what_comes_to_fit_and_no_longer_does(
 
 def test_a_folder_s_new_name_changes_its_nodes(driver: VsphereCloneNodeDriver, direct: Direct, create: Create) -> None:
     create("web")
-    events = driver.ex_watch_nodes(timeout_s=30, ex_present=True)
+    events = driver.ex_watch_nodes(timeout_s=60, ex_present=True)
     for _ in range(3):
         next(events)
     direct.wait(direct.find("vm/made").Rename_Task("renamed"))
@@ -292,7 +292,7 @@ def test_a_folder_s_new_name_changes_its_nodes(driver: VsphereCloneNodeDriver, d
 
 
 def test_a_watch_outlives_its_session(driver: VsphereCloneNodeDriver, bare_lab: Lab, create: Create) -> None:
-    events = driver.ex_watch_nodes(timeout_s=30, ex_present=True)
+    events = driver.ex_watch_nodes(timeout_s=60, ex_present=True)
     seen = [next(events)[1].name, next(events)[1].name]
     bare_lab.expire_sessions()
     create("web")

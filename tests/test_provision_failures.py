@@ -93,17 +93,16 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
 
 @pytest.mark.usefixtures("unharmed")
 def test_a_refused_clone_waits_for_nobody_elses(bare_lab: Lab, create: Create) -> None:
-    bare_lab.delay_tasks({"CloneVM": 1500})
+    bare_lab.delay_tasks({"CloneVM": 4000})
     bare_lab.reset_calls()
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(create, "slow")
         while writes(bare_lab).get("CloneVM_Task", 0) == 0:
             time.sleep(0.01)
         bare_lab.faults.add("CloneVM_Task", fault="NoPermission")
-        started = time.monotonic()
         with pytest.raises(NotPermittedError):
             create("refused")
-        assert time.monotonic() - started < 1
+        assert not other.done()
     assert other.result().driver.destroy_node(other.result())
 
 
@@ -237,7 +236,7 @@ def test_a_slow_clone_is_adopted_when_its_task_has_ended(bare_lab: Lab, create: 
     bare_lab.reset_calls()
     started = time.monotonic()
     node = create("slow")
-    assert 2.5 < time.monotonic() - started < 6
+    assert 2.5 < time.monotonic() - started < 60  # not before its task has ended, and not its whole time
     assert writes(bare_lab) == {"CloneVM_Task": 1}
     assert direct.children("vm/made") == [node.name]
 
@@ -362,9 +361,9 @@ words, runs = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 with VsphereCloneNodeDriver(**words) as driver:
     image = driver.ex_get_image_by_name("debian-12")
     for moments in runs:
-        for moment in moments:
-            threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
+            for moment in moments:
+                threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
             driver.create_node(f"cut-{os.getpid()}-{moments[0]}", None, image, ex_group="cut")
             print("made")
         except KeyboardInterrupt as interrupt:
@@ -384,7 +383,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct) -> N
     bare_lab.delay_tasks({"CloneVM": 300})
     series = [[0.001, 0.005, 0.01, 0.015, 0.25], [0.02, 0.025, 0.03, 0.04, 0.1]]
     processes = [interrupted(bare_lab, [[moment] for moment in moments]) for moments in series]
-    outcomes = [process.communicate(timeout=60) for process in processes]
+    outcomes = [process.communicate(timeout=120) for process in processes]
     for (out, errors), moments in zip(outcomes, series, strict=True):
         assert (out.split(), errors) == (["interrupted"] * len(moments), "")
     time.sleep(0.4)  # until the last clone would have been made
@@ -395,7 +394,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct) -> N
 def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Direct) -> None:
     reads_before = 3  # of the image by its name two, for the plan one; the next reads the new node
     bare_lab.faults.add("RetrievePropertiesEx", when="stall", delay_ms=2000, every=reads_before + 1)
-    out, errors = interrupted(bare_lab, [[0.7]]).communicate(timeout=60)
+    out, errors = interrupted(bare_lab, [[0.7]]).communicate(timeout=120)
     assert (out.split(), errors) == (["interrupted"], "")
     assert [rule["hits"] for rule in bare_lab.faults.rules()] == [1]
     assert writes(bare_lab)["Destroy_Task"] >= 1
@@ -404,7 +403,7 @@ def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Dir
 def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab) -> None:
     bare_lab.delay_tasks({"CloneVM": 600})
     bare_lab.faults.add("CancelTask", when="stall", delay_ms=2000)
-    out, errors = interrupted(bare_lab, [[0.3, 0.6]]).communicate(timeout=60)
+    out, errors = interrupted(bare_lab, [[0.3, 0.6]]).communicate(timeout=120)
     assert out.startswith("interrupted VM 'cut-")
     assert "may remain: KeyboardInterrupt" in out
     assert "may remain" in errors  # the log's

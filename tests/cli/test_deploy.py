@@ -154,7 +154,7 @@ def test_an_interrupted_clone_leaves_nothing(
     begin = time.monotonic()
     process = start("deploy", "web-1", "--image", "debian-12", f"--lab={bare_cleared.name}")
     interrupt_at(process, "cloning", sign)
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=120)
     assert (process.returncode, printed) == (status, "")
     assert errors.splitlines() == [
         "interrupted; cleaning up (interrupt again to leave what was made)",
@@ -170,7 +170,7 @@ def test_an_interrupted_wait_destroys_the_node(
 ) -> None:
     process = start("deploy", "web-1", "--image", "debian-12", f"--lab={bare_cleared.name}", *words)
     interrupt_at(process, "waiting for its address")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted; node 'web-1' was destroyed"
     assert "web-1" not in names()
@@ -181,7 +181,7 @@ def test_an_interrupted_clean_up_says_what_may_remain(start: Start, bare_cleared
     bare_cleared.delay_tasks({"Destroy": 5000})
     interrupt_at(process, "waiting for its address")
     interrupt_at(process, "destroying")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     last = errors.splitlines()[-1]
     assert last.startswith("interrupted; node 'web-1' (")

@@ -106,7 +106,7 @@ def test_interrupted_clones_leave_nothing(start: Start, bare_cleared: Lab, names
     begin = time.monotonic()
     process = start(*MANY, "3", f"--lab={bare_cleared.name}")
     interrupt_at(process, "cloning")
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=120)
     assert (process.returncode, printed) == (130, "")
     assert errors.splitlines()[-2:] == [
         "interrupted; cleaning up (interrupt again to leave what was made)",
@@ -124,7 +124,7 @@ def test_an_interrupted_wait_destroys_the_nodes(
 ) -> None:
     process = start(*MANY, "2", f"--lab={bare_cleared.name}", *words)
     interrupt_at(process, step, signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 143
     assert errors.splitlines()[-1] == "interrupted; the 2 nodes that were made are destroyed"
     assert not any(name.startswith("web-") for name in names())
@@ -135,6 +135,6 @@ def test_an_interrupted_clean_up_says_what_may_remain(start: Start, bare_cleared
     bare_cleared.delay_tasks({"Destroy": 3000})
     interrupt_at(process, "waiting for the addresses")
     interrupt_at(process, "destroying")
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted; nodes may remain: see vsphere-clone nodes --group web"

@@ -105,7 +105,7 @@ def test_an_interrupted_script_destroys_the_node(start: Start, guests_cleared: L
         if line.startswith("running the script"):
             process.send_signal(signal.SIGINT)
             break
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted; node 'web-1' was destroyed"
     assert "web-1" not in node_names(guests_cleared)

@@ -132,7 +132,7 @@ def test_run_stays_until_it_is_interrupted(sign: signal.Signals) -> None:
         program = identity_of(json.loads(text)["pid"])
         assert program.is_running()
         process.send_signal(sign)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "stopping the lab\n")
     assert not program.is_running()
     assert list_labs() == []
@@ -145,6 +145,6 @@ def test_run_ends_with_its_lab() -> None:
         while not text.endswith("}\n"):
             text += process.stdout.readline()
         os.kill(json.loads(text)["pid"], signal.SIGKILL)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "the lab ended by itself" in errors

@@ -66,7 +66,7 @@ def test_scripts_on_many(on_guests: Run, guests_cleared: Lab, ssh_key: str, star
 
     process = start("run", *login, "--command", "sleep 60", f"--lab={guests_cleared.name}")
     interrupt_at(process, f"{names[0]}: running the script", signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     last = errors.splitlines()[-1]
     assert last == "interrupted; where the script has begun in a node of group web, it may go on"
@@ -81,7 +81,7 @@ def test_an_interrupted_deploy_of_many_destroys_the_nodes(start: Start, guests_c
         if line.endswith(": running the script\n"):
             process.send_signal(signal.SIGINT)
             break
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted; the 2 nodes that were made are destroyed"
     with guests_cleared.driver() as driver:

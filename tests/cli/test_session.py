@@ -73,7 +73,7 @@ def test_output_comes_while_the_command_runs(start: Start, lab: Lab, web: list[s
     process = start("run", "web-1", *web, f"--lab={lab.name}", "--command", "echo begun; sleep 60")
     assert process.stdout and process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "interrupted; what runs in the node may go on"
 
@@ -96,7 +96,7 @@ def test_files_are_copied_in_and_out(on_guests: Run, web: list[str], tmp_path: P
 
 def test_the_systems_ssh_is_told_the_host_key(start: Start, lab: Lab, web: list[str]) -> None:
     process = start("ssh", "web-1", *web, f"--lab={lab.name}", "--", "echo $((6 * 7)); exit 5")
-    printed, errors = process.communicate(timeout=60)
+    printed, errors = process.communicate(timeout=120)
     assert (process.returncode, printed) == (5, "42\n"), errors
     assert "authenticity" not in errors
 

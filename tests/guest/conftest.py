@@ -70,7 +70,7 @@ class Sshd:
             self.process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with closing(socket.socket()) as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

@@ -70,27 +70,34 @@ def test_run_replaces_what_is_not_utf8(client: GuestSSHClient) -> None:
 
 
 def test_run_is_as_fast_as_the_command(client: GuestSSHClient) -> None:
-    started = time.monotonic()
-    for _ in range(10):
-        client.run("true")
-    assert time.monotonic() - started < 2  # Libcloud's client sleeps 0.2 s in each
+    def least_seconds(run: Callable[[], object]) -> float:
+        begun = [(time.monotonic(), run(), time.monotonic()) for _ in range(10)]
+        return min(end - start for start, _, end in begun)
+
+    def run_bare() -> None:
+        with closing(client._active_transport().open_session()) as channel:
+            channel.exec_command("true")
+            channel.recv_exit_status()
+
+    # Libcloud's client sleeps 0.2 s in each.
+    assert least_seconds(lambda: client.run("true")) < least_seconds(run_bare) + 0.15
 
 
 def test_run_over_time_says_what_it_read(client: GuestSSHClient) -> None:
     started = time.monotonic()
     with pytest.raises(SSHCommandTimeoutError) as caught:
-        client.run("echo first; echo bad >&2; sleep 30", timeout=0.5)
-    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("first\n", "bad\n", 0.5)
-    assert time.monotonic() - started < 3
+        client.run("echo first; echo bad >&2; sleep 60", timeout=2)
+    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("first\n", "bad\n", 2)
+    assert time.monotonic() - started < 50  # the command would take a minute
     assert client.run("echo again")[0] == "again\n"
 
 
 def test_run_over_time_while_output_comes_without_end(client: GuestSSHClient) -> None:
     started = time.monotonic()
     with pytest.raises(SSHCommandTimeoutError) as caught:
-        client.run("yes", timeout=0.5)
+        client.run("timeout 60 yes", timeout=2)
     assert str(caught.value.stdout).startswith("y\ny\n")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 50  # the command would take a minute
 
 
 def test_run_over_time_after_the_output_was_closed(client: GuestSSHClient) -> None:
@@ -104,8 +111,8 @@ def test_run_waits_for_the_status_after_the_output_was_closed(client: GuestSSHCl
 
 def test_run_is_not_held_up_by_what_stays_in_the_background(client: GuestSSHClient) -> None:
     started = time.monotonic()
-    assert client.run("echo x; sleep 8 & exit 4") == ("x\n", "", 4)
-    assert time.monotonic() - started < 4
+    assert client.run("echo x; sleep 30 & exit 4") == ("x\n", "", 4)
+    assert time.monotonic() - started < 25
 
 
 def test_run_of_a_killed_command_has_status_minus_one(client: GuestSSHClient) -> None:
@@ -321,7 +328,7 @@ def test_a_server_that_never_speaks(client_key: Path) -> None:
         started = time.monotonic()
         with pytest.raises(ConnectionFailedError, match=r"did not answer in time|banner"):
             GuestSSHClient("127.0.0.1", listener.getsockname()[1], key_files=client_key, timeout=0.5).connect()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 12  # paramiko's own limit is 15 s
 
 
 def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
@@ -337,7 +344,7 @@ def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
         "build_guestinfo(instance_id='i', host_name='h', wanted=wanted)\n"
     )
     command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert (done.stdout.strip(), done.stderr) == ("fine", "")
 
 

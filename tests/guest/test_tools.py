@@ -57,7 +57,7 @@ def client(guest_driver: VsphereCloneNodeDriver, vm: Ref) -> GuestToolsClient:
 
 @pytest.fixture(scope="module")
 def ssh(guest_driver: VsphereCloneNodeDriver, node: Node, client: GuestToolsClient) -> Iterator[GuestSSHClient]:
-    [(_, [address])] = guest_driver.wait_until_running([node], timeout=60, ssh_interface="private_ips")
+    [(_, [address])] = guest_driver.wait_until_running([node], timeout=240, ssh_interface="private_ips")
     session = connect_when_ready(
         lambda username: GuestSSHClient(address, 22, username, password=PASSWORD), ["root"], deadline_s=60
     )

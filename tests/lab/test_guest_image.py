@@ -38,7 +38,7 @@ users:
     sudo: "ALL=(ALL) NOPASSWD:ALL"
 bootcmd: ["touch /run/bootcmd-ran"]
 write_files: [{{path: /etc/written, content: text}}]
-runcmd: ["sleep 0.5; touch /var/runcmd-ran"]
+runcmd: ["until test -e /run/go-on; do sleep 0.1; done; touch /var/runcmd-ran"]
 """
 
 
@@ -54,22 +54,26 @@ class Guest:
 
     def run(self, command: str, user: str = "root", password: str | None = None) -> str:
         """The command's output, as soon as the guest lets us in."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             with closing(paramiko.SSHClient()) as ssh:
                 ssh.set_missing_host_key_policy(paramiko.MissingHostKeyPolicy())
                 key = None if password else self.key
                 try:
                     ssh.connect(
-                        self.address, 22, user, password, key, timeout=2, allow_agent=False, look_for_keys=False
+                        self.address, 22, user, password, key, timeout=20, allow_agent=False, look_for_keys=False
                     )
                 except (OSError, EOFError, paramiko.SSHException):
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.05)
                     continue
-                _, stdout, _ = ssh.exec_command(command, timeout=20)
+                _, stdout, _ = ssh.exec_command(command, timeout=120)
                 return str(stdout.read().decode().strip())
+
+    def finish(self) -> str:
+        """Lets cloud-init end; how it went."""
+        return self.run("touch /run/go-on; cloud-init status --wait").strip(".\n")
 
     def wait_until(self, power_state: str, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -80,7 +84,7 @@ class Guest:
 
 def host_keys(address: str) -> bytes:
     with closing(paramiko.Transport((address, 22))) as transport:
-        transport.start_client(timeout=5)
+        transport.start_client(timeout=60)
         return transport.get_remote_server_key().asbytes()
 
 
@@ -106,7 +110,7 @@ def guest(lab: Lab, connect: Connect, key: paramiko.PKey, request: pytest.Fixtur
 
 def test_cloud_init_does_its_work_while_people_may_log_in(guest: Guest) -> None:
     assert guest.run("ls /var/runcmd-ran || ls /run/bootcmd-ran") == "/run/bootcmd-ran"
-    assert guest.run("cloud-init status --wait").strip(".\n") == "status: done"
+    assert guest.finish() == "status: done"
     assert guest.run("ls /var/runcmd-ran; cat /etc/written") == "/var/runcmd-ran\ntext"
     assert guest.run("hostname; cat /etc/hostname") == "named-by-user-data\nnamed-by-user-data"
     assert guest.run("sudo -n id -un", "alice", "sesame") == "root"
@@ -115,7 +119,7 @@ def test_cloud_init_does_its_work_while_people_may_log_in(guest: Guest) -> None:
 def test_a_login_is_possible_soon_after_the_start(guest: Guest) -> None:
     began = time.monotonic()
     guest.run("true")
-    assert time.monotonic() - began < 5  # about one second on an idle machine
+    assert time.monotonic() - began < 20  # about one second on an idle machine; a name server that is silent costs more
 
 
 def test_scripts_do_not_get_the_capability_that_names_the_host(guest: Guest) -> None:
@@ -123,17 +127,18 @@ def test_scripts_do_not_get_the_capability_that_names_the_host(guest: Guest) -> 
 
 
 def test_a_guest_switches_itself_off_and_boots_again_the_same(guest: Guest) -> None:
-    guest.run("cloud-init status --wait")
+    guest.finish()
     before = host_keys(guest.address)
     guest.run("poweroff")
-    guest.wait_until("poweredOff", 8)
+    guest.wait_until("poweredOff", 120)
     guest.client.wait(guest.vm.PowerOn())
     assert guest.run("hostname") == "named-by-user-data"
     assert host_keys(guest.address) == before
 
 
 def test_a_guest_reboots_in_place(guest: Guest) -> None:
-    guest.run("cloud-init status --wait; touch /run/before; sleep 1000 & reboot")
+    guest.finish()
+    guest.run("touch /run/before; sleep 1000 & reboot")
     time.sleep(1)
     assert guest.run("pgrep -c sleep; hostname") == "1\nnamed-by-user-data"
 
@@ -141,7 +146,7 @@ def test_a_guest_reboots_in_place(guest: Guest) -> None:
 def test_a_shutdown_is_prompt(guest: Guest) -> None:
     guest.run("true")
     guest.vm.ShutdownGuest()
-    guest.wait_until("poweredOff", 3)
+    guest.wait_until("poweredOff", 9)  # one that does not listen is killed after ten seconds
 
 
 def test_the_static_image_has_a_password_and_no_cloud_init(lab: Lab, connect: Connect, key: paramiko.PKey) -> None:

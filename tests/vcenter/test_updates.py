@@ -72,7 +72,7 @@ def test_changes_come_as_they_happen(session: Session, vm: Ref, set_vm: Callable
 def test_it_ends_at_the_deadline(session: Session, vm: Ref) -> None:
     began = time.monotonic()
     assert len(list(watch_rows(session, {vm: NAME}, timeout_s=1))) == 1
-    assert 0.9 < time.monotonic() - began < 2.5
+    assert 0.9 < time.monotonic() - began < 8  # one call may take the session's ten seconds
     assert list(watch_rows(session, {vm: NAME}, timeout_s=0)) == []
 
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"log"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -101,12 +103,28 @@ func (b *taskBook) gated(ref types.ManagedObjectReference, execute execution) ex
 		if !gate.begin() {
 			return nil, new(types.RequestCanceled)
 		}
-		result, fault := execute(task)
+		result, fault := survived(execute, task)
 		if fault != nil {
 			renameCause(fault.GetMethodFault())
 		}
 		return result, fault
 	}
+}
+
+// survived does the work. Where the simulator comes upon an object that was
+// destroyed meanwhile, a clone's folder or the clone itself, it would end its
+// process; vCenter ends the task.
+//
+// ManagedObjectNotFound "is thrown when a request refers to a managed object
+// that no longer exists or has never existed".
+func survived(execute execution, task *simulator.Task) (result types.AnyType, fault types.BaseMethodFault) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			log.Printf("task %s (%s) met an object that is gone: %v\n%s", task.Self.Value, task.Info.Name, cause, debug.Stack())
+			result, fault = nil, &types.ManagedObjectNotFound{Obj: *task.Info.Entity}
+		}
+	}()
+	return execute(task)
 }
 
 func (b *taskBook) forget(ref types.ManagedObjectReference) {
