@@ -97,7 +97,7 @@ class SessionOpener:
         if isinstance(target, Exception):
             raise target
         self.tell_password(node)
-        access = self.access.as_user(target.transport.username)
+        access = self.access.as_user(target.username)
         client = target.transport.open(
             target, access, timeout_s=self.timeout_s, tell=lambda what: self.tell(node, what)
         )

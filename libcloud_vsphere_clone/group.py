@@ -25,7 +25,7 @@ from .plan.clone import build_clone_plans
 from .provision import Provisioner
 from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
-from .transports import Pull
+from .transports import Pull, WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -128,7 +128,7 @@ class GroupVerbs(NodeDriver):
             NodeAuthPassword, ``timeout``, ``ex_transport`` and so on.
         :raises NotFoundError: there is no such group.
         """
-        if not words.get("ssh_key") and words.get("auth") is None:
+        if not words.get("ssh_key") and words.get("auth") is None and not isinstance(words.get("ex_transport"), WinRM):
             raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
         step = ScriptDeployment(script, delete=True)
         deployer = build_deployer(self, step, max_tries=1, **words)

@@ -71,8 +71,8 @@ def test_a_node_takes_its_login_from_the_image(
     node = driver.create_node("quiet", None, image, auth=NodeAuthPassword("x"), ex_group="made", ex_power_on=False)
     options = direct.extra_config(direct.vm(node.extra["moid"]))
     assert node.extra["customization"] == options[marks.CUSTOMIZATION] == "none"
-    assert options[marks.TRANSPORT] == "tools"  # for sessions later on
-    assert not {marks.GUEST, marks.LOGIN} & options.keys()
+    assert marks.GUEST not in options
+    assert (options[marks.LOGIN], options[marks.TRANSPORT]) == ("debian", "tools")  # for sessions later on
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def _build_config(
 
 def _choice_marks(image: Row, choice: Choice, host_keys: str) -> dict[str, str]:
     """How the guest is told what it shall be, how to get into it later, and how to know it then."""
-    found = {marks.TRANSPORT: marks.read_mark(image, marks.TRANSPORT), marks.HOST_KEY: host_keys}
+    found = {key: marks.read_mark(image, key) for key in (marks.LOGIN, marks.TRANSPORT)} | {marks.HOST_KEY: host_keys}
     return {marks.CUSTOMIZATION: choice.mechanism, **{key: value for key, value in found.items() if value}}
 
 

@@ -12,6 +12,7 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from ..access import Access
 from ..errors import InvalidRequestError
+from ..inventory import marks
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 
@@ -38,6 +39,11 @@ class Target:
     def vm(self) -> Ref:
         """The node's VM."""
         return self.row.ref
+
+    @property
+    def username(self) -> str:
+        """Whom to log in as where nobody says: the image's own user, else the transport's."""
+        return marks.read_mark(self.row, marks.LOGIN) or self.transport.username
 
     @property
     def is_windows(self) -> bool:

@@ -45,9 +45,10 @@ def test_an_image_tells_how_its_nodes_are_got_into(guests: VsphereCloneNodeDrive
     assert "logging in through VMware Tools as admin" in said
     assert lab.calls().by_method["CreatePropertyCollector"] == 2  # the clone, and the guest
     password = NodeAuthPassword(node.extra["password"])
-    session = guests.ex_open_session(node, auth=password, ssh_username="admin")  # the node has the image's mark
+    session = guests.ex_open_session(node, auth=password)  # the node has the image's marks
     session.close()
     assert isinstance(session, GuestToolsClient)
+    assert session.username == "admin"
 
 
 def test_a_key_does_not_do(guests: VsphereCloneNodeDriver, lab: Lab, marked: NodeImage, key_file: str) -> None:
@@ -65,6 +66,7 @@ def test_a_node_without_a_network_is_got_into_by_guest_operations(
     adapter_free(lab, node.extra["moid"])
     session = guests.ex_open_session(node, auth=PASSWORD, timeout=60)
     assert isinstance(session, GuestToolsClient)
+    assert session.username == "admin"
     assert session.run("echo in")[:1] == ("in\n",)
     session.close()
     with pytest.raises(InvalidRequestError, match="'tools' logs in with a password"):
