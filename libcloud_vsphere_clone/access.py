@@ -61,18 +61,21 @@ class Access:
         return self.password if getattr(self.auth, "generated", False) else None
 
 
-def build_access(words: LoginOptions, username: str | None = None, *, generate: bool = True) -> Access:
+def build_access(
+    words: LoginOptions, marked: str | None = None, default: str | None = None, *, generate: bool = True
+) -> Access:
     """How to log in, from ``deploy_node``'s words. Unusable keys are refused here, before a VM exists.
 
     ``root`` among the words names nobody: it is Libcloud's default.
 
-    :param username: whom to log in as where the words do not say.
+    :param marked: whom the image names, which counts where the words do not say.
+    :param default: whom the transport would take, where nobody says.
     :param generate: make a password up where nothing is given.
     :raises NotImplementedError: ``auth`` is of another type (Libcloud's own answer).
     :raises InvalidRequestError: a key cannot be used.
     """
     auth, ssh_key, named = words.get("auth"), words.get("ssh_key"), words.get("ssh_username")
-    named = (named if named != DEFAULT_USERNAME else None) or username
+    named = (named if named != DEFAULT_USERNAME else None) or marked
     if auth and not isinstance(auth, NodeAuthSSHKey | NodeAuthPassword):
         raise NotImplementedError("If providing auth, only NodeAuthSSHKey or NodeAuthPassword is supported")
     keys = load_private_keys(ssh_key, words.get("ssh_key_password")) if ssh_key else ()
@@ -84,7 +87,7 @@ def build_access(words: LoginOptions, username: str | None = None, *, generate: 
         keys = find_private_keys(auth.pubkey)
     return Access(
         auth or None,
-        [named or DEFAULT_USERNAME, *(words.get("ssh_alternate_usernames") or ())],
+        [named or default or DEFAULT_USERNAME, *(words.get("ssh_alternate_usernames") or ())],
         words.get("ssh_port", 22),
         words.get("ssh_timeout", 10),
         keys,

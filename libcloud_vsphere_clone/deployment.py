@@ -147,7 +147,7 @@ class Deployer:
             raise InvalidRequestError(
                 f"the transport {transport.name!r} needs {', '.join(twice)} itself; make it a step of the deployment"
             )
-        login = {"auth": access.auth, "ex_username": access.username if access.auth else None}
+        login = {"auth": access.auth, "ex_username": access.username if access.auth and access.is_named else None}
         return {**login, **given, **needed}
 
     def run(self, at_exit_func: Callable[..., Any] | None, create_node_kwargs: Mapping[str, Any]) -> Node:
@@ -240,7 +240,7 @@ def build_opener(
     transport = find_transport(wanted) if wanted else None
     marked = (getattr(image, "extra", None) or {}).get("login")
     default = transport.username if transport is not None else None
-    access = build_access(words, marked or default, generate=new and (transport is None or transport.logs_in))
+    access = build_access(words, marked, default, generate=new and (transport is None or transport.logs_in))
     wait = build_wait(
         words.get("ex_wait_for") or "address",
         ssh_interface=words.get("ssh_interface", "public_ips"),

@@ -22,7 +22,7 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
 from .customization import Customization, check_shared
 from .guest_customization import mechanism_of
-from .guest_data import GuestData, build_guest_data, needs_macs
+from .guest_data import GuestData, build_guest_data, default_login, needs_macs
 from .hardware import Hardware, build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
 from .host_keys import HostKeys, told_host_keys
 from .mechanism import Choice, choose_mechanism
@@ -222,7 +222,11 @@ def _build_config(
 
 def _choice_marks(image: Row, choice: Choice, host_keys: str) -> dict[str, str]:
     """How the guest is told what it shall be, how to get into it later, and how to know it then."""
-    found = {key: marks.read_mark(image, key) for key in (marks.LOGIN, marks.TRANSPORT)} | {marks.HOST_KEY: host_keys}
+    found = {
+        marks.LOGIN: default_login(image, choice),
+        marks.TRANSPORT: marks.read_mark(image, marks.TRANSPORT),
+        marks.HOST_KEY: host_keys,
+    }
     return {marks.CUSTOMIZATION: choice.mechanism, **{key: value for key, value in found.items() if value}}
 
 

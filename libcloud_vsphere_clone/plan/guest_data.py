@@ -18,7 +18,7 @@ from .login import WINDOWS_ADMINISTRATOR
 from .mechanism import SPEC_MECHANISMS, Choice, check_carried
 from .nics import Nic
 
-__all__ = ["GuestData", "build_guest_data", "needs_macs"]
+__all__ = ["GuestData", "build_guest_data", "default_login", "needs_macs"]
 
 
 DEFAULT_LOGINS = {"ignition": CORE_USER, "sysprep": WINDOWS_ADMINISTRATOR}
@@ -46,6 +46,11 @@ def needs_macs(choice: Choice, wanted: Customization) -> bool:
     return choice.mechanism in ("cloud-init", "cloudinit-prep", "ignition") and wanted.has_network_wishes
 
 
+def default_login(image: Row, choice: Choice) -> str | None:
+    """Whom a login is for where nobody says: the image's own user, else the mechanism's; None leaves it to root."""
+    return marks.read_mark(image, marks.LOGIN) or DEFAULT_LOGINS.get(choice.mechanism)
+
+
 def build_guest_data(
     node_id: str,
     name: str,
@@ -69,8 +74,7 @@ def build_guest_data(
     sets_password = choice.mechanism == "linux-prep" and supports_password(api_version)
     check_carried(str(image["name"]), choice, wanted, generated_password=generated_password and not sets_password)
     if wanted.login is not None:
-        default = marks.read_mark(image, marks.LOGIN) or DEFAULT_LOGINS.get(choice.mechanism)
-        wanted = replace(wanted, login=wanted.login.named(default))
+        wanted = replace(wanted, login=wanted.login.named(default_login(image, choice)))
     host_name = wanted.host_name or build_host_name(name, f"node-{node_id[:8]}")
     told = nics if needs_macs(choice, wanted) else ()
     match choice.mechanism:
