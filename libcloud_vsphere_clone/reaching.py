@@ -154,26 +154,31 @@ class ReachingVerbs(NodeDriver):
         """
         refs = {self._ref(node): node for node in nodes}
         found = inventory.fetch_some(self._session, self._names, list(refs), extra=inventory.SESSION_PATHS)
-        ways: dict[Ref, Transport] = {}
         for ref in refs.keys() - {row.ref for row in found.rows}:
             yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed")
+        ways: dict[Ref, Transport] = {}
+        waits: dict[Ref, Wait] = {}
         for row in found.rows:
             try:
-                ways[row.ref] = choose(row)
+                way = choose(row)
             except InvalidRequestError as refused:
                 yield refs[row.ref], refused
-        waits = {}
-        for row in found.rows:
-            if (way := ways.get(row.ref)) is not None and way.awaited is None:
+                continue
+            if way.awaited is None:
                 yield self._to_node(row, found), self._target(row, way, [])
-            elif way is not None:
-                waits[row.ref] = awaited_of(row, way, wait, new=new)
+            else:
+                ways[row.ref], waits[row.ref] = way, awaited_of(row, way, wait, new=new)
+        yield from self._await(refs, ways, waits, timeout_s)
+
+    def _await(
+        self, nodes: Mapping[Ref, Node], ways: Mapping[Ref, Transport], waits: Mapping[Ref, Wait], timeout_s: float
+    ) -> Iterator[tuple[Node, Target | Exception]]:
         with closing(watch_running(self._session, waits, timeout_s=timeout_s)) as outcomes:
             for ref, outcome in outcomes:
                 if isinstance(outcome, Exception):
-                    yield refs[ref], outcome
+                    yield nodes[ref], outcome
                 else:
-                    yield self._fresh(refs[ref], ref, ways[ref], outcome)
+                    yield self._fresh(nodes[ref], ref, ways[ref], outcome)
 
     def _fresh(
         self, node: Node, ref: Ref, transport: Transport, addresses: Sequence[str]
