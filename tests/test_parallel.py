@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -92,17 +93,21 @@ def test_things_that_come_later_are_begun_as_they_come() -> None:
 
 def test_those_at_work_may_have_some_time_after_an_interrupt() -> None:
     done: list[int] = []
+    both = threading.Barrier(2)
 
-    def work(number: int) -> None:
+    def work(number: int, seconds: float) -> None:
+        both.wait(timeout=60)
         if number == 0:
-            time.sleep(0.1)  # until the other thread is at work, too
+            time.sleep(
+                0.2
+            )  # until the main thread waits: an interrupt that strikes a weak reference's callback is lost
             os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.3)
+        time.sleep(seconds)
         done.append(number)
 
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(work, range(9), threads=2, name="test", patience_s=5)
+        in_parallel(partial(work, seconds=0.3), range(9), threads=2, name="test", patience_s=60)
     assert sorted(done) == [0, 1]
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(work, range(9), threads=2, name="test", patience_s=0.1)
+        in_parallel(partial(work, seconds=3), range(9), threads=2, name="test", patience_s=0.1)
     assert sorted(done) == [0, 1]
