@@ -195,12 +195,14 @@ def to_login(auth: object, username: str | None) -> Login | None:
 
 
 def _node_extra(row: Row, found: Found) -> dict[str, Any]:
+    mechanism, reason = marks.read_customization(row)
     return {
         "group": group_name(found.tree, found.layout, row),
         "path": found.tree.path(row, found.layout.vm_folder),
         "image": marks.read_mark(row, marks.IMAGE),
         "size": marks.read_mark(row, marks.SIZE),
-        "customization": marks.read_mark(row, marks.CUSTOMIZATION),
+        "customization": mechanism,
+        "customization_reason": reason,
         "metadata": marks.read_metadata(row),
         "managed": marks.is_managed(row),
         "tools": row.get("guest.toolsRunningStatus"),

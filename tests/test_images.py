@@ -70,7 +70,7 @@ def test_a_node_takes_its_login_from_the_image(
     driver.ex_configure_image(image, customize="none", username="debian", transport="tools")
     node = driver.create_node("quiet", None, image, auth=NodeAuthPassword("x"), ex_group="made", ex_power_on=False)
     options = direct.extra_config(direct.vm(node.extra["moid"]))
-    assert node.extra["customization"] == options[marks.CUSTOMIZATION] == "none"
+    assert (node.extra["customization"], node.extra["customization_reason"]) == ("none", "the image's mark")
     assert marks.GUEST not in options
     assert (options[marks.LOGIN], options[marks.TRANSPORT]) == ("debian", "tools")  # for sessions later on
 

@@ -26,7 +26,7 @@ TRANSPORT = "libcloud.transport"
 """On an image: how to get into its guests, one of ``TRANSPORTS``."""
 TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
 CUSTOMIZATION = "libcloud.customization"
-"""On a node: what its guest was customized with."""
+"""On a node: what its guest was customized with, and why with that: ``cloud-init: the image's mark``."""
 HOST_KEY = "libcloud.hostkey"
 """On a node: the fingerprints of its SSH host keys."""
 PUBLISHED_HOST_KEYS = "guestinfo.libcloud.hostkeys"
@@ -48,6 +48,12 @@ def read_mark(row: Row, key: str) -> str | None:
     """The mark's text; None when it is not set."""
     value = row.get(mark_path(key))
     return str(value) if value else None
+
+
+def read_customization(row: Row) -> tuple[str | None, str | None]:
+    """What a node's guest was customized with, and why with that."""
+    mechanism, _, reason = (read_mark(row, CUSTOMIZATION) or "").partition(": ")
+    return mechanism or None, reason or None
 
 
 def is_managed(row: Row) -> bool | None:

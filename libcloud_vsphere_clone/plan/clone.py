@@ -223,11 +223,15 @@ def _build_config(
 def _choice_marks(image: Row, choice: Choice, host_keys: str) -> dict[str, str]:
     """How the guest is told what it shall be, how to get into it later, and how to know it then."""
     found = {
+        marks.CUSTOMIZATION: f"{choice.mechanism}: {choice.reason}",
         marks.LOGIN: default_login(image, choice),
         marks.TRANSPORT: marks.read_mark(image, marks.TRANSPORT),
         marks.HOST_KEY: host_keys,
     }
-    return {marks.CUSTOMIZATION: choice.mechanism, **{key: value for key, value in found.items() if value}}
+    return {
+        marks.CUSTOMIZATION: f"{choice.mechanism}: {choice.reason}",
+        **{key: value for key, value in found.items() if value},
+    }
 
 
 def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:

@@ -69,6 +69,6 @@ def awaited_of(row: Row, transport: Transport, wait: Wait, *, new: bool) -> Wait
     :param wait: the caller's wishes, for all nodes.
     :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too.
     """
-    by_vcenter = marks.read_mark(row, marks.CUSTOMIZATION) in SPEC_MECHANISMS
+    by_vcenter = marks.read_customization(row)[0] in SPEC_MECHANISMS
     follows = by_vcenter and (new or wait.wait_for == "customized")
     return replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)

@@ -78,7 +78,8 @@ def test_marks_name_what_it_is_and_where_from() -> None:
     assert options[marks.SIZE] == "2cpu-4gib"
     assert json.loads(options[marks.METADATA]) == {"tier": "wéb"}
     assert options[marks.DISKS] == "2000"
-    assert options[marks.CUSTOMIZATION] == "cloud-init"
+    mechanism, _, reason = options[marks.CUSTOMIZATION].partition(": ")
+    assert (mechanism, bool(reason)) == ("cloud-init", True)
 
 
 def test_foreign_marks_and_guestinfo_of_the_source_are_blanked() -> None:
