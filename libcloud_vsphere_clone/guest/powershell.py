@@ -13,7 +13,6 @@ __all__ = [
     "command_line",
     "delete_script",
     "encoded_command",
-    "is_windows_path",
     "quote",
     "upload_script",
     "windows_contents",
@@ -25,15 +24,9 @@ LONGEST_INLINE = 8000
 """Characters of a command line: cmd.exe takes 8191, with its own name."""
 
 LIBCLOUD_NAME = re.compile(r"(?:^|[\\/])libcloud_deployment_[0-9a-f]{8}\.sh$")
-WINDOWS_PATH = re.compile(r"(?:[A-Za-z]:|\\\\)")
 SINGLE_QUOTES = re.compile("(['‘’‚‛])")  # noqa: RUF001  all of them end a string in PowerShell
 SCRIPT_PATH = re.compile(r'\s*(?:"([^"]+\.ps1)"|([^\s"&|<>]+\.ps1))(?=\s|$)', re.IGNORECASE)
 BATCH_PATH = re.compile(r"\.(?:bat|cmd|exe|com)$", re.IGNORECASE)
-
-
-def is_windows_path(path: str) -> bool:
-    """Whether a path is absolute in Windows' way."""
-    return WINDOWS_PATH.match(path) is not None
 
 
 def windows_name(path: str) -> str:

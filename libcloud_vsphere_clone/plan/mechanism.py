@@ -13,10 +13,7 @@ from ..inventory import marks
 from ..vcenter.rows import Row
 from .customization import MECHANISMS, Customization
 
-__all__ = ["GUESTINFO_MECHANISMS", "SPEC_MECHANISMS", "Choice", "check_carried", "choose_mechanism"]
-
-GUESTINFO_MECHANISMS = ("cloud-init", "ignition")
-"""Those whose data the guest reads from guestinfo keys."""
+__all__ = ["SPEC_MECHANISMS", "Choice", "check_carried", "choose_mechanism"]
 
 SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
 """vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""
