@@ -102,7 +102,7 @@ def _run(
     transport: str | None,
     board: Board,
 ) -> Sequence[ScriptResult]:
-    from .script import to_script
+    from ..plan.user_data import to_script
 
     board.tell(f"running the script on the nodes of group {group}")
     words = {

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.deployment import ScriptDeployment
 
+from ..plan.user_data import to_script
+
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
     from libcloud.compute.ssh import BaseSSHClient
-
-SHELL = "#!/bin/sh\n"
 
 
 class Script(ScriptDeployment):
@@ -48,8 +48,3 @@ class Script(ScriptDeployment):
         finally:
             if self._on_end:
                 self._on_end(node, self)
-
-
-def to_script(text: str) -> str:
-    """The text with an interpreter's line: the shell's, unless it has one."""
-    return text if text.startswith("#!") else SHELL + text
