@@ -1,4 +1,4 @@
-"""``deploy_node``'s steps: create, wait, open a session, run. without Libcloud's waits and lost passwords."""
+"""``deploy_node``'s steps: create, wait, open a session, run; without Libcloud's waits and lost passwords."""
 
 from __future__ import annotations
 
@@ -83,6 +83,8 @@ class SessionOpener:
 
         :param new: they were made just now.
         """
+        if not nodes:
+            return
         for node in nodes:
             self.tell_password(node)  # also of one that is never reached
             self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
@@ -236,11 +238,13 @@ def build_opener(
     :raises InvalidRequestError: a word is wrong, or the transport cannot carry the deployment.
     """
     new = image is not None
-    wanted = words.get("ex_transport") or (getattr(image, "extra", None) or {}).get("transport")
+    marked: Mapping[str, Any] = getattr(image, "extra", None) or {}
+    wanted = words.get("ex_transport") or marked.get("transport")
     transport = find_transport(wanted) if wanted else None
-    marked = (getattr(image, "extra", None) or {}).get("login")
     default = transport.username if transport is not None else None
-    access = build_access(words, marked, default, generate=new and (transport is None or transport.logs_in))
+    access = build_access(
+        words, marked.get("login"), default, generate=new and (transport is None or transport.logs_in)
+    )
     wait = build_wait(
         words.get("ex_wait_for") or "address",
         ssh_interface=words.get("ssh_interface", "public_ips"),

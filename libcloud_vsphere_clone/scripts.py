@@ -58,9 +58,7 @@ def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], d
         return deployed
 
     try:
-        outcomes = (
-            as_they_come(run, deployer.opener.reach(nodes, new=True), threads=SESSIONS, name="deploy") if nodes else []
-        )
+        outcomes = as_they_come(run, deployer.opener.reach(nodes, new=True), threads=SESSIONS, name="deploy")
     except BaseException as interrupt:
         _destroy_all(deployer, nodes, interrupt)
         raise
@@ -80,8 +78,7 @@ def run_on_all(deployer: Deployer, nodes: Sequence[Node]) -> list[ScriptResult]:
             return ScriptResult(one[0], error=failure)
         return ScriptResult(one[0], **_script_output(script) or {})
 
-    reached = deployer.opener.reach(nodes) if nodes else ()
-    return as_they_come(run, reached, threads=SESSIONS, name="script")
+    return as_they_come(run, deployer.opener.reach(nodes), threads=SESSIONS, name="script")
 
 
 def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:
