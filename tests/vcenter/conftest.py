@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -80,7 +81,13 @@ def new_task(session: Session) -> Callable[[], Any]:
         )
     manager: Any = session.content.taskManager
     folder = session.content.rootFolder
-    return lambda: manager.CreateTask(folder, "org.example.job", None, True, None, None).task
+    one_at_a_time = threading.Lock()  # the simulator can lose a task that is created while another one is
+
+    def make() -> Any:
+        with one_at_a_time:
+            return manager.CreateTask(folder, "org.example.job", None, True, None, None).task
+
+    return make
 
 
 @pytest.fixture
