@@ -21,8 +21,8 @@ from .provision import Provisioner
 from .reaching import ReachingVerbs
 from .request import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
 from .seeing import SeeingVerbs
+from .vcenter.jobs import Progress
 from .vcenter.rows import Row
-from .vcenter.tasks import Progress
 
 
 class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs):

@@ -488,6 +488,23 @@ def test_a_group_is_destroyed_and_its_folder_stays(
     assert driver.ex_destroy_group("web") is True
 
 
+def test_a_question_that_holds_one_up_is_told(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.jobs.QUESTION_S", 0.5)
+    asking, other = create_group(2, ex_power_on=True)
+    question = {"id": "q1", "text": "retry or cancel?", "choice": {}}
+    bare_lab.control.change_vm(asking.extra["moid"], {"runtime.question": question})
+    bare_lab.faults.add("Destroy_Task", fault="InvalidPowerState", target=asking.extra["moid"], when="task")
+    bare_lab.delay_tasks({"PowerOffVM": 5000})
+    with pytest.raises(GroupError) as caught:
+        driver.ex_destroy_group("web")
+    bare_lab.delay_tasks({})
+    [(name, error)] = caught.value.errors.items()
+    assert name == asking.name != other.name
+    assert "asks 'retry or cancel?' and waits" in str(error)
+
+
 def test_what_is_not_ours_in_a_group_is_not_touched(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, direct: Direct
 ) -> None:

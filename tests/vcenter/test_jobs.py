@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,10 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter import jobs as jobs_module
 from libcloud_vsphere_clone.vcenter.jobs import Job, run_jobs
+from libcloud_vsphere_clone.vcenter.properties import fetch_rows
+from libcloud_vsphere_clone.vcenter.rows import Ref
 from libcloud_vsphere_clone.vcenter.session import Session
 
 NewTask = Callable[[], Any]
@@ -182,6 +185,50 @@ def test_a_task_that_vcenter_forgot_is_an_error(session: Session, new_task: NewT
     assert isinstance(jobs[0].error, TaskError)
     assert "no longer knows" in str(jobs[0].error)
     assert jobs[1].error is None
+
+
+@pytest.fixture
+def asking(calm_lab: Lab, session: Session) -> Iterator[Ref]:
+    """A VM with a question."""
+    rows = fetch_rows(session, {"VirtualMachine": ("name",)})
+    vm = next(ref for ref, row in rows.items() if row["name"] == "legacy-db")
+    question = {"id": "q1", "text": "moved or copied?", "choice": {}}
+    calm_lab.control.change_vm(vm.moid, {"runtime.question": question})
+    yield vm
+    calm_lab.control.change_vm(vm.moid, {"runtime.question": None})
+
+
+def test_a_question_that_nobody_answers_is_that_jobs_error(
+    calm_lab: Lab, session: Session, new_task: NewTask, drive: Any, asking: Ref, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "QUESTION_S", 0.3)
+    jobs = [job(new_task, 600, asked_by=asking), job(succeeding(new_task, drive, 1.0))]
+    run_jobs(session, jobs, max_in_flight=2)
+    assert isinstance(jobs[0].error, TaskError)
+    assert "could not make it: the VM asks 'moved or copied?' and waits" in str(jobs[0].error)
+    assert not jobs[0].ended
+    assert jobs[1].error is None
+
+
+def test_a_question_of_a_job_that_joins_the_others_is_seen(
+    session: Session, new_task: NewTask, asking: Ref, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "QUESTION_S", 0.3)
+    jobs = [job(ended(new_task)), job(new_task, 600, asked_by=asking), job(ended(new_task))]
+    run_jobs(session, jobs, max_in_flight=1)
+    assert [type(one.error) for one in jobs] == [type(None), TaskError, type(None)]
+
+
+def test_a_question_that_is_answered_in_time_is_no_error(
+    calm_lab: Lab, session: Session, new_task: NewTask, drive: Any, asking: Ref
+) -> None:
+    def start() -> Any:
+        threading.Timer(0.3, calm_lab.control.change_vm, (asking.moid, {"runtime.question": None})).start()
+        return succeeding(new_task, drive, 0.6)()
+
+    jobs = [job(start, asked_by=asking)]
+    run_jobs(session, jobs, max_in_flight=1)
+    assert jobs[0].error is None
 
 
 def test_progress_is_told_when_it_changes(session: Session, new_task: NewTask) -> None:
