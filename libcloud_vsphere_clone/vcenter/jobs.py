@@ -13,8 +13,8 @@ from ..parallel import in_parallel
 from .pace import MOST_APART_S, TIME_PATHS, Pace
 from .rows import Ref, Row
 from .session import Session
-from .task_watch import TaskWatch
 from .tasks import Progress, start_cancel, task_failure, task_gone, task_overdue
+from .watch import Watch
 
 END_PATHS = ("info.state", "info.result", *TIME_PATHS)
 PROGRESS_PATHS = ("info.state", "info.result", "info.progress")
@@ -69,7 +69,7 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
     """
     waiting, running = deque(jobs), dict[Ref, Job]()
     told = any(job.on_progress for job in jobs)
-    with TaskWatch(session, PROGRESS_PATHS if told else END_PATHS) as watch:
+    with Watch(session, {"Task": PROGRESS_PATHS if told else END_PATHS}) as watch:
         pace = Pace()
         try:
             _start_some(session, waiting, running, max_in_flight)
@@ -136,7 +136,7 @@ def _start(session: Session, job: Job) -> None:
         job.error = failure
 
 
-def _take_ended(session: Session, watch: TaskWatch, running: dict[Ref, Job], look_at: float | None) -> list[Row]:
+def _take_ended(session: Session, watch: Watch, running: dict[Ref, Job], look_at: float | None) -> list[Row]:
     """Wait for a change, or for the time to look; take those off the list that have ended or are overdue.
 
     :returns: what is known of those that have ended.
@@ -154,7 +154,7 @@ def _take_ended(session: Session, watch: TaskWatch, running: dict[Ref, Job], loo
     return [row for job in ended if (row := rows[job.ref]) is not None]
 
 
-def _take_rest(session: Session, watch: TaskWatch, running: dict[Ref, Job], pace: Pace) -> list[Row]:
+def _take_rest(session: Session, watch: Watch, running: dict[Ref, Job], pace: Pace) -> list[Row]:
     """Those of a wave that should be over in a moment, before others take the slots of the first that have ended."""
     look_at = pace.look_at([job.started for job in running.values()])
     soon = time.monotonic() + 2 * pace.spare_s  # how far apart they end is not known from the first alone

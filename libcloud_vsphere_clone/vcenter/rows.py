@@ -43,6 +43,15 @@ class Row(dict[str, Any]):
         self.unreadable: frozenset[str] = frozenset()
 
 
+def merged(before: Row | None, change: Row) -> Row:
+    """The row after a change, in which a property that was unset is None. What was there before stays as it is."""
+    values = {**(before or {}), **dict.fromkeys(change.unreadable), **change}
+    after = Row(change.ref, {path: value for path, value in values.items() if value is not None})
+    known = before.unreadable - change.keys() if before is not None else frozenset()
+    after.unreadable = known | change.unreadable
+    return after
+
+
 class Reply(Protocol):
     """The part of ``http.client.HTTPResponse`` that is read here."""
 

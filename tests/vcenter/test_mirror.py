@@ -206,8 +206,8 @@ def test_what_is_told_anew_is_read_anew(mirror: Mirror, session: Session, monkey
     known, gone = next(iter(mirror.read())), Ref("VirtualMachine", "vm-gone")
     mirror._rows[gone] = Row(gone, {"name": "gone"})
     told = Updates("9", [Row(known, {"name": "told anew"})], [], False, frozenset({known}))
-    assert mirror._feed is not None
-    monkeypatch.setattr(mirror._feed, "read", lambda wait_s: iter([told]))
+    assert mirror._subscription is not None
+    monkeypatch.setattr(mirror._subscription, "read", lambda wait_s: iter([told]))
     assert mirror.read() == truth(session)
 
 
@@ -236,8 +236,8 @@ def test_it_outlives_its_session(calm_lab: Lab, mirror: Mirror, session: Session
 
 
 def lose_collector(lab: Lab, mirror: Mirror) -> None:
-    assert mirror._feed is not None
-    mirror._feed._collector.DestroyPropertyCollector()
+    assert mirror._subscription is not None
+    mirror._subscription._collector.DestroyPropertyCollector()
 
 
 def lose_view(lab: Lab, mirror: Mirror) -> None:
@@ -293,7 +293,7 @@ def test_an_interrupt_half_way_loses_nothing(
 
     Hand(other).create()
     with monkeypatch.context() as patched:
-        patched.setattr(mirror_module, "_apply", interrupt)
+        patched.setattr(mirror_module, "apply_updates", interrupt)
         with pytest.raises(KeyboardInterrupt):
             mirror.read()
     assert_true(mirror, session)
@@ -334,18 +334,3 @@ def test_closed_it_leaves_nothing_and_can_begin_anew(calm_lab: Lab, mirror: Mirr
     assert_true(mirror, session)
     session.close()
     mirror.close()  # nothing is sent
-
-
-def test_a_change_replaces_what_it_names_and_an_entry_all() -> None:
-    vm, gone = Ref("VirtualMachine", "vm-1"), Ref("VirtualMachine", "vm-2")
-    before = Row(vm, {"name": "web", "guest.net": [], "parent": None})
-    before.unreadable = frozenset({"config.template", "marks"})
-    rows = {vm: before, gone: Row(gone)}
-    change = Row(vm, {"guest.net": None, "config.template": False})
-    mirror_module._apply(Updates("1", [change], [gone], False), rows)
-    assert rows == {vm: {"name": "web", "config.template": False}}
-    assert rows[vm].unreadable == {"marks"}
-    assert before["guest.net"] == []
-    mirror_module._apply(Updates("2", [Row(vm, {"name": "db"})], [], False, frozenset({vm})), rows)
-    assert rows == {vm: {"name": "db"}}
-    assert not rows[vm].unreadable
