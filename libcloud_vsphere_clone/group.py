@@ -14,14 +14,14 @@ from libcloud.compute.deployment import Deployment, ScriptDeployment
 from .clones import CloneProgress
 from .deployment import Deployer, DeployOptions, ReachOptions, build_deployer
 from .errors import GroupError, InvalidRequestError
-from .inventory.groups import choose_names, fetch_group, fetch_names, find_group_folder, remove_group_folder
+from .inventory.groups import draw_names, fetch_group, remove_group_folder
 from .inventory.layout import FolderNames
 from .inventory.marks import is_managed
 from .inventory.nodes import Found, check_writable
 from .inventory.paths import unescape_name
 from .inventory.sizes import Size
 from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
-from .plan.clone import build_clone_plans
+from .plan.clone import ClonePlan
 from .provision import Provisioner
 from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
@@ -61,7 +61,7 @@ class GroupVerbs(NodeDriver):
         """New nodes of one group, all clones under way together; it returns when the slowest is made.
 
         :param location: one, or several that are filled in this order; inside a cluster vSphere decides.
-        :param ex_names: the nodes' names; default ``<group>-<hex>``.
+        :param ex_names: the nodes' names; default ``<group>-<hex>``, drawn again where one is taken.
         :param ex_max_in_flight: clones under way at once.
         :param ex_on_progress: called with a node's name and vCenter's percentage.
         :param options: the ``ex_`` options of ``create_node``.
@@ -73,12 +73,20 @@ class GroupVerbs(NodeDriver):
         first = build_request(self._sizes, group, group, size, None, auth, options)
         provisioner = Provisioner(self._session, self._names)
         first = provisioner.complete(first)
-        row, found = provisioner.find_image(image_id, moid_of(image))
-        names = ex_names or self._free_names(group, count, found)
-        requests = [another(first, name) for name in names]
-        plans = build_clone_plans(requests, row, found.tree, found.layout.datacenter, _location_ids(location))
+        places = _location_ids(location)
+
+        def plan(names: Sequence[str]) -> tuple[list[ClonePlan], Found]:
+            requests = [another(first, name) for name in names]
+            return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
+
+        plans, found = plan(ex_names or draw_names(group, count))
         outcome = provisioner.create_all(
-            plans, found, timeout_s=timeout_s, max_in_flight=ex_max_in_flight, on_progress=ex_on_progress
+            plans,
+            found,
+            timeout_s=timeout_s,
+            max_in_flight=ex_max_in_flight,
+            on_progress=ex_on_progress,
+            redraw=None if ex_names else lambda taken: plan(draw_names(group, taken))[0],
         )
         nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)
@@ -170,10 +178,6 @@ class GroupVerbs(NodeDriver):
         if ex_remove_folder:
             remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
         return True
-
-    def _free_names(self, group: str, count: int, found: Found) -> list[str]:
-        folder = find_group_folder(found.tree, found.layout, group)
-        return choose_names(group, count, fetch_names(self._session, folder))
 
 
 def _check_transport(deployer: Deployer, count: int) -> None:

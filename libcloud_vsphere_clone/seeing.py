@@ -70,8 +70,8 @@ class SeeingVerbs(NodeDriver):
         """The nodes: VMs below the nodes folder that are no images, templates or system VMs.
 
         The first call of a driver reads the inventory in one call. The second keeps it and subscribes to its changes,
-        in two calls and a page for about 100 VMs; each later one is a single call that carries only what has changed
-        since, by whomever. Nothing runs between two calls.
+        in three calls; each later one is a single call that carries only what has changed since, by whomever. Nothing
+        runs between two calls.
 
         :param ex_group: only those in this group.
         :param ex_filter: only those whose name fits a pattern such as ``web-*``, or with this metadata, a mapping.

@@ -8,10 +8,10 @@ from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from . import marks
 from .layout import FolderNames, find_layout, images_folder
+from .locations import fetch_tree
 from .lookup import find_vm_by_uuid
 from .nodes import Found
 from .paths import unescape_name
-from .tree import TREE_PATHS, Tree
 
 IMAGE_PATHS = (
     "name",
@@ -40,7 +40,7 @@ def fetch_images(session: Session, names: FolderNames) -> Found:
 
     :raises NotFoundError: there is no images folder.
     """
-    tree = Tree(fetch_rows(session, TREE_PATHS))
+    tree = fetch_tree(session)
     layout = find_layout(tree, names)
     folder = images_folder(layout, names)
     rows = fetch_rows(session, {"VirtualMachine": IMAGE_PATHS}, below=folder).values()

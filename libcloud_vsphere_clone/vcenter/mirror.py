@@ -1,9 +1,9 @@
 """A mirror of part of the inventory: types and paths in, the rows of all their objects out, kept current.
 
 The first read is a plain bulk read, so a program that lists once pays for nothing else. The second subscribes: a filter
-first tells all that is there, in the server's pages of about 100 objects, whatever a client asks for; as the first read
-this would cost half as much again. From then on a read is one round trip that carries what has changed. There is no
-thread: nothing happens between reads.
+first tells all that is there, which as the first read would cost half as much again. It is asked for in one answer:
+WaitForUpdatesEx gives pages of about 100 objects, whatever a client asks for. From then on a read is one round trip
+that carries what has changed. There is no thread: nothing happens between reads.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Mirror:
 
     def _subscribe(self) -> Subscription:
         try:
-            self._subscription = subscription = Subscription(self._session)
+            self._subscription = subscription = Subscription(self._session, at_once=True)
             view = self._session.view(self._paths)
             try:
                 subscription.add([build_view_spec(view)], self._paths)

@@ -43,11 +43,15 @@ lost, and its updates with it."""
 class Subscription:
     """A collector with its filters, and the version up to which its updates were read. Close it.
 
-    Source: PropertyCollector.CreatePropertyCollector, CreateFilter, WaitForUpdatesEx (vSphere Web Services API).
+    :param at_once: have the first answer in one page, however much there is. Only an old method that does not wait
+        gives such answers; where it is missing, there are pages.
+    Source: PropertyCollector.CreatePropertyCollector, CreateFilter, WaitForUpdatesEx, CheckForUpdates;
+    UpdateSet.truncated: never true in what CheckForUpdates returns (vSphere Web Services API).
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, at_once: bool = False) -> None:
         self._session = session
+        self._at_once = at_once
         self._version = ""
         self._collector = session.content.propertyCollector.CreatePropertyCollector()
         self._generation = session.stub.generation  # read now: the call may have renewed the session
@@ -90,10 +94,17 @@ class Subscription:
 
     def _ask(self, wait_s: float) -> Updates | None:
         """One page; None when nothing has changed for as long as one call may be held."""
+        if self._at_once and not self._version:
+            try:
+                return self._call("CheckForUpdates", "")
+            except (vmodl.fault.MethodNotFound, vmodl.fault.NotSupported):
+                self._at_once = False
         held_s = math.ceil(min(wait_s, LONGEST_CALL_S))
-        args = [self._version, vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=held_s)]
-        parse = _authenticated_updates
-        return stream(self._session, "WaitForUpdatesEx", self._collector, args, parse, held_s=held_s)
+        options = vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=held_s)
+        return self._call("WaitForUpdatesEx", self._version, options, held_s=held_s)
+
+    def _call(self, method: str, *args: Any, held_s: float = 0.0) -> Updates | None:
+        return stream(self._session, method, self._collector, list(args), _authenticated_updates, held_s=held_s)
 
 
 def resubscribing(advance: Callable[[], Result], what: str) -> Result:

@@ -20,7 +20,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 def await_watch(lab: Lab) -> None:
     """Comes back when somebody waits for changes; call ``lab.reset_calls`` before."""
     deadline = time.monotonic() + 120
-    while lab.calls().by_method.get("WaitForUpdatesEx", 0) < 2:
+    while lab.calls().by_method.get("WaitForUpdatesEx", 0) < 1:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -192,6 +192,34 @@ def test_what_is_read_once_is_not_subscribed_and_then_one_call_suffices(calm_lab
         assert calm_lab.calls().bytes_out < 1000
 
 
+@pytest.mark.parametrize("fault", ["MethodNotFound", "NotSupported"])
+def test_a_server_that_does_not_tell_all_at_once_tells_it_in_pages(
+    calm_lab: Lab, session: Session, other: Direct, fault: str
+) -> None:
+    calm_lab.faults.add("CheckForUpdates", fault=fault, times=0)
+    mirror, hand = Mirror(session, LISTING_PATHS), Hand(other)
+    mirror.read()
+    hand.create()
+    calm_lab.reset_calls()
+    assert_true(mirror, session)
+    calls = calm_lab.calls().by_method
+    assert (calls["CheckForUpdates"], calls["WaitForUpdatesEx"], calls["CreatePropertyCollector"]) == (1, 1, 1)
+    hand.create()
+    assert_true(mirror, session)
+
+
+@pytest.mark.parametrize("when", ["reset-before", "reset-after", "drop-body"])
+def test_a_first_answer_that_is_lost_is_asked_for_again(
+    calm_lab: Lab, session: Session, other: Direct, when: str
+) -> None:
+    mirror = Mirror(session, LISTING_PATHS)
+    mirror.read()
+    Hand(other).create()
+    calm_lab.faults.add("CheckForUpdates", when=when, times=2)
+    assert_true(mirror, session)
+    assert calm_lab.control.leftovers().collectors == 1
+
+
 def test_a_newcomer_is_told_of_alone(calm_lab: Lab, mirror: Mirror, session: Session, other: Direct) -> None:
     Hand(other).create()
     calm_lab.reset_calls()
@@ -264,7 +292,8 @@ def test_a_loss_is_made_good(calm_lab: Lab, mirror: Mirror, session: Session, ot
 
 
 def test_what_does_not_pass_is_told_and_then_it_goes_on(calm_lab: Lab, mirror: Mirror, session: Session) -> None:
-    calm_lab.faults.add("WaitForUpdatesEx", when="reset-before", times=0)
+    for method in ("WaitForUpdatesEx", "CheckForUpdates"):
+        calm_lab.faults.add(method, when="reset-before", times=0)
     with pytest.raises(ConnectionFailedError, match="read what changed in the inventory of"):
         mirror.read()
     calm_lab.faults.clear()
