@@ -12,7 +12,7 @@ from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, Nod
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
 from .clones import CloneProgress
-from .deployment import Deployer, DeployOptions, ReachOptions, build_deployer
+from .deployment import DeployOptions, ReachOptions, build_deployer
 from .errors import GroupError, InvalidRequestError
 from .inventory.groups import choose_names, fetch_group, fetch_names, find_group_folder, remove_group_folder
 from .inventory.layout import FolderNames
@@ -25,7 +25,7 @@ from .plan.clone import build_clone_plans
 from .provision import Provisioner
 from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
-from .transports import Pull, WinRM
+from .transports import WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -75,7 +75,7 @@ class GroupVerbs(NodeDriver):
         first = provisioner.complete(first)
         row, found = provisioner.find_image(image_id, moid_of(image))
         names = ex_names or self._free_names(group, count, found)
-        requests = [another(first, name) for name in names]
+        requests = [another(first, name, options) for name in names]
         plans = build_clone_plans(requests, row, found.tree, found.layout.datacenter, _location_ids(location))
         outcome = provisioner.create_all(
             plans, found, timeout_s=timeout_s, max_in_flight=ex_max_in_flight, on_progress=ex_on_progress
@@ -108,7 +108,6 @@ class GroupVerbs(NodeDriver):
         """
         how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
         deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
-        _check_transport(deployer, count)
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
@@ -174,15 +173,6 @@ class GroupVerbs(NodeDriver):
     def _free_names(self, group: str, count: int, found: Found) -> list[str]:
         folder = find_group_folder(found.tree, found.layout, group)
         return choose_names(group, count, fetch_names(self._session, folder))
-
-
-def _check_transport(deployer: Deployer, count: int) -> None:
-    transport = deployer.opener.transport
-    if count > 1 and isinstance(transport, Pull) and transport.receiver is not None:
-        raise InvalidRequestError(
-            "the nodes of a group cannot report to one receiver, which would not know them apart; let them report "
-            "through vCenter, ex_transport='pull', or deploy them one by one"
-        )
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:
