@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from libcloud.common.base import ConnectionUserAndKey
@@ -129,7 +129,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         ex_dns_search: Sequence[str] = (),
         ex_timezone: str | None = None,
         ex_userdata: str | bytes | None = None,
-        ex_first_boot_script: str | None = None,
+        ex_first_boot_script: str | Callable[[str], str] | None = None,
         ex_windows: Windows | None = None,
         ex_customize: str | None = None,
         ex_customization_spec: str | None = None,
@@ -155,7 +155,8 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
         :param ex_timezone: e.g. ``Europe/Berlin``.
         :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
-        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up.
+        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up; or a function
+            that makes it from the node's name.
         :param ex_windows: what only Windows asks for.
         :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
             ``ignition`` or ``none``; default what the image says, else what suits its guest.

@@ -12,7 +12,7 @@ from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, Nod
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
 from .clones import CloneProgress
-from .deployment import Deployer, DeployOptions, ReachOptions, build_deployer
+from .deployment import DeployOptions, ReachOptions, build_deployer
 from .errors import GroupError, InvalidRequestError
 from .inventory.groups import draw_names, fetch_group, remove_group_folder
 from .inventory.layout import FolderNames
@@ -25,7 +25,7 @@ from .plan.clone import ClonePlan
 from .provision import Provisioner
 from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
-from .transports import Pull, WinRM
+from .transports import WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -76,7 +76,7 @@ class GroupVerbs(NodeDriver):
         places = _location_ids(location)
 
         def plan(names: Sequence[str]) -> tuple[list[ClonePlan], Found]:
-            requests = [another(first, name) for name in names]
+            requests = [another(first, name, options) for name in names]
             return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
 
         plans, found = plan(ex_names or draw_names(group, count))
@@ -116,7 +116,6 @@ class GroupVerbs(NodeDriver):
         """
         how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
         deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
-        _check_transport(deployer, count)
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
@@ -178,15 +177,6 @@ class GroupVerbs(NodeDriver):
         if ex_remove_folder:
             remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
         return True
-
-
-def _check_transport(deployer: Deployer, count: int) -> None:
-    transport = deployer.opener.transport
-    if count > 1 and isinstance(transport, Pull) and transport.receiver is not None:
-        raise InvalidRequestError(
-            "the nodes of a group cannot report to one receiver, which would not know them apart; let them report "
-            "through vCenter, ex_transport='pull', or deploy them one by one"
-        )
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, cast
 
@@ -39,7 +39,7 @@ class CreateOptions(TypedDict, total=False):
     ex_dns_search: Sequence[str]
     ex_timezone: str | None
     ex_userdata: str | bytes | None
-    ex_first_boot_script: str | None
+    ex_first_boot_script: str | Callable[[str], str] | None
     ex_windows: Windows | None
     ex_customize: str | None
     ex_customization_spec: str | None
@@ -74,7 +74,7 @@ def build_request(
         location=id_of(location, "location", "list_locations()"),
         datastore=options.get("ex_datastore"),
         resource_pool=options.get("ex_resource_pool"),
-        customization=_build_customization(auth, options),
+        customization=_build_customization(auth, options, name),
         generated_password=bool(getattr(auth, "generated", False)),
         metadata=options.get("ex_metadata") or {},
         annotation=options.get("ex_annotation"),
@@ -83,9 +83,10 @@ def build_request(
     )
 
 
-def another(request: NodeRequest, name: str) -> NodeRequest:
+def another(request: NodeRequest, name: str, options: CreateOptions) -> NodeRequest:
     """The same request for another node: what is a node's own is new."""
-    return replace(request, id=str(uuid.uuid4()), name=name, host_keys=new_host_keys())
+    customization = replace(request.customization, first_boot_script=_first_boot_script(options, name))
+    return replace(request, id=str(uuid.uuid4()), name=name, customization=customization, host_keys=new_host_keys())
 
 
 def static_addresses(networks: Sequence[str | Nic] | None) -> list[str]:
@@ -151,7 +152,7 @@ def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: Creat
     )
 
 
-def _build_customization(auth: Any, options: CreateOptions) -> Customization:
+def _build_customization(auth: Any, options: CreateOptions, name: str) -> Customization:
     """What the guest shall be; a network's name alone is an adapter on it."""
     networks = options.get("ex_networks")
     if isinstance(networks, str):
@@ -166,7 +167,13 @@ def _build_customization(auth: Any, options: CreateOptions) -> Customization:
         dns_search=options.get("ex_dns_search", ()),
         nics=[Nic(network) if isinstance(network, str) else network for network in networks or ()],
         userdata=options.get("ex_userdata"),
-        first_boot_script=options.get("ex_first_boot_script"),
+        first_boot_script=_first_boot_script(options, name),
         windows=options.get("ex_windows"),
         spec_name=options.get("ex_customization_spec"),
     )
+
+
+def _first_boot_script(options: CreateOptions, name: str) -> str | None:
+    """The script of the node of this name, where each has its own."""
+    script = options.get("ex_first_boot_script")
+    return script(name) if callable(script) else script

@@ -65,8 +65,8 @@ def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str
     ]
     script = tmp_path / "script"
     with CallbackReceiver("127.0.0.1") as receiver, password_user(name, "x"):
-        receiver.expect("t")
-        script.write_text(change(build_bootstrap(steps, username=name, token="t", report_url=receiver.url)))
+        url = receiver.expect("t")
+        script.write_text(change(build_bootstrap(steps, username=name, token="t", report_url=url)))
         subprocess.run([shell, script], check=True, timeout=120)
         report = receiver.take("t", timeout_s=0)
     assert report == Report("t", "/", report.results if report else ())

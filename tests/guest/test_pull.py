@@ -230,7 +230,7 @@ def test_hardened_guest_reports_by_callback(lab: Lab, driver: VsphereCloneNodeDr
     script = ScriptDeployment("seq 20000; exit 3")
     recording = record(script)
     with CallbackReceiver(here) as receiver:
-        node = _hardened(lab, driver, boot, recording, receiver.url)
+        node = _hardened(lab, driver, boot, recording, receiver.expect(recording.token))
         report = wait_report(driver._session, _ref(node), token=recording.token, timeout_s=TIMEOUT_S, receiver=receiver)
     script.run(node, replay(recording, report))
     assert (script.exit_status, str(script.stdout).split()[-1], str(script.stdout)[:2]) == (3, "20000", "1\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import logging
 import os
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,12 +20,14 @@ from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from libcloud_vsphere_clone.guest import tools_output
 from libcloud_vsphere_clone.guest.ready import connect_when_ready
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from libcloud_vsphere_clone.guest.tools import GuestToolsClient
 from libcloud_vsphere_clone.guest.tools_ready import connect_tools_when_ready
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.rows import Ref
+from libcloud_vsphere_clone.vcenter.transfer import download
 
 pytestmark = pytest.mark.guests
 
@@ -99,6 +103,84 @@ def test_a_command_over_time_is_ended_with_all_it_started(client: GuestToolsClie
     with pytest.raises(SSHCommandTimeoutError) as caught:
         client.run("echo first; echo bad >&2; (sleep 4711; echo x) & trap '' TERM; sleep 4712; echo never", timeout=1)
     assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("first\n", "bad\n", 1)
+    assert "sleep 471" not in client.run("ps axo args")[0]
+
+
+class Heard:
+    """A listener that keeps what it is told, and can wait for some of it."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[float, bytes, bool]] = []
+
+    def __call__(self, piece: bytes, is_error: bool) -> None:
+        self.pieces.append((time.monotonic(), piece, is_error))
+
+    def whole(self, *, is_error: bool = False) -> bytes:
+        return b"".join(piece for _, piece, error in self.pieces if error is is_error)
+
+
+def test_output_comes_while_the_command_runs(client: GuestToolsClient, tidy: None) -> None:
+    heard = Heard()
+    command = "printf 'one \\303'; echo oops >&2; until [ -e /root/go ]; do sleep 0.1; done; printf '\\244 two'; exit 6"
+
+    def listen(piece: bytes, is_error: bool) -> None:
+        heard(piece, is_error)
+        if len(heard.pieces) == 2:
+            client.put("/root/go", "")  # the command ends only because its output has come
+
+    assert client.stream(command, listen, timeout=60) == 6
+    assert [piece for _, piece, _ in heard.pieces] == [b"one \303", b"oops\n", b"\244 two"]
+    assert [error for _, _, error in heard.pieces] == [False, True, False]
+    client.delete("/root/go")
+
+
+def test_each_byte_is_fetched_once(client: GuestToolsClient, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[int] = []
+    monkeypatch.setattr(tools_output, "download", lambda *words: fetched.append(download(*words)))
+    heard = Heard()
+    client.stream("for i in 1 2 3 4 5 6 7 8; do head -c 3000000 /dev/zero; sleep 0.7; done; echo end >&2", heard)
+    assert (heard.whole(), heard.whole(is_error=True)) == (bytes(24_000_000), b"end\n")
+    assert len(fetched) >= 3
+    assert sum(fetched) < 24_000_000 + 100 * len(fetched)
+    assert _calls(lab, lambda: client.stream("true", heard)) <= 5 + 2 + 3  # and as many looks for pieces
+
+
+def test_much_output_in_little_memory(client: GuestToolsClient) -> None:
+    size = 0
+
+    def count(piece: bytes, is_error: bool) -> None:
+        nonlocal size
+        size += len(piece)
+
+    tracemalloc.start()
+    try:
+        client.stream("head -c 100000000 /dev/zero", count)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size == 100_000_000
+    assert peak < 8_000_000
+
+
+def test_a_streamed_command_over_time(client: GuestToolsClient, tidy: None) -> None:
+    heard = Heard()
+    with pytest.raises(SSHCommandTimeoutError) as caught:
+        client.stream("echo first; echo bad >&2; sleep 4714", heard, timeout=2)
+    assert (heard.whole(), heard.whole(is_error=True)) == (b"first\n", b"bad\n")
+    assert (caught.value.stdout, caught.value.stderr) == ("", "")
+    assert "sleep 4714" not in client.run("ps axo args")[0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError(errno.EPIPE, "nobody reads")])
+def test_a_command_that_nobody_listens_to_any_more_is_ended(
+    client: GuestToolsClient, tidy: None, error: BaseException
+) -> None:
+    def leave(piece: bytes, is_error: bool) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        client.stream("echo up; sleep 4715 & sleep 4716", leave)
+    assert caught.value is error
     assert "sleep 471" not in client.run("ps axo args")[0]
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import os
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,26 +21,78 @@ from libcloud_vsphere_clone.guest.tools_commands import (
     is_absolute,
     join,
     parent,
-    parse_result,
+    read_head,
 )
 
 
-def start(folder: Path, command: str) -> subprocess.Popen[bytes]:
+def start(folder: Path, command: str, *, live: bool = False) -> subprocess.Popen[bytes]:
     """The program, started as VMware Tools do: by bash, in a group of its own."""
-    program = build_posix(str(folder), command)
+    program = build_posix(str(folder), command, live=live)
     line = f"{program.path} {program.arguments}"
     return subprocess.Popen(["/bin/bash", "-c", line], cwd=folder, start_new_session=True)
 
 
+def processes(columns: str = "args=") -> str:
+    return subprocess.run(["ps", "-eo", columns], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def wait_for(path: Path, until: Callable[[], bool] | None = None) -> None:
+    """Until the path is there, or something else is so."""
+    deadline = time.monotonic() + 30
+    while not (until or path.exists)():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def left(folder: Path, name: str = "result") -> tuple[int, str, str, str]:
+    """Status, home, stdout and stderr of what the keeper left."""
+    with (folder / name).open("rb") as file:
+        head = read_head(file)
+        return head.status, head.home, file.read(head.size).decode(), file.read().decode()
+
+
 def test_the_keeper_leaves_a_result(tmp_path: Path) -> None:
     assert start(tmp_path, "printf 'ä'; echo err >&2; cat; exit 9").wait(20) == 9
-    assert parse_result((tmp_path / "result").read_bytes()) == (9, str(tmp_path), "ä", "err\n")
+    assert left(tmp_path) == (9, str(tmp_path), "ä", "err\n")
 
 
 def test_the_keeper_gives_the_input(tmp_path: Path) -> None:
     (tmp_path / "in").write_text("told\n")
     start(tmp_path, "cat").wait(20)
-    assert parse_result((tmp_path / "result").read_bytes()).stdout == "told\n"
+    assert left(tmp_path)[2] == "told\n"
+
+
+def test_the_keeper_leaves_pieces_while_somebody_listens(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    keeper = start(tmp_path, "printf 'a\\303'; echo e >&2; cat fifo; printf '\\244b'; exit 5", live=True)
+    wait_for(tmp_path / "piece0")
+    assert (tmp_path / "piece0").read_bytes() == b"0 2\n%s\na\303e\n" % bytes(tmp_path)
+    (tmp_path / "fifo").open("w").close()
+    assert keeper.wait(20) == 5
+    assert not (tmp_path / "piece1").exists()
+    assert (tmp_path / "result").read_bytes() == b"5 2\n%s\n\244b" % bytes(tmp_path)
+
+
+def test_the_pieces_are_the_whole(tmp_path: Path) -> None:
+    command = "for i in $(seq 40); do seq $((i * 100)); echo $i >&2; sleep 0.05; done"
+    start(tmp_path, command, live=True).wait(60)
+    pieces = sorted(tmp_path.glob("piece*"), key=lambda path: int(path.name.removeprefix("piece")))
+    outputs = [left(tmp_path, path.name)[2:] for path in [*pieces, tmp_path / "result"]]
+    assert len(pieces) >= 2
+    stdout, stderr = ("".join(part) for part in zip(*outputs, strict=True))
+    assert stdout.split() == [str(n) for i in range(1, 41) for n in range(1, i * 100 + 1)]
+    assert stderr.split() == [str(i) for i in range(1, 41)]
+
+
+def test_the_keeper_goes_when_its_folder_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    keeper = start(folder, "echo up; sleep 60", live=True)
+    wait_for(folder / "piece0")
+    keeper.kill()
+    keeper.wait(20)
+    shutil.rmtree(folder)
+    wait_for(tmp_path, until=lambda: str(folder) not in processes())
 
 
 def test_the_keeper_ends_the_whole_group(tmp_path: Path) -> None:
@@ -46,10 +101,9 @@ def test_the_keeper_ends_the_whole_group(tmp_path: Path) -> None:
         time.sleep(0.02)
     keeper.send_signal(signal.SIGTERM)
     assert keeper.wait(20) == 143
-    assert parse_result((tmp_path / "result").read_bytes())[::2] == (143, "up\n")
+    assert left(tmp_path)[::2] == (143, "up\n")
     group = (tmp_path / "group").read_text().strip()
-    processes = subprocess.run(["ps", "-eo", "pgid=,stat="], stdout=subprocess.PIPE, text=True, check=True).stdout
-    alive = [line.split() for line in processes.splitlines() if not line.split()[1].startswith("Z")]
+    alive = [line.split() for line in processes("pgid=,stat=").splitlines() if not line.split()[1].startswith("Z")]
     assert group not in [line[0] for line in alive]
 
 
@@ -68,7 +122,7 @@ def test_without_its_folder_the_keeper_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("command", ["x" * 50_000, "a\0b"])
+@pytest.mark.parametrize("command", ["x" * 50_000, "a\0b", "'" * 12_000])
 def test_what_cannot_be_started_is_refused(command: str) -> None:
     with pytest.raises(InvalidRequestError, match="the command has"):
         build_posix("/folder", command)

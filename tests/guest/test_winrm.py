@@ -75,6 +75,34 @@ def test_large_output_comes_whole(client: GuestWinRMClient) -> None:
     assert client.run("head -c 300000 /dev/zero | tr '\\000' x") == ("x" * 300_000, "", 0)
 
 
+def test_output_comes_while_the_command_runs(client: GuestWinRMClient, drive: Path) -> None:
+    heard: list[tuple[bytes, bool]] = []
+
+    def listen(piece: bytes, is_error: bool) -> None:
+        heard.append((piece, is_error))
+        if len(heard) == 2:
+            (drive / "go").touch()  # the command ends only because its output has come
+
+    wait = f"until [ -e '{drive / 'go'}' ]; do sleep 0.05; done"
+    assert client.stream(f"printf 'one \\303'; echo oops >&2; {wait}; printf '\\244 two'; exit 6", listen) == 6
+    assert b"".join(piece for piece, is_error in heard if not is_error) == "one ä two".encode()
+    assert b"".join(piece for piece, is_error in heard if is_error) == b"oops\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError("nobody reads")])
+def test_a_command_that_nobody_listens_to_any_more_is_ended(
+    client: GuestWinRMClient, server: LabWinRM, error: BaseException
+) -> None:
+    def leave(piece: bytes, is_error: bool) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        client.stream("echo up; sleep 60", leave)
+    assert caught.value is error
+    assert server.counts().running == 0
+    assert client.run("echo on")[0] == "on\n"
+
+
 def test_a_time_out_ends_the_command(client: GuestWinRMClient, server: LabWinRM) -> None:
     started = time.monotonic()
     with pytest.raises(SSHCommandTimeoutError) as caught:

@@ -49,3 +49,10 @@ def test_errors_as_xml_become_text(shell: RemoteShell) -> None:
         "<S S='Error'>it broke_x000D__x000A_</S></Objs>"
     )
     assert shell.run(f'printf "%s" "{xml}" >&2', 20).stderr == "it broke\r\n"
+
+
+def test_xml_is_only_what_begins_as_xml(shell: RemoteShell) -> None:
+    heard: list[bytes] = []
+    shell.run("printf '#< CLI' >&2; sleep 0.3; printf 'mb' >&2", 20, listener=lambda piece, _: heard.append(piece))
+    assert b"".join(heard) == b"#< CLImb"
+    assert shell.run("printf '#< CLIXML' >&2", 20).stderr == "#< CLIXML"
