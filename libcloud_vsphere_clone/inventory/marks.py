@@ -31,6 +31,8 @@ HOST_KEY = "libcloud.hostkey"
 """On a node: the fingerprints of its SSH host keys."""
 PUBLISHED_HOST_KEYS = "guestinfo.libcloud.hostkeys"
 """The same, by the guest itself."""
+CUSTOMIZED = "guestinfo.libcloud.customized"
+"""How its customization went, by the guest itself: ``done``, ``error: ...``, anything else for not yet."""
 
 OWN_PREFIX = "libcloud."
 GUEST_PREFIX = "guestinfo."
