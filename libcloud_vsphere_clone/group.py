@@ -23,7 +23,17 @@ from .inventory.sizes import Size
 from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from .plan.clone import build_clone_plans
 from .provision import Provisioner
-from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
+from .request import (
+    CreateOptions,
+    OwnOptions,
+    another,
+    build_request,
+    check_each,
+    clone_timeout_s,
+    id_of,
+    image_id_of,
+    moid_of,
+)
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
 from .transports import Pull, WinRM
 from .vcenter.rows import Row
@@ -54,6 +64,7 @@ class GroupVerbs(NodeDriver):
         auth: Any = None,
         *,
         ex_names: Sequence[str] | None = None,
+        ex_each: Sequence[OwnOptions] | None = None,
         ex_max_in_flight: int = IN_FLIGHT,
         ex_on_progress: CloneProgress | None = None,
         **options: Unpack[CreateOptions],
@@ -62,6 +73,8 @@ class GroupVerbs(NodeDriver):
 
         :param location: one, or several that are filled in this order; inside a cluster vSphere decides.
         :param ex_names: the nodes' names; default ``<group>-<hex>``.
+        :param ex_each: what each node has of its own, in the order of the names: its ``ex_hostname``, ``ex_networks``,
+            ``ex_userdata`` or ``ex_metadata``, which hold over those in ``options``.
         :param ex_max_in_flight: clones under way at once.
         :param ex_on_progress: called with a node's name and vCenter's percentage.
         :param options: the ``ex_`` options of ``create_node``.
@@ -70,12 +83,13 @@ class GroupVerbs(NodeDriver):
         """
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         _check_count(count, ex_names, ex_max_in_flight)
+        each = check_each(ex_each, count)
         first = build_request(self._sizes, group, group, size, None, auth, options)
         provisioner = Provisioner(self._session, self._names)
         first = provisioner.complete(first)
         row, found = provisioner.find_image(image_id, moid_of(image))
         names = ex_names or self._free_names(group, count, found)
-        requests = [another(first, name) for name in names]
+        requests = [another(first, name, own) for name, own in zip(names, each, strict=True)]
         plans = build_clone_plans(requests, row, found.tree, found.layout.datacenter, _location_ids(location))
         outcome = provisioner.create_all(
             plans, found, timeout_s=timeout_s, max_in_flight=ex_max_in_flight, on_progress=ex_on_progress
