@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -18,7 +18,6 @@ from .access import Access, LoginOptions, build_access
 from .errors import InvalidRequestError
 from .guest.cloud_init import wait_cloud_init
 from .guest.waits import Wait, build_wait
-from .request import static_addresses
 from .transports import Target, Transport, find_transport, suitable_transport
 
 if TYPE_CHECKING:
@@ -157,14 +156,11 @@ class Deployer:
 
         :raises DeploymentError: it was made, and something after that failed.
         """
-        words = self.words_for_create(create_node_kwargs)
-        expected = static_addresses(create_node_kwargs.get("ex_networks"))
-        opener = replace(self.opener, wait=self.opener.wait.expecting(expected))
-        node = self.driver.create_node(**words)
+        node = self.driver.create_node(**self.words_for_create(create_node_kwargs))
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            [node] = [self.deploy_to(*reached) for reached in opener.reach([node], new=True)]
+            [node] = [self.deploy_to(*reached) for reached in self.opener.reach([node], new=True)]
         except Exception as failure:
             self._unregister(at_exit_func)
             raise self.failed(node, failure) from failure

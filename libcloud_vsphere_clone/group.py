@@ -23,7 +23,17 @@ from .inventory.sizes import Size
 from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from .plan.clone import ClonePlan
 from .provision import Provisioner
-from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
+from .request import (
+    CreateOptions,
+    OwnOptions,
+    another,
+    build_request,
+    check_each,
+    clone_timeout_s,
+    id_of,
+    image_id_of,
+    moid_of,
+)
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
 from .transports import WinRM
 from .vcenter.rows import Row
@@ -54,6 +64,7 @@ class GroupVerbs(NodeDriver):
         auth: Any = None,
         *,
         ex_names: Sequence[str] | None = None,
+        ex_each: Sequence[OwnOptions] | None = None,
         ex_max_in_flight: int = IN_FLIGHT,
         ex_on_progress: CloneProgress | None = None,
         **options: Unpack[CreateOptions],
@@ -62,6 +73,8 @@ class GroupVerbs(NodeDriver):
 
         :param location: one, or several that are filled in this order; inside a cluster vSphere decides.
         :param ex_names: the nodes' names; default ``<group>-<hex>``, drawn again where one is taken.
+        :param ex_each: what each node has of its own, in the order of the names: its ``ex_hostname``, ``ex_networks``,
+            ``ex_userdata`` or ``ex_metadata``, which hold over those in ``options``.
         :param ex_max_in_flight: clones under way at once.
         :param ex_on_progress: called with a node's name and vCenter's percentage.
         :param options: the ``ex_`` options of ``create_node``.
@@ -70,23 +83,28 @@ class GroupVerbs(NodeDriver):
         """
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         _check_count(count, ex_names, ex_max_in_flight)
-        first = build_request(self._sizes, group, group, size, None, auth, options)
+        each = check_each(ex_each, count)
+        common: CreateOptions = {**options, "ex_first_boot_script": None}  # which is perhaps made for each
+        first = build_request(self._sizes, group, group, size, None, auth, common)
         provisioner = Provisioner(self._session, self._names)
         first = provisioner.complete(first)
         places = _location_ids(location)
 
-        def plan(names: Sequence[str]) -> tuple[list[ClonePlan], Found]:
-            requests = [another(first, name, options) for name in names]
+        def plan(names: Sequence[str], own: Sequence[OwnOptions]) -> tuple[list[ClonePlan], Found]:
+            requests = [another(first, name, options, one) for name, one in zip(names, own, strict=True)]
             return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
 
-        plans, found = plan(ex_names or draw_names(group, count))
+        def redraw(taken: Sequence[int]) -> list[ClonePlan]:
+            return plan(draw_names(group, len(taken)), [each[place] for place in taken])[0]
+
+        plans, found = plan(ex_names or draw_names(group, count), each)
         outcome = provisioner.create_all(
             plans,
             found,
             timeout_s=timeout_s,
             max_in_flight=ex_max_in_flight,
             on_progress=ex_on_progress,
-            redraw=None if ex_names else lambda taken: plan(draw_names(group, taken))[0],
+            redraw=None if ex_names else redraw,
         )
         nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)

@@ -34,6 +34,8 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.plan.nics import Nic
+from libcloud_vsphere_clone.transports import SSH, Target
 from tests.direct import Direct, writes
 
 CreateGroup = Callable[..., list[Node]]
@@ -127,6 +129,8 @@ def test_two_callers_share_a_new_group(create_group: CreateGroup, direct: Direct
         (2, {"ex_names": ["a", "x" * 81]}, "81 characters"),
         (2, {"group": "x" * 78}, "84 characters"),
         (2, {"group": "jclouds-images"}, "images folder"),
+        (2, {"ex_each": [{}]}, "ex_each"),
+        (2, {"ex_each": [{"ex_hostname": "a"}, {"ex_hostname": "A"}]}, "share the host name a"),
         (2, {"ex_grup": "x"}, "ex_grup"),
         (2, {"ex_timeout_s": 0}, "ex_timeout_s"),
         (2, {"location": "cluster-drs"}, "list_locations"),
@@ -773,6 +777,42 @@ def test_a_deployment_that_cannot_be_copied_is_refused_unsent(bare_lab: Lab, dri
     with pytest.raises(InvalidRequestError, match="copied"):
         driver.ex_deploy_nodes_in_group("web", 2, None, image, deploy=Locked())
     assert writes(bare_lab) == {}
+
+
+def test_each_node_is_deployed_at_its_own_address(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct
+) -> None:
+    """The guests report an address of nobody's as well, and before their own."""
+    logins: dict[str, str] = {}
+
+    class Refusing(SSH):
+        def open(self, target: Target, *_: Any, **__: Any) -> Any:
+            logins[target.name] = target.addresses[0]
+            raise ConnectionFailedError("that was all")
+
+    def report(node: Node, what: str) -> None:
+        if not what.startswith("waiting"):
+            return
+        addresses = ["10.0.0.99", f"10.0.0.{node.name[-1]}"]
+        [adapter] = direct.devices(direct.vm(node.extra["moid"]), vim.vm.device.VirtualEthernetCard)
+        net = {"macAddress": adapter.macAddress, "ipAddress": addresses, "connected": True}
+        bare_lab.control.change_vm(node.extra["moid"], {"guest.net": [net]})
+
+    with pytest.raises(GroupError, match="2 of 2 nodes could not be deployed"):
+        driver.ex_deploy_nodes_in_group(
+            "web",
+            2,
+            None,
+            driver.ex_get_image_by_name("debian-12"),
+            deploy=ScriptDeployment("true"),
+            auth=PASSWORD,
+            timeout=60,
+            ex_transport=Refusing(),
+            ex_on_stage=report,
+            ex_names=["n-5", "n-6"],
+            ex_each=[{"ex_networks": [Nic(address=f"10.0.0.{number}/24")]} for number in (5, 6)],
+        )
+    assert logins == {"n-5": "10.0.0.5", "n-6": "10.0.0.6"}
 
 
 def test_a_script_needs_a_way_in(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:

@@ -126,7 +126,7 @@ class _Awaited:
             return NotFoundError("node", self._vm.moid, "it was removed while waiting for it")
         if row == self._row and event == self._event and time.monotonic() < self.patience.next_due:
             return None  # it was another VM that changed
-        outcome, before = customization_outcome(row, event), self._outcome.state
+        outcome, before = self._customization(row, event), self._outcome.state
         self._row, self._event, self._outcome = Row(row.ref, row), event, outcome
         if outcome.state != FAILED or before == "":
             self._is_old_failure = outcome.state == FAILED and not self._wait.follows_customization
@@ -141,6 +141,10 @@ class _Awaited:
         told = report(self._row) + advice(self._row, self._wait, self._outcome)
         return TaskTimeoutError(f"{what} within {timeout_s:.0f} s: {told}", action="wait until running")
 
+    def _customization(self, row: Row, event: Event | None) -> Outcome:
+        # Guests with cloud-init tell of every script that failed: that is no reason not to log in.
+        return customization_outcome(row, event, by_guest=self._wait.wait_for == "customized")
+
     def _failure(self) -> TaskError | None:
         """The failed customization; vCenter's own words on it may take a moment longer than the state."""
         outcome = self._outcome
@@ -150,7 +154,7 @@ class _Awaited:
         elif not outcome.is_explained:
             with suppress(VsphereError):  # then it stays with what the status says
                 events = fetch_events(self._session, [self._vm], CUSTOMIZATION_EVENTS)
-                outcome = customization_outcome(self._row, events.get(self._vm))
+                outcome = self._customization(self._row, events.get(self._vm))
         return TaskError(f"{customization_failure(self._row, outcome)}; {report(self._row)}", action="customize")
 
     def _is_past_customization(self) -> bool:

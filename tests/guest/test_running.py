@@ -14,9 +14,9 @@ from pyVmomi import vim
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError, TaskError, TaskTimeoutError, VsphereError
-from libcloud_vsphere_clone.guest.customized import GUEST_KEY
 from libcloud_vsphere_clone.guest.running import wait_running, watch_running
 from libcloud_vsphere_clone.guest.waits import Wait, build_wait
+from libcloud_vsphere_clone.inventory import marks
 from libcloud_vsphere_clone.lab import Lab, LabControl
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from libcloud_vsphere_clone.vcenter.session import Session
@@ -61,7 +61,7 @@ class Guest:
 
     def say(self, direct: Direct, text: str) -> None:
         """Writes the key of guestinfo, as a guest does."""
-        option = vim.option.OptionValue(key=GUEST_KEY, value=text)
+        option = vim.option.OptionValue(key=marks.CUSTOMIZED, value=text)
         direct.wait(self.vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option])))
 
 
@@ -174,6 +174,17 @@ def test_customized_by_the_guests_own_word(session: Session, direct: Direct, gue
     one.report("10.0.0.5")
     later(one.say, direct, "done")
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
+
+
+def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
+    session: Session, direct: Direct, guest: MakeGuest
+) -> None:
+    """A script that failed is no reason not to log in, nor is one that still runs."""
+    one = guest()
+    outcomes = watch_running(session, {one.ref: Wait("ssh")}, timeout_s=LONG_S)
+    later(one.say, direct, "error: cloud-init failed in scripts-user")
+    later(one.report, "10.0.0.5")
+    assert list(outcomes) == [(one.ref, ["10.0.0.5"])]
 
 
 def test_customized_without_an_address(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,7 +202,7 @@ def test_several_nodes_have_mac_addresses_of_their_own() -> None:
     plans = plan_all(3, [], customization=Customization(dns_servers=["10.0.0.2"]))
     macs = {change.device.macAddress for made in plans for change in made.spec.config.deviceChange}
     assert len(macs) == 3
-    with pytest.raises(InvalidRequestError, match="2 nodes cannot share ex_hostname"):
+    with pytest.raises(InvalidRequestError, match="2 nodes cannot share the host name web"):
         plan_all(2, [], customization=Customization(host_name="web"))
 
 
