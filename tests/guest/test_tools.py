@@ -19,19 +19,35 @@ from libcloud.compute.deployment import FileDeployment, MultiStepDeployment, Scr
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError, TaskError
 from libcloud_vsphere_clone.guest import tools_output
 from libcloud_vsphere_clone.guest.ready import connect_when_ready
+from libcloud_vsphere_clone.guest.running import wait_running
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from libcloud_vsphere_clone.guest.tools import GuestToolsClient
-from libcloud_vsphere_clone.guest.tools_ready import connect_tools_when_ready
+from libcloud_vsphere_clone.guest.waits import Wait
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.transports.tools import TOOLS_PACE
 from libcloud_vsphere_clone.vcenter.rows import Ref
+from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.transfer import download
 
 pytestmark = pytest.mark.guests
 
 PASSWORD = "pl€nty of 'secret' $HOME"
+
+
+def connect_tools_when_ready(
+    session: Session, vm: Ref, usernames: list[str], password: str, *, deadline_s: float
+) -> GuestToolsClient:
+    """As the driver does it: vCenter says when the tools run, and the guest when it knows the user."""
+    wait_running(session, {vm: Wait("tools")}, timeout_s=deadline_s)
+    return connect_when_ready(
+        lambda username: GuestToolsClient(session, vm, username, password),
+        usernames,
+        deadline_s=deadline_s,
+        pace=TOOLS_PACE,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -373,8 +389,8 @@ def test_a_vm_without_tools(guest_driver: VsphereCloneNodeDriver) -> None:
     try:
         with pytest.raises(ConnectionFailedError, match=r"InvalidPowerState.*check that the VM is on"):
             GuestToolsClient(guest_driver._session, ref, "root", PASSWORD).connect()
-        with pytest.raises(Exception, match=r"'off' is poweredOff.*start_node"):
-            connect_tools_when_ready(guest_driver._session, ref, ["root"], PASSWORD, deadline_s=1)
+        with pytest.raises(TaskError, match=r"no guest can answer: 'off' is poweredOff; start it with start_node"):
+            connect_tools_when_ready(guest_driver._session, ref, ["root"], PASSWORD, deadline_s=60)
     finally:
         guest_driver.destroy_node(off)
 

@@ -23,7 +23,7 @@ from libcloud.compute.ssh import SSHCommandTimeoutError
 
 from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from libcloud_vsphere_clone.guest.ready import connect_when_ready
-from libcloud_vsphere_clone.guest.winrm import WINRM_PACE, GuestWinRMClient, connect_winrm_when_ready
+from libcloud_vsphere_clone.guest.winrm import WINRM_PACE, GuestWinRMClient
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.winrm import LabWinRM
 from tests.guest.conftest import free_port
@@ -303,8 +303,9 @@ def test_waiting_for_a_guest_that_starts_late(bare_lab: Lab, drive: Path) -> Non
         started.append(bare_lab.start_winrm(windows(drive), password=PASSWORD, port=port))
 
     threading.Timer(0.7, start).start()
-    session = connect_winrm_when_ready(
+    session = connect_when_ready(
         lambda name: GuestWinRMClient("127.0.0.1", port, name, PASSWORD, ca_cert=bare_lab.ca_cert, auth="basic"),
+        ["Administrator"],
         deadline_s=20,
     )
     assert session.run("echo in")[0] == "in\n"
@@ -355,7 +356,7 @@ def test_passwords_are_sent_at_a_pace(new_client: NewClient, server: LabWinRM) -
 
 def test_a_certificate_that_is_not_trusted_ends_the_wait(new_client: NewClient) -> None:
     with pytest.raises(ConnectionFailedError, match="CERTIFICATE_VERIFY_FAILED"):
-        connect_winrm_when_ready(lambda _: new_client(ca_cert=None), deadline_s=600)
+        connect_when_ready(lambda _: new_client(ca_cert=None), ["Administrator"], deadline_s=600)
 
 
 def test_the_password_is_nowhere(new_client: NewClient, server: LabWinRM, caplog: pytest.LogCaptureFixture) -> None:
