@@ -22,7 +22,7 @@ def receiver() -> Iterator[CallbackReceiver]:
 
 
 def post(receiver: CallbackReceiver, body: Any, **headers: str) -> int:
-    with closing(http.client.HTTPConnection(urlsplit(receiver.url).netloc, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection(urlsplit(receiver.url).netloc, timeout=60)) as connection:
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection.request("POST", "/", text, headers)
         return connection.getresponse().status
@@ -32,7 +32,7 @@ def test_report_is_taken_once(receiver: CallbackReceiver) -> None:
     posted = {"token": "t", "report": packed(HEAD)}
     assert receiver.take("t", timeout_s=0) is None
     assert [post(receiver, posted), post(receiver, posted)] == [204, 403]
-    report = receiver.take("t", timeout_s=5)
+    report = receiver.take("t", timeout_s=60)
     assert report
     assert report.home == "/root"
 
@@ -50,13 +50,13 @@ def test_long_ones_are_refused_unread(receiver: CallbackReceiver) -> None:
 def test_guest_may_say_that_it_cannot(receiver: CallbackReceiver) -> None:
     assert post(receiver, {"token": "t", "failure": "no user x"}) == 204
     with pytest.raises(TaskError, match="cannot carry out the deployment: no user x"):
-        receiver.take("t", timeout_s=5)
+        receiver.take("t", timeout_s=60)
 
 
 def test_known_token_with_no_report(receiver: CallbackReceiver) -> None:
     assert post(receiver, {"token": "t"}) == 204
     with pytest.raises(VsphereError, match="no report"):
-        receiver.take("t", timeout_s=5)
+        receiver.take("t", timeout_s=60)
 
 
 def test_closing_a_receiver_that_was_never_started() -> None:
