@@ -69,9 +69,10 @@ def create(driver: VsphereCloneNodeDriver) -> Create:
 
 @pytest.fixture
 def unharmed(driver: VsphereCloneNodeDriver, direct: Direct) -> Iterator[None]:
-    """After the test all VMs are there that were there before it, and no other."""
+    """After the test all VMs are there that were there before it, and no other is on its way."""
     before = direct.all_vms()
     yield
+    direct.await_clones()
     assert direct.all_vms() == before
 
 

@@ -110,11 +110,11 @@ def test_a_guest_that_takes_too_long_is_switched_off(
 ) -> None:
     node = create("stubborn")
     bare_lab.control.change_vm(node.extra["moid"], TOOLS)
-    bare_lab.delay_tasks({"ShutdownGuest": 20_000})
+    bare_lab.delay_tasks({"ShutdownGuest": 60_000})
     bare_lab.reset_calls()
     started = time.monotonic()
     assert driver.stop_node(node, ex_timeout_s=0.5) is True
-    assert 0.4 < time.monotonic() - started < 15  # the guest itself would take twenty
+    assert 0.4 < time.monotonic() - started < 50  # the guest itself would take a minute
     assert sent(bare_lab) == {"ShutdownGuest": 1, "PowerOffVM_Task": 1}
     assert state(direct, node) == "poweredOff"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestE
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import pages
 from libcloud_vsphere_clone.vcenter.rows import read_chunks
-from tests.direct import Create, Direct
+from tests.direct import Create, Direct, await_calls
 
 SEEDED = ["legacy-db", "legacy-web"]
 BYTES_PER_VM = 6000
@@ -67,8 +66,7 @@ def test_one_who_waits_for_changes_holds_up_nobody(
     bare_lab.reset_calls()
     with ThreadPoolExecutor(1) as threads:
         told_of = threads.submit(next, events)
-        while bare_lab.calls().by_method.get("WaitForUpdatesEx", 0) < 1:  # until it has subscribed, and waits
-            time.sleep(0.01)
+        await_calls(bare_lab, "WaitForUpdatesEx", 1)  # until it has subscribed, and waits
         for _ in range(4):
             begin = time.monotonic()
             assert names(driver.list_nodes(ex_group="made")) == ["web"]
@@ -263,18 +261,21 @@ def test_a_watch_ends_at_its_deadline_and_leaves_nothing(driver: VsphereCloneNod
 
 
 def test_a_watch_tells_of_what_comes_to_fit_and_no_longer_does(
-    driver: VsphereCloneNodeDriver, direct: Direct, create: Create
+    driver: VsphereCloneNodeDriver, direct: Direct, create: Create, bare_lab: Lab
 ) -> None:
     node = create("web-1")
     vm = direct.vm(node.extra["moid"])
     events = driver.ex_watch_nodes(timeout_s=60, ex_filter="db-*")
-    timer = threading.Timer(0.5, lambda: direct.wait(vm.Rename_Task("db-1")))
-    timer.start()
-    assert [(kind, node.name) for kind, node in [next(events)]] == [("added", "db-1")]
+    bare_lab.reset_calls()
+    with ThreadPoolExecutor(1) as threads:
+        told_of = threads.submit(next, events)
+        await_calls(bare_lab, "WaitForUpdatesEx", 2)  # until it has subscribed, and waits
+        direct.wait(vm.Rename_Task("db-1"))
+        kind, node = told_of.result(timeout=60)
+        assert (kind, node.name) == ("added", "db-1")
     direct.wait(vm.Rename_Task("web-2"))
     assert [(kind, node.name) for kind, node in [next(events)]] == [("removed", "db-1")]
     events.close()
-    timer.join()
 
 
 def test_a_folder_s_new_name_changes_its_nodes(driver: VsphereCloneNodeDriver, direct: Direct, create: Create) -> None:

@@ -36,7 +36,7 @@ def guests(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
 
 
 def deploy(driver: VsphereCloneNodeDriver, name: str, image: str = "debian-12", **words: Any) -> Node:
-    usual = {"deploy": ScriptDeployment("true"), "auth": PASSWORD, "timeout": 60, "ex_group": "reached"}
+    usual = {"deploy": ScriptDeployment("true"), "auth": PASSWORD, "timeout": 240, "ex_group": "reached"}
     named = {"name": name, "size": None, "image": driver.ex_get_image_by_name(image)}
     return driver.deploy_node(**{**usual, **named, **words})
 
@@ -91,7 +91,7 @@ def test_a_customization_that_vcenter_says_failed_ends_the_wait_at_once(
     begun = time.monotonic()
     with pytest.raises(DeploymentError) as caught:
         deploy(guests, f"broken-{mechanism}", image, deploy=script, auth=auth, ex_customize=mechanism)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120  # long before its time is over
     assert isinstance(caught.value.original_error, TaskError)
     said = str(caught.value.original_error)
     assert f"the customization of node 'broken-{mechanism}' failed: No route to anywhere" in said
@@ -140,6 +140,7 @@ def test_a_windows_is_reached_by_winrm_as_its_administrator(guests: VsphereClone
     """It is none, so nobody answers there; whom it would log in as is what shows."""
     image = guests.ex_get_image_by_name("debian-12")
     node = guests.create_node("windows", None, image, ex_group="reached")
+    guests.wait_until_running([node], timeout=240)
     lab.control.change_vm(node.extra["moid"], {"config.guestId": "windows2022srvNext_64Guest"})
     said: list[str] = []
     with pytest.raises(ConnectionFailedError):
@@ -175,7 +176,7 @@ def group(
         deploy=step,
         ex_names=names,
         ex_transport=transport,
-        timeout=90,
+        timeout=240,
         **words,
     )
 
@@ -196,7 +197,7 @@ def test_all_nodes_are_awaited_together(guests: VsphereCloneNodeDriver, lab: Lab
     assert calls["DestroyPropertyCollector"] == 2
     if transport == "tools":
         ran = guests.ex_run_script_on_group(
-            "crowd-tools", "hostname; exit 4", auth=PASSWORD, ex_transport="tools", timeout=60
+            "crowd-tools", "hostname; exit 4", auth=PASSWORD, ex_transport="tools", timeout=240
         )
         told = {one.node.name: (one.exit_status, one.stdout) for one in ran}
         assert told == {name: (4, f"{name}\n") for name in names}

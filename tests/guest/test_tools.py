@@ -72,14 +72,14 @@ def vm(node: Node) -> Ref:
 @pytest.fixture(scope="module")
 def client(guest_driver: VsphereCloneNodeDriver, vm: Ref) -> GuestToolsClient:
     """Logged in as soon as cloud-init has set root's password."""
-    return connect_tools_when_ready(guest_driver._session, vm, ["root"], PASSWORD, deadline_s=60)
+    return connect_tools_when_ready(guest_driver._session, vm, ["root"], PASSWORD, deadline_s=240)
 
 
 @pytest.fixture(scope="module")
 def ssh(guest_driver: VsphereCloneNodeDriver, node: Node, client: GuestToolsClient) -> Iterator[GuestSSHClient]:
     [(_, [address])] = guest_driver.wait_until_running([node], timeout=240, ssh_interface="private_ips")
     session = connect_when_ready(
-        lambda username: GuestSSHClient(address, 22, username, password=PASSWORD), ["root"], deadline_s=60
+        lambda username: GuestSSHClient(address, 22, username, password=PASSWORD), ["root"], deadline_s=240
     )
     yield session
     session.close()
@@ -201,7 +201,7 @@ def test_a_command_that_nobody_listens_to_any_more_is_ended(
 
 
 def test_round_trips(client: GuestToolsClient, lab: Lab) -> None:
-    assert _calls(lab, lambda: client.run("true")) <= 5 + 2  # polls after 0.05 and 0.08 s more
+    assert _calls(lab, lambda: client.run("true")) == 4  # and looks whether it has ended
     assert _calls(lab, lambda: client.put("/root/new", "x", chmod=0o600)) == 1
     assert _calls(lab, lambda: client.put("/root/new", "x")) == 2  # it keeps its mode, which is read
     assert _calls(lab, lambda: client.get("/root/new", io.BytesIO())) == 1
@@ -316,8 +316,8 @@ def test_libclouds_deployments(client: GuestToolsClient, ssh: GuestSSHClient, no
 
 
 def test_an_ordinary_user(guest_driver: VsphereCloneNodeDriver, client: GuestToolsClient, vm: Ref) -> None:
-    client.run("useradd -m -s /bin/sh -G games ann && echo 'ann:ann secret' | chpasswd", timeout=30)
-    ann = connect_tools_when_ready(guest_driver._session, vm, ["nobody-yet", "ann"], "ann secret", deadline_s=20)
+    client.run("useradd -m -s /bin/sh -G games ann && echo 'ann:ann secret' | chpasswd", timeout=120)
+    ann = connect_tools_when_ready(guest_driver._session, vm, ["nobody-yet", "ann"], "ann secret", deadline_s=120)
     assert ann.username == "ann"
     assert ann.run("whoami; pwd; id -Gn; echo $SHELL")[0] == "ann\n/home/ann\nann games\n/bin/sh\n"
     ann.put("mine", "x", chmod=0o600)
@@ -333,7 +333,7 @@ def test_an_ordinary_user(guest_driver: VsphereCloneNodeDriver, client: GuestToo
 
 def test_a_user_who_appears_late(guest_driver: VsphereCloneNodeDriver, client: GuestToolsClient, vm: Ref) -> None:
     client.run("nohup sh -c 'sleep 3; useradd -m late && echo late:later | chpasswd' >/dev/null 2>&1 &")
-    session = connect_tools_when_ready(guest_driver._session, vm, ["late"], "later", deadline_s=40)
+    session = connect_tools_when_ready(guest_driver._session, vm, ["late"], "later", deadline_s=120)
     assert session.run("whoami")[0] == "late\n"
 
 
@@ -351,7 +351,7 @@ def test_a_lost_reply_never_starts_a_command_twice(client: GuestToolsClient, lab
     client.run("rm -f /root/count")
     lab.faults.add("StartProgramInGuest", when=moment)
     try:
-        assert client.run("echo once >> /root/count; sleep 1; cat /root/count", timeout=20) == ("once\n", "", 0)
+        assert client.run("echo once >> /root/count; sleep 1; cat /root/count", timeout=120) == ("once\n", "", 0)
         lab.faults.add("ListProcessesInGuest", when=moment)
         assert client.run("cat /root/count; exit 5") == ("once\n", "", 5)
     finally:
@@ -404,6 +404,8 @@ def test_a_closed_session(client: GuestToolsClient) -> None:
 
 
 def _calls(lab: Lab, work: Callable[[], Any]) -> int:
+    """The calls that it takes, but looks at processes: how many of these depends on how long things take."""
     lab.reset_calls()
     work()
-    return lab.calls().total
+    calls = lab.calls()
+    return calls.total - calls.by_method.get("ListProcessesInGuest", 0)

@@ -34,9 +34,12 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJWpk0A0W1q7O8uB0t7d0v8n2W1yF9x0e7o4m
 TRANSPORTS = ("ssh", "tools", "pull")
 SESSIONS = ("ssh", "tools")
 
-CALLS = {"ssh": 16, "tools": 46, "pull": 18}
+CALLS = {"ssh": 13, "tools": 35, "pull": 10}
 """The most calls to vCenter that one ``deploy_node`` of the four steps may take, the group's folder included. Guest
-operations are calls each: a temporary folder, a start, looks at the process, two transfers."""
+operations are calls each: a temporary folder, a start, two transfers."""
+
+WAITS = ("WaitForUpdatesEx", "ListProcessesInGuest", "ValidateCredentialsInGuest")
+"""Those that are not counted: how many of these depends on how long things take."""
 
 
 @dataclass
@@ -80,7 +83,7 @@ def _deploy(lab: Lab, driver: VsphereCloneNodeDriver, transport: str, steps: Mul
         size=None,
         image=image,
         auth=NodeAuthPassword(PASSWORD),
-        timeout=90,
+        timeout=240,
         ex_transport=transport,
         ex_group="doors",
     )
@@ -123,7 +126,7 @@ def test_the_guests_are_left_alike(guests: VsphereCloneNodeDriver, deployed: dic
 def test_round_trips_are_few(deployed: dict[str, Deployed], transport: str) -> None:
     one = deployed[transport]
     print(f"{transport}: {one.calls.total} calls, {one.seconds:.1f} s, {one.calls.by_method}")
-    assert one.calls.total <= CALLS[transport]
+    assert one.calls.total - sum(one.calls.by_method.get(method, 0) for method in WAITS) <= CALLS[transport]
 
 
 # Time-outs
@@ -142,7 +145,7 @@ def test_a_script_that_takes_too_long_fails_alike(
         with pytest.raises(SSHCommandTimeoutError) as caught:
             step.run(deployed[transport].node, client)
         _check_late(caught.value)
-        assert client.run("echo on", timeout=30)[:1] == ("on\n",)
+        assert client.run("echo on", timeout=120)[:1] == ("on\n",)
 
 
 def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) -> None:
@@ -154,7 +157,7 @@ def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) ->
             size=None,
             image=guests.ex_get_image_by_name("debian-12"),
             auth=NodeAuthPassword(PASSWORD),
-            timeout=60,
+            timeout=240,
             ex_transport="pull",
             ex_group="doors",
             ex_destroy_on_failure=True,
@@ -168,7 +171,7 @@ def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) ->
 
 @contextlib.contextmanager
 def _session(driver: VsphereCloneNodeDriver, node: Node, transport: str, **words: Any) -> Iterator[BaseSSHClient]:
-    client = driver.ex_open_session(node, transport, **{"auth": NodeAuthPassword(PASSWORD), "timeout": 60, **words})
+    client = driver.ex_open_session(node, transport, **{"auth": NodeAuthPassword(PASSWORD), "timeout": 240, **words})
     try:
         yield client
     finally:

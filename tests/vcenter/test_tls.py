@@ -147,11 +147,11 @@ def test_a_server_that_never_speaks_is_given_up(connect: Connect, silent_port: i
 
 
 def test_an_answer_that_never_comes_is_given_up(calm_lab: Lab, connect: Connect) -> None:
-    session = connect(timeout_s=0.5)
+    session = connect(timeout_s=1.5)
     calm_lab.faults.add("RetrievePropertiesEx", when="stall", times=0)
     calm_lab.reset_calls()
     began = time.monotonic()
     with pytest.raises(ConnectionFailedError, match="no answer in time"), translated("list nodes"):
         fetch_rows(session, PATHS)
-    assert time.monotonic() - began > 0.4
+    assert time.monotonic() - began > 1.4
     assert calm_lab.calls().by_method["RetrievePropertiesEx"] == 1  # once, and not asked for again
