@@ -124,9 +124,9 @@ def test_a_page_of_whoever_answers_in_vcenters_place_is_a_connection_error(statu
     """A proxy's, which may be well-formed: as a reply it would have no result, as a listing no nodes."""
     page = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>Log in</p></body></html>'
     answers = [Answer(page, status=status, headers={"Content-Type": "Text/HTML; charset=utf-8"})] * 4
-    with scripted(*answers) as server, pytest.raises(ConnectionFailedError, match=f"HTTP {status} .*an HTML page"):
-        with translated("ask"):
-            current_time(scripted_stub(server))
+    told = pytest.raises(ConnectionFailedError, match=f"HTTP {status} .*an HTML page")
+    with scripted(*answers) as server, told, translated("ask"):
+        current_time(scripted_stub(server))
     with scripted(*answers[:1]) as server, pytest.raises(ConnectionFailedError), translated("power it off"):
         vim.VirtualMachine("vm-1", scripted_stub(server)).PowerOffVM_Task()
 
