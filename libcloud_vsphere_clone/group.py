@@ -25,7 +25,7 @@ from .plan.clone import build_clone_plans
 from .provision import Provisioner
 from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
-from .transports import Pull, WinRM
+from .transports import REACH_PATHS, Pull, WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -132,7 +132,7 @@ class GroupVerbs(NodeDriver):
             raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
         step = ScriptDeployment(script, delete=True)
         deployer = build_deployer(self, step, max_tries=1, **words)
-        _, found = fetch_group(self._session, self._names, group)
+        _, found = fetch_group(self._session, self._names, group, REACH_PATHS)
         writable: list[Node] = []
         results: list[ScriptResult] = []
         for row in found.rows:
@@ -142,7 +142,7 @@ class GroupVerbs(NodeDriver):
                 writable.append(node)
             except InvalidRequestError as refused:
                 results.append(ScriptResult(node, error=refused))
-        return [*results, *run_on_all(deployer, writable)]
+        return [*results, *run_on_all(deployer, writable, found)]
 
     def ex_destroy_group(
         self,

@@ -119,6 +119,7 @@ def apply_updates(updates: Updates, known: dict[Ref, Row | None]) -> None:
         if before is None:
             known[row.ref] = row
         else:
+            before.unreadable = before.unreadable - row.keys() | row.unreadable
             before.update(row)
     known.update(dict.fromkeys(updates.gone))
 

@@ -14,9 +14,9 @@ from pyVmomi import vmodl
 from libcloud_vsphere_clone.errors import AuthenticationError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.properties import fetch_rows
-from libcloud_vsphere_clone.vcenter.rows import Ref, Row
+from libcloud_vsphere_clone.vcenter.rows import Ref, Row, Updates
 from libcloud_vsphere_clone.vcenter.session import Session
-from libcloud_vsphere_clone.vcenter.updates import SUBSCRIPTIONS, watch_rows
+from libcloud_vsphere_clone.vcenter.updates import SUBSCRIPTIONS, apply_updates, watch_rows
 
 from .conftest import Connect
 
@@ -67,6 +67,18 @@ def test_changes_come_as_they_happen(session: Session, vm: Ref, set_vm: Callable
     timer.join()
     assert seen[0]["runtime.connectionState"] == "connected"
     assert seen[-1] == {"runtime.connectionState": "disconnected", "name": "legacy-db"}
+
+
+def test_what_may_not_be_told_is_not_taken_for_absent(vm: Ref) -> None:
+    """The simulator refuses nobody: the updates are made by hand."""
+    rows: dict[Ref, Row | None] = {vm: Row(vm)}
+    refused = Row(vm, {"name": "legacy-db"})
+    refused.unreadable = frozenset({"config.uuid", "config.annotation"})
+    for change in (refused, Row(vm, {"config.uuid": "4201"})):
+        apply_updates(Updates("1", [change], [], truncated=False), rows)
+    row = rows[vm]
+    assert row == {"name": "legacy-db", "config.uuid": "4201"}
+    assert row.unreadable == {"config.annotation"}
 
 
 def test_it_ends_at_the_deadline(session: Session, vm: Ref) -> None:
