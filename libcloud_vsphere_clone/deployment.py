@@ -21,6 +21,7 @@ from .guest.waits import Wait, build_wait
 from .transports import Target, Transport, find_transport, suitable_transport
 
 if TYPE_CHECKING:
+    from .inventory.nodes import Found
     from .vcenter.rows import Row
 
 DEPLOY_TIMEOUT_S = 300
@@ -77,9 +78,12 @@ class SessionOpener:
         check_wait(transport, self.wait)
         return transport
 
-    def reach(self, nodes: Sequence[Node], *, new: bool = False) -> Iterator[tuple[Node, Target | Exception]]:
+    def reach(
+        self, nodes: Sequence[Node], found: Found | None = None, *, new: bool = False
+    ) -> Iterator[tuple[Node, Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
 
+        :param found: the nodes as they were read just now, with ``REACH_PATHS``; else they are read.
         :param new: they were made just now.
         """
         if not nodes:
@@ -88,7 +92,7 @@ class SessionOpener:
             self.tell_password(node)  # also of one that is never reached
             self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
         choose = partial(self.choose, new=new)
-        yield from self.driver._reach(nodes, choose, self.wait, timeout_s=self.timeout_s, new=new)
+        yield from self.driver._reach(nodes, found, choose, self.wait, timeout_s=self.timeout_s, new=new)
 
     def open(self, node: Node, target: Target | Exception) -> BaseSSHClient:
         """The session, connected.

@@ -35,7 +35,7 @@ from .request import (
     moid_of,
 )
 from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
-from .transports import WinRM
+from .transports import REACH_PATHS, WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -157,7 +157,7 @@ class GroupVerbs(NodeDriver):
             raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
         step = ScriptDeployment(script, delete=True)
         deployer = build_deployer(self, step, max_tries=1, **words)
-        _, found = fetch_group(self._session, self._names, group)
+        _, found = fetch_group(self._session, self._names, group, REACH_PATHS)
         writable: list[Node] = []
         results: list[ScriptResult] = []
         for row in found.rows:
@@ -167,7 +167,7 @@ class GroupVerbs(NodeDriver):
                 writable.append(node)
             except InvalidRequestError as refused:
                 results.append(ScriptResult(node, error=refused))
-        return [*results, *run_on_all(deployer, writable)]
+        return [*results, *run_on_all(deployer, writable, found)]
 
     def ex_destroy_group(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -148,6 +149,45 @@ def test_a_windows_is_reached_by_winrm_as_its_administrator(guests: VsphereClone
     assert said[-1].endswith("by WinRM as Administrator")
 
 
+# Round trips
+
+
+@pytest.fixture(scope="module")
+def running(guests: VsphereCloneNodeDriver) -> Node:
+    """A node that is there, with an address."""
+    node = deploy(guests, "running")
+    guests.wait_until_running([node], timeout=240)
+    return node
+
+
+def test_a_session_into_a_node_that_runs_takes_one_read(
+    guests: VsphereCloneNodeDriver, lab: Lab, running: Node
+) -> None:
+    lab.reset_calls()
+    guests.ex_open_session(running, auth=PASSWORD).close()
+    assert lab.calls().by_method == {"RetrievePropertiesEx": 1}
+    lab.reset_calls()
+    guests.ex_open_session(running, "tools", auth=PASSWORD).close()
+    assert lab.calls().by_method == {"RetrievePropertiesEx": 2, "ValidateCredentialsInGuest": 1}
+
+
+def test_a_script_on_a_group_that_runs_takes_two_reads(guests: VsphereCloneNodeDriver, lab: Lab, running: Node) -> None:
+    others = [node for node in guests.list_nodes(ex_group="reached") if node.name != running.name]
+    for node in others:
+        guests.destroy_node(node)
+    lab.reset_calls()
+    [result] = guests.ex_run_script_on_group("reached", "hostname", auth=PASSWORD)
+    assert result.stdout == "running\n"
+    assert result.node.private_ips
+    assert lab.calls().by_method == {"RetrievePropertiesEx": 2}
+
+
+def test_a_node_that_was_registered_anew_is_reached_by_its_id(guests: VsphereCloneNodeDriver, running: Node) -> None:
+    moved = copy.copy(running)
+    moved.extra = {**running.extra, "moid": "vm-99999"}
+    guests.ex_open_session(moved, auth=PASSWORD, timeout=30).close()
+
+
 # Groups
 
 
@@ -165,7 +205,11 @@ class _FailingOn(Deployment):
 
 
 def group(
-    driver: VsphereCloneNodeDriver, transport: Any, step: Deployment, names: list[str], **words: Any
+    driver: VsphereCloneNodeDriver,
+    transport: Any,
+    step: Deployment,
+    names: list[str],
+    **words: Any,
 ) -> list[Node]:
     return driver.ex_deploy_nodes_in_group(
         f"crowd-{names[0].partition('-')[0]}",
@@ -187,14 +231,19 @@ SCRIPT = "#!/bin/sh\nhostname; echo oops >&2; exit 3\n"
 @pytest.mark.parametrize("transport", ["ssh", "tools"])
 def test_all_nodes_are_awaited_together(guests: VsphereCloneNodeDriver, lab: Lab, transport: str) -> None:
     names = [f"{transport}-{letter}" for letter in "ab"]
-    lab.reset_calls()
-    nodes = group(guests, transport, ScriptDeployment(SCRIPT), names)
+
+    def begin(_: Node, what: str) -> None:
+        if what in ("waiting for its address", "waiting for its guest"):
+            lab.reset_calls()  # the nodes are made
+
+    nodes = group(guests, transport, ScriptDeployment(SCRIPT), names, ex_on_stage=begin)
     calls = lab.calls().by_method
     results = [node.extra["deployment"] for node in nodes]
     assert results == [{"exit_status": 3, "stdout": f"{name}\n", "stderr": "oops\n"} for name in names]
-    # One for the clones, one for the guests: however many nodes there are.
-    assert (calls["CreatePropertyCollector"], calls["CreateFilter"]) == (2, 2)
-    assert calls["DestroyPropertyCollector"] == 2
+    # However many nodes there are. Guest operations are found by a read each.
+    assert calls["RetrievePropertiesEx"] == 1 + (len(names) if transport == "tools" else 0)
+    waits = {calls.get(method, 0) for method in ("CreatePropertyCollector", "CreateFilter", "DestroyPropertyCollector")}
+    assert waits in ({0}, {1})  # none where all were there already
     if transport == "tools":
         ran = guests.ex_run_script_on_group(
             "crowd-tools", "hostname; exit 4", auth=PASSWORD, ex_transport="tools", timeout=240

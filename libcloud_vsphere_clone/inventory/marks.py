@@ -24,7 +24,7 @@ LOGIN = "libcloud.login"
 """On an image: its own user for logins."""
 TRANSPORT = "libcloud.transport"
 """On an image: how to get into its guests, one of ``TRANSPORTS``."""
-TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
+SSH, TOOLS, WINRM, KEYBOARD, PULL = TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
 CUSTOMIZATION = "libcloud.customization"
 """On a node: what its guest was customized with, and why with that: ``cloud-init: the image's mark``."""
 ADDRESSES = "libcloud.addresses"

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import InvalidRequestError
+from ..guest.running import RUNNING_PATHS
 from ..guest.waits import Wait
 from ..inventory import marks
+from ..inventory.nodes import NODE_PATHS, SESSION_PATHS
 from ..plan.mechanism import SPEC_MECHANISMS
 from ..vcenter.rows import Row
 from .base import Target, Tell, Transport, is_windows
@@ -20,6 +22,7 @@ from .tools import Tools
 from .winrm import WinRM
 
 __all__ = [
+    "REACH_PATHS",
     "SSH",
     "TRANSPORTS",
     "Keyboard",
@@ -33,6 +36,9 @@ __all__ = [
     "find_transport",
     "suitable_transport",
 ]
+
+REACH_PATHS = tuple(path for path in (*SESSION_PATHS, *RUNNING_PATHS) if path not in NODE_PATHS)
+"""What is asked beside ``NODE_PATHS`` of a node to be reached: which way, and whether it is ready."""
 
 TRANSPORTS: dict[str, type[Transport]] = {kind.name: kind for kind in (SSH, Tools, WinRM, Keyboard, Pull)}
 

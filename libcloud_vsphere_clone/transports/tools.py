@@ -12,6 +12,7 @@ from libcloud.compute.ssh import BaseSSHClient
 from ..access import Access
 from ..guest.ready import Backoff, Pace, connect_when_ready
 from ..guest.tools import GuestToolsClient
+from ..inventory import marks
 from .base import Target, Tell, Transport, check_password
 
 TOOLS_PACE = Pace(
@@ -29,7 +30,7 @@ so the first tries come soon, and the later ones are few."""
 class Tools(Transport):
     """VMware Tools' guest operations: no network into the guest is needed. They log in with a password."""
 
-    name: ClassVar[str] = "tools"
+    name: ClassVar[str] = marks.TOOLS
     awaited: ClassVar[str | None] = "tools"
 
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:

@@ -11,6 +11,8 @@ from libcloud.compute.ssh import BaseSSHClient
 from ..access import Access
 from ..guest.ready import connect_when_ready
 from ..guest.winrm import WINRM_PACE, GuestWinRMClient
+from ..inventory import marks
+from ..plan.login import WINDOWS_ADMINISTRATOR
 from .base import Target, Tell, Transport, check_password
 
 SSH_PORT = 22
@@ -24,8 +26,8 @@ class WinRM(Transport):
     :param port: default 5986, or 5985 without TLS.
     """
 
-    name: ClassVar[str] = "winrm"
-    username: ClassVar[str] = "Administrator"
+    name: ClassVar[str] = marks.WINRM
+    username: ClassVar[str] = WINDOWS_ADMINISTRATOR
 
     port: int | None = None
     ca_cert: str | None = None

@@ -14,11 +14,12 @@ from pyVmomi import vim
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError, TaskError, TaskTimeoutError, VsphereError
-from libcloud_vsphere_clone.guest.running import wait_running, watch_running
+from libcloud_vsphere_clone.guest.running import RUNNING_PATHS, wait_running, watch_running
 from libcloud_vsphere_clone.guest.waits import Wait, build_wait
 from libcloud_vsphere_clone.inventory import marks
 from libcloud_vsphere_clone.lab import Lab, LabControl
-from libcloud_vsphere_clone.vcenter.rows import Ref
+from libcloud_vsphere_clone.vcenter.properties import fetch_rows
+from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
 from tests.direct import Create, Direct, await_calls
 
@@ -82,7 +83,7 @@ def guest(bare_lab: Lab, direct: Direct, create: Create) -> MakeGuest:
 
 def failure(session: Session, guest: Guest, wait: Wait | None = None) -> VsphereError:
     """The error that ends a wait for one VM, long before its time is over."""
-    [(ref, found)] = watch_running(session, {guest.ref: wait or Wait()}, timeout_s=LONG_S)
+    [(ref, found)] = map(told, watch_running(session, {guest.ref: wait or Wait()}, timeout_s=LONG_S))
     assert ref == guest.ref
     assert isinstance(found, VsphereError)
     assert not isinstance(found, TaskTimeoutError)
@@ -109,6 +110,11 @@ def later(bare_lab: Lab) -> Iterator[Later]:
         thread.join()
 
 
+def told(outcome: tuple[Row, Any]) -> tuple[Ref, Any]:
+    """An outcome of a wait, without the row."""
+    return outcome[0].ref, outcome[1]
+
+
 # Ready
 
 
@@ -124,7 +130,7 @@ def test_each_as_soon_as_it_is_ready_over_one_subscription(bare_lab: Lab, sessio
     ready = watch_running(session, {one.ref: Wait() for one in guests}, timeout_s=LONG_S)
     for number in (2, 0, 3, 1):
         guests[number].report(f"10.0.0.{number}")
-        assert next(ready) == (guests[number].ref, [f"10.0.0.{number}"])
+        assert told(next(ready)) == (guests[number].ref, [f"10.0.0.{number}"])
     assert list(ready) == []
     calls = bare_lab.calls().by_method
     assert 4 <= calls.pop("WaitForUpdatesEx") <= 6
@@ -138,7 +144,7 @@ def test_one_collector_of_events_for_all(bare_lab: Lab, session: Session, guest:
     for number in (1, 2, 0):
         guests[number].report(f"10.0.0.{number}")
         guests[number].customize(event="CustomizationSucceeded")
-        assert next(ready) == (guests[number].ref, [f"10.0.0.{number}"])
+        assert told(next(ready)) == (guests[number].ref, [f"10.0.0.{number}"])
     assert list(ready) == []
     calls = bare_lab.calls().by_method
     assert calls.pop("WaitForUpdatesEx") <= 7
@@ -151,10 +157,31 @@ def test_one_that_fails_does_not_hold_up_the_others(session: Session, guest: Mak
     good, bad = guest("good"), guest("bad")
     outcomes = watch_running(session, {good.ref: Wait(), bad.ref: Wait()}, timeout_s=LONG_S)
     bad.set(runtime__question={"id": "1", "text": "moved or copied?", "choice": {}})
-    ref, error = next(outcomes)
+    ref, error = told(next(outcomes))
     assert (ref, type(error)) == (bad.ref, TaskError)
     good.report("10.0.0.5")
-    assert next(outcomes) == (good.ref, ["10.0.0.5"])
+    assert told(next(outcomes)) == (good.ref, ["10.0.0.5"])
+
+
+def test_what_is_known_already_needs_no_subscription(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
+    ready, asking, late = guest("ready"), guest("asking"), guest("late")
+    ready.report("10.0.0.5")
+    asking.set(runtime__question={"id": "1", "text": "moved or copied?", "choice": {}})
+    paths = {"VirtualMachine": (*RUNNING_PATHS, "config.uuid")}
+    known = fetch_rows(session, paths, objects=[one.ref for one in (ready, asking, late)], everywhere=())
+    late.report("10.0.0.6")
+    bare_lab.reset_calls()
+    two = {one.ref: Wait() for one in (ready, asking)}
+    outcomes = dict(map(told, watch_running(session, two, timeout_s=LONG_S, known=known.values())))
+    assert outcomes[ready.ref] == ["10.0.0.5"]
+    assert "moved or copied?" in str(outcomes[asking.ref])
+    assert bare_lab.calls().total == 0
+    waits = {late.ref: Wait(), **two}
+    found = list(watch_running(session, waits, timeout_s=LONG_S, known=known.values(), extra=["config.uuid"]))
+    assert told(found[-1]) == (late.ref, ["10.0.0.6"])
+    assert found[-1][0]["config.uuid"] == known[late.ref]["config.uuid"]
+    assert "runtime.question" not in found[-1][0]  # as a read has it
+    assert bare_lab.calls().by_method == {**SUBSCRIPTION, "WaitForUpdatesEx": 1}
 
 
 @pytest.mark.parametrize(
@@ -181,7 +208,7 @@ def test_customized(session: Session, guest: MakeGuest, wait: Wait, word: dict[s
     one.customize("RUNNING" if "status" in word else None, "CustomizationStartedEvent")
     ready = watch_running(session, {one.ref: wait}, timeout_s=LONG_S)
     later(one.customize, **word)
-    assert list(ready) == [(one.ref, ["10.0.0.5"])]
+    assert list(map(told, ready)) == [(one.ref, ["10.0.0.5"])]
 
 
 def test_customized_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest, later: Later) -> None:
@@ -192,14 +219,14 @@ def test_customized_by_the_guests_own_word(session: Session, direct: Direct, gue
 
 
 def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
-    session: Session, direct: Direct, guest: MakeGuest
+    session: Session, direct: Direct, guest: MakeGuest, later: Later
 ) -> None:
     """A script that failed is no reason not to log in, nor is one that still runs."""
     one = guest()
     outcomes = watch_running(session, {one.ref: Wait("ssh")}, timeout_s=LONG_S)
     later(one.say, direct, "error: cloud-init failed in scripts-user")
     later(one.report, "10.0.0.5")
-    assert list(outcomes) == [(one.ref, ["10.0.0.5"])]
+    assert list(map(told, outcomes)) == [(one.ref, ["10.0.0.5"])]
 
 
 def test_customized_without_an_address(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +324,7 @@ def test_the_guest_powers_off_meanwhile(
     one = guest()
     one.customize("RUNNING")
     later(driver.stop_node, one.node, ex_hard=True)
-    assert str(failure(session, one, Wait("customized"))).startswith("no address can come: 'web' is poweredOff")
+    assert str(failure(session, one, Wait("customized"))).startswith("no guest can answer: 'web' is poweredOff")
 
 
 def test_it_is_removed_meanwhile(
@@ -306,7 +333,7 @@ def test_it_is_removed_meanwhile(
     one, two = guest("one"), guest("two")
     outcomes = watch_running(session, {one.ref: Wait(), two.ref: Wait()}, timeout_s=LONG_S)
     later(driver.destroy_node, one.node)
-    ref, error = next(outcomes)
+    ref, error = told(next(outcomes))
     assert (ref, type(error)) == (one.ref, NotFoundError)
     outcomes.close()
 
@@ -425,7 +452,7 @@ def test_late_ones_come_at_the_deadline_each_with_what_it_reported(session: Sess
     two.report("10.0.0.5")
     three.report("fd00::5")
     waits = {one.ref: Wait(), two.ref: Wait(), three.ref: build_wait("customized")}
-    outcomes = dict(watch_running(session, waits, timeout_s=1))
+    outcomes = dict(map(told, watch_running(session, waits, timeout_s=1)))
     assert outcomes[two.ref] == ["10.0.0.5"]
     assert str(outcomes[one.ref]).startswith("no address within 1 s: 'one' is poweredOn, its tools are guestToolsNotRu")
     assert str(outcomes[three.ref]).startswith("no end of the customization within 1 s: 'three' is poweredOn")
