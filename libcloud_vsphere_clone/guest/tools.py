@@ -38,6 +38,9 @@ class GuestToolsClient(BaseSSHClient):
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
 
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
+
     def __init__(
         self,
         session: Session,

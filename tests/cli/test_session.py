@@ -125,6 +125,32 @@ def test_a_command_over_guest_operations(on_guests: Run, db: list[str]) -> None:
     assert ended.stderr.endswith("oops\n")
 
 
+def test_an_interrupted_command_over_guest_operations_is_ended(start: Start, lab: Lab, db: list[str]) -> None:
+    process = start("run", "db-1", *db, f"--lab={lab.name}", "--command", "echo begun; sleep 4717")
+    assert process.stdout and process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted; what runs in the node is ended"
+    look = start("run", "db-1", *db, f"--lab={lab.name}", "--command", "ps axo args; ls -d /tmp/libcloud-*")
+    seen, _ = look.communicate(timeout=120)
+    assert "sleep 4717" not in seen
+    assert seen.count("\n/tmp/libcloud-") == 1  # that of the look
+
+
+@pytest.mark.parametrize("way", ["db", "web"])
+def test_output_that_nobody_reads_any_more(start: Start, lab: Lab, way: str, request: pytest.FixtureRequest) -> None:
+    options = request.getfixturevalue(way)
+    process = start("run", f"{way}-1", *options, f"--lab={lab.name}", "--command", "while echo y; do sleep 0.1; done")
+    assert process.stdout and process.stdout.readline() == "y\n"
+    process.stdout.close()
+    assert process.stderr
+    errors = process.stderr.read()
+    assert process.wait(120) == 1
+    assert "Traceback" not in errors
+    assert "error" not in errors
+
+
 def test_files_over_guest_operations(on_guests: Run, db: list[str], tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(bytes(range(256)))
     put = on_guests("copy", str(tmp_path / "in"), "db-1:new folder/file", *db)
