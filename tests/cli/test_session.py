@@ -42,6 +42,8 @@ def web(lab: Lab, ssh_key: str) -> Iterator[list[str]]:
         (["run", "web-1", "--", "true"], "give --ssh-key or --ssh-password-file"),
         (["copy", __file__, "/etc/motd"], "NODE:PATH"),
         (["copy", "web-1:/a", "web-2:/b"], "NODE:PATH"),
+        (["copy", "/etc", "web-1:/b", "--ssh-key", __file__], "'/etc' is a folder, and copy takes one file; pack it"),
+        (["copy", "-", "web-1:/b/", "--ssh-key", __file__], "needs a file name"),
         (["copy", "nowhere.txt", "web-1:/b", "--ssh-key", __file__], "no file 'nowhere.txt' here"),
     ],
 )
@@ -88,7 +90,12 @@ def test_files_are_copied_in_and_out(on_guests: Run, web: list[str], tmp_path: P
     got = on_guests("copy", "web-1:new folder/file", str(tmp_path / "out"), *web)
     assert got.exit_code == 0, got.stderr
     assert (tmp_path / "out").read_text() == "höhe\n"
-    assert on_guests("copy", "web-1:/new folder", "-", *web).exit_code == 1
+    into = on_guests("copy", str(tmp_path / "in"), "web-1:-x/", *web)
+    assert into.stdout == "/root/-x/in\n", into.stderr
+    for wrong in (["web-1:/root/new folder", "-"], [str(tmp_path / "in"), "web-1:new folder"]):
+        refused = on_guests("copy", *wrong, *web)
+        assert refused.exit_code == 1
+        assert refused.stderr.endswith("error: /root/new folder: Is a directory\n")
     missing = on_guests("copy", "web-1:/nowhere", str(tmp_path / "none"), *web)
     assert (missing.exit_code, (tmp_path / "none").exists()) == (1, False)
     assert missing.stderr.endswith("error: there is no file '/nowhere' in the node\n")
