@@ -17,7 +17,7 @@ from ..vcenter.rows import Ref
 from ..vcenter.session import Session
 from .output import Listener
 from .tools_calls import GuestCalls, open_calls
-from .tools_commands import Result, build_powershell, is_absolute, join
+from .tools_commands import Result, build_powershell, check_path, is_absolute, join
 from .tools_files import GuestFiles
 from .tools_process import GuestProcesses
 
@@ -158,6 +158,7 @@ class GuestToolsClient(BaseSSHClient):
         return absolute
 
     def _absolute(self, path: str) -> str:
+        check_path(path)
         if is_absolute(path, windows=self.windows):
             return path
         if not self._home:

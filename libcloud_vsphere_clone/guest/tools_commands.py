@@ -24,6 +24,7 @@ __all__ = [
     "build_posix",
     "build_powershell",
     "build_windows",
+    "check_path",
     "is_absolute",
     "join",
     "parent",
@@ -124,6 +125,9 @@ exit $p.ExitCode
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 POWERSHELL_OPTIONS = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass"
 
+UNSENDABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What requests cannot carry: characters that XML lacks, and the carriage return, which arrives as a line feed."""
+
 WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
@@ -165,7 +169,8 @@ def build_posix(folder: str, command: str, *, live: bool = False) -> Program:
     Source: GuestProgramSpec.arguments: "the program will be executed by a guest shell", so they are quoted for one.
     """
     _check_command(command, LONGEST_COMMAND)
-    arguments = shlex.join(["-c", KEEPER.strip(), "libcloud", folder, command, "live" if live else ""])
+    before, after = shlex.join(["-c", KEEPER.strip(), "libcloud", folder]), "live" if live else "''"
+    arguments = f"{before} {_shell_word(command)} {after}"
     if len(arguments.encode()) > LONGEST_REQUEST:
         raise _too_long(len(arguments.encode()), LONGEST_REQUEST, " when it is quoted for the guest's shell")
     return Program("/bin/sh", arguments)
@@ -187,6 +192,28 @@ def build_powershell(script: str) -> str:
         f"$ProgressPreference = 'SilentlyContinue'\n{script}\nif ($null -ne $LASTEXITCODE) {{ exit $LASTEXITCODE }}"
     )
     return f"powershell.exe {POWERSHELL_OPTIONS} -EncodedCommand {_encoded(wrapped)}"
+
+
+def _shell_word(command: str) -> str:
+    """The command as one word for a shell; what XML has no place for is put in by the shell."""
+    if not UNSENDABLE.search(command):
+        return shlex.quote(command)
+    escaped = UNSENDABLE.sub(_octal, command.replace("\\", r"\\"))
+    return f'"$(printf %b {shlex.quote(escaped)})"'
+
+
+def _octal(found: re.Match[str]) -> str:
+    return "".join(f"\\0{byte:03o}" for byte in found[0].encode(errors="surrogateescape"))
+
+
+def check_path(path: str) -> None:
+    """:raises InvalidRequestError: a request cannot carry the path as it is."""
+    wrong = UNSENDABLE.search(path)
+    if wrong:
+        raise InvalidRequestError(
+            f"guest operations cannot carry the character {wrong[0]!r} of the path {path!r}; run a command that "
+            "renames the file, or use another transport"
+        )
 
 
 def read_head(file: IO[bytes]) -> Head:
@@ -213,7 +240,7 @@ def parent(path: str, *, windows: bool) -> str:
 def _check_command(command: str, longest: int) -> None:
     if "\0" in command:
         raise InvalidRequestError("the command has a NUL character in it")
-    size = len(command.encode())
+    size = len(command.encode(errors="surrogateescape"))
     if size > longest:
         raise _too_long(size, longest)
 

@@ -19,7 +19,7 @@ from libcloud.compute.deployment import FileDeployment, MultiStepDeployment, Scr
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError, TaskError
 from libcloud_vsphere_clone.guest import tools_output
 from libcloud_vsphere_clone.guest.ready import connect_when_ready
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
@@ -218,6 +218,30 @@ def test_put_where_nothing_can_be_written(client: GuestToolsClient) -> None:
         client.put("/proc/none/x", "text")
     with pytest.raises(IsADirectoryError):
         client.put("/etc", "text")
+
+
+def test_put_where_there_is_no_room(client: GuestToolsClient) -> None:
+    for size in (1, 70_000_000):  # of 64 MB
+        with pytest.raises(ConnectionFailedError) as caught:
+            client.put("/dev/full" if size == 1 else "/dev/shm/big", b"x" * size)  # noqa: S108
+        assert f"is there room for {size:,} bytes" in caught.value.__notes__[0]
+    with pytest.raises(TaskError, match="No space left"):
+        client.put("/dev/full", "x", mode="a")
+    client.run("rm /dev/shm/big")
+
+
+def test_a_command_of_any_characters(client: GuestToolsClient) -> None:
+    assert client.run("printf '%s' 'a\rb\x1b[0m' \"it's\" '\\n' | od -c | head -1")[0].split()[1:] == [
+        *("a", "\\r", "b", "033", "[", "0", "m", "i", "t", "'", "s", "\\", "n"),
+    ]
+    for name in ("new\nline", "-rf", "$(id) 'x' \"y\" *", "日本 &lt;<>", " blanks "):
+        path = client.put(f"names/{name}", "1", chmod=0o600)
+        assert (path, client.put(path, "2", mode="a")) == (f"/root/names/{name}", path)
+        into = io.BytesIO()
+        assert (client.get(path, into), into.getvalue(), client.delete(path)) == (2, b"12", True)
+    assert client.run("ls -A names")[0] == ""
+    with pytest.raises(InvalidRequestError, match="cannot carry"):
+        client.put("a\rb", "x")
 
 
 def test_a_link_is_followed(client: GuestToolsClient) -> None:

@@ -18,6 +18,7 @@ from libcloud_vsphere_clone.guest.tools_commands import (
     build_posix,
     build_powershell,
     build_windows,
+    check_path,
     is_absolute,
     join,
     parent,
@@ -60,6 +61,30 @@ def test_the_keeper_gives_the_input(tmp_path: Path) -> None:
     (tmp_path / "in").write_text("told\n")
     start(tmp_path, "cat").wait(20)
     assert left(tmp_path)[2] == "told\n"
+
+
+def test_a_command_of_what_xml_cannot_carry(tmp_path: Path) -> None:
+    command = "printf '%s' 'a\rb\x1b[0m\x01' '\\\\n$HOME' '\udcff\ufffe' \"it's\""
+    assert set(build_posix("/x", command).arguments) & set("\r\x1b\x01\udcff\ufffe") == set()
+    start(tmp_path, command).wait(20)
+    seen = (tmp_path / "result").read_bytes().split(b"\n", 2)[2]
+    assert seen == b"a\rb\x1b[0m\x01" + b"\\\\n$HOME" + b"\xff" + "\ufffe".encode() + b"it's"
+
+
+@pytest.mark.parametrize("path", ["a\rb", "\x1b", "\0", "\udcff"])
+def test_a_path_that_no_request_carries(path: str) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot carry the character"):
+        check_path(f"/root/{path}")
+    check_path("/root/a b\n\tü\u2028\U0001f600")
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("output", ["echo out", "true"])
+def test_on_a_full_disk_the_keeper_leaves_no_half_result(tmp_path: Path, output: str, live: bool) -> None:
+    (tmp_path / "part").symlink_to("/dev/full")
+    assert start(tmp_path, f"{output}; exit 7", live=live).wait(20) == 7
+    assert not (tmp_path / "result").exists()
+    assert not (tmp_path / "piece0").exists()
 
 
 def test_the_keeper_leaves_pieces_while_somebody_listens(tmp_path: Path) -> None:
