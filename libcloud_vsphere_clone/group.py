@@ -34,7 +34,7 @@ from .request import (
     image_id_of,
     moid_of,
 )
-from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
+from .scripts import Hear, ScriptResult, copy_deployment, deploy_all, run_on_all
 from .transports import REACH_PATHS, WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
@@ -145,10 +145,14 @@ class GroupVerbs(NodeDriver):
         _raise_partial(f"deployed in group {group!r}", count, done, {**errors, **failed})
         return done
 
-    def ex_run_script_on_group(self, group: str, script: str, **words: Unpack[ReachOptions]) -> list[ScriptResult]:
+    def ex_run_script_on_group(
+        self, group: str, script: str, *, ex_on_output: Hear | None = None, **words: Unpack[ReachOptions]
+    ) -> list[ScriptResult]:
         """How a script went on each node of a group, run on all in parallel; it is never run twice.
 
         :param script: a shell script; ``#!`` chooses another interpreter.
+        :param ex_on_output: called with a node, what its script wrote just now, in bytes, and whether that was to
+            stderr; from several threads.
         :param words: how to get in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` with a
             NodeAuthPassword, ``timeout``, ``ex_transport`` and so on.
         :raises NotFoundError: there is no such group.
@@ -167,7 +171,7 @@ class GroupVerbs(NodeDriver):
                 writable.append(node)
             except InvalidRequestError as refused:
                 results.append(ScriptResult(node, error=refused))
-        return [*results, *run_on_all(deployer, writable, found)]
+        return [*results, *run_on_all(deployer, writable, found, ex_on_output)]
 
     def ex_destroy_group(
         self,

@@ -49,6 +49,25 @@ def test_each_request_has_an_id_of_its_own() -> None:
     assert all(str(uuid.UUID(node_id)) == node_id for node_id in ids)
 
 
+def test_each_node_may_have_a_script_of_its_own() -> None:
+    options: CreateOptions = {"ex_first_boot_script": lambda name: f"#!/bin/sh\necho {name}\n"}
+    first = build_request(SIZES, "web-1", "web", None, None, None, options)
+    second = another(first, "web-2", options)
+    scripts = [request.customization.first_boot_script for request in (first, second)]
+    assert scripts == ["#!/bin/sh\necho web-1\n", "#!/bin/sh\necho web-2\n"]
+    shared = another(build(ex_first_boot_script="true"), "web-2", {"ex_first_boot_script": "true"})
+    assert shared.customization.first_boot_script == "true"
+
+
+@pytest.mark.parametrize("wrong", [lambda name: None, lambda name: 4, lambda name: ""])
+def test_a_script_that_a_function_does_not_make(wrong: Any) -> None:
+    if wrong("x") is None:
+        assert build(ex_first_boot_script=wrong).customization.first_boot_script is None
+        return
+    with pytest.raises(InvalidRequestError, match="ex_first_boot_script"):
+        build(ex_first_boot_script=wrong)
+
+
 def test_nothing_asked_for_keeps_the_images() -> None:
     request = build()
     hardware = request.hardware

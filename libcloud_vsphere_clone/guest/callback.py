@@ -124,6 +124,7 @@ def _path_of(token: str) -> str:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # guests of a group may report in the same moment
     receiver: CallbackReceiver
 
 

@@ -18,7 +18,7 @@ from ..vcenter.rows import Ref
 from ..vcenter.session import Session
 from .output import Listener
 from .tools_calls import GuestCalls, open_calls
-from .tools_commands import Result, build_powershell, is_absolute, join
+from .tools_commands import Result, build_powershell, check_path, is_absolute, join
 from .tools_files import GuestFiles
 from .tools_process import GuestProcesses
 
@@ -43,6 +43,9 @@ class GuestToolsClient(BaseSSHClient):
     :param timeout: kept for those who ask; a command has its own. How long an answer may take is the session's.
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
+
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
 
     def __init__(
         self,
@@ -191,6 +194,7 @@ class GuestToolsClient(BaseSSHClient):
         return absolute
 
     def _absolute(self, path: str) -> str:
+        check_path(path)
         if is_absolute(path, windows=self.windows):
             return path
         if not self._home:

@@ -16,6 +16,7 @@ import shlex
 from typing import IO, NamedTuple
 
 from ..errors import InvalidRequestError
+from .powershell import one_line, quote
 
 __all__ = [
     "Head",
@@ -24,6 +25,7 @@ __all__ = [
     "build_posix",
     "build_powershell",
     "build_windows",
+    "check_path",
     "is_absolute",
     "join",
     "parent",
@@ -55,6 +57,7 @@ fi
 echo $$ >"$d/run/pid"
 in=/dev/null; [ ! -e "$d/in" ] || in=$d/in
 group=-; command -v setsid >/dev/null 2>&1 || group=
+heed='env --default-signal=INT,QUIT'; $heed true 2>/dev/null || heed=
 end() {
   kill -s TERM -- "$group$p" 2>/dev/null
   for i in 1 2 3 4 5; do kill -s 0 -- "$group$p" 2>/dev/null || break; sleep 0.2; done
@@ -79,7 +82,7 @@ follow() {
 }
 ended= p= q=
 trap 'ended=1; [ -z "$p" ] || end' TERM
-${group:+setsid} "${SHELL:-/bin/sh}" -c "$c" <"$in" >"$d/out" 2>"$d/err" &
+$heed ${group:+setsid} "${SHELL:-/bin/sh}" -c "$c" <"$in" >"$d/out" 2>"$d/err" &
 p=$!
 [ -z "$live" ] || { mkdir "$d/run/live"; follow & q=$!; }
 [ -z "$ended" ] || end
@@ -96,14 +99,17 @@ While somebody listens, what has come since the last time is left as ``piece0``,
 and the result has the rest: each byte is fetched once, as no file transfer begins in the middle.
 
 Started twice, the second keeper only waits for the first: a request whose reply was lost may be sent again. A process
-group of its own, by setsid, is ended as a whole; what a system without setsid leaves running is on its own. On a full
+group of its own, by setsid, is ended as a whole; what a system without setsid leaves running is on its own. A shell
+has what it starts in the background ignore SIGINT and SIGQUIT; only a newer env (coreutils 8.31) undoes that. On a full
 disk it may leave no result: then the exit code is known by VMware Tools, and the outputs are in ``out`` and ``err``.
 """
 
 WINDOWS_KEEPER = r"""
-$d = '{folder}'
-$line = '/d /s /c "chcp 65001 >nul & ({command}) <{input} >"{folder}\out" 2>"{folder}\err""'
+$d = <folder>
+$run = 'chcp 65001 >nul & (cmd.exe /d /s /c !LIBCLOUD_COMMAND!) <' + <input>
+$line = '/d /s /v:on /c "' + $run + ' >"' + $d + '\out" 2>"' + $d + '\err""'
 $start = New-Object System.Diagnostics.ProcessStartInfo -ArgumentList "$env:SystemRoot\System32\cmd.exe", $line
+$start.EnvironmentVariables['LIBCLOUD_COMMAND'] = <command>
 $start.UseShellExecute = $false
 $start.WorkingDirectory = $env:USERPROFILE
 $p = [System.Diagnostics.Process]::Start($start)
@@ -120,9 +126,15 @@ $file.Close()
 [IO.File]::Move("$d\part", "$d\result")
 exit $p.ExitCode
 """
+"""The command comes by a variable that is only expanded when the line has been understood ("cmd /?", /V:ON): whatever
+quotes and brackets are in it, the redirections are of the whole.
+"""
 
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 POWERSHELL_OPTIONS = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass"
+
+UNSENDABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What requests cannot carry: characters that XML lacks, and the carriage return, which arrives as a line feed."""
 
 WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
@@ -165,19 +177,22 @@ def build_posix(folder: str, command: str, *, live: bool = False) -> Program:
     Source: GuestProgramSpec.arguments: "the program will be executed by a guest shell", so they are quoted for one.
     """
     _check_command(command, LONGEST_COMMAND)
-    arguments = shlex.join(["-c", KEEPER.strip(), "libcloud", folder, command, "live" if live else ""])
+    before, after = shlex.join(["-c", KEEPER.strip(), "libcloud", folder]), "live" if live else "''"
+    arguments = f"{before} {_shell_word(command)} {after}"
     if len(arguments.encode()) > LONGEST_REQUEST:
         raise _too_long(len(arguments.encode()), LONGEST_REQUEST, " when it is quoted for the guest's shell")
     return Program("/bin/sh", arguments)
 
 
 def build_windows(folder: str, command: str, *, has_input: bool = False) -> Program:
-    """The keeper for a command of cmd.exe. Written after the documentation; it has never been run on a Windows."""
+    """The keeper for a command of cmd.exe. Written after the documentation; it has never been run on a Windows.
+
+    :raises InvalidRequestError: the command is too long, has several lines, or a NUL in it.
+    """
     _check_command(command, LONGEST_WINDOWS_COMMAND)
     source = f'"{folder}\\{INPUT}"' if has_input else "nul"
-    script = WINDOWS_KEEPER.strip()
-    for name, value in {"{folder}": folder, "{command}": command, "{input}": source}.items():
-        script = script.replace(name, value.replace("'", "''"))
+    words = {"<folder>": folder, "<command>": f'"{one_line(command)}"', "<input>": source}
+    script = re.sub("|".join(words), lambda found: quote(words[found[0]]), WINDOWS_KEEPER.strip())
     return Program(POWERSHELL, f"{POWERSHELL_OPTIONS} -EncodedCommand {_encoded(script)}")
 
 
@@ -187,6 +202,28 @@ def build_powershell(script: str) -> str:
         f"$ProgressPreference = 'SilentlyContinue'\n{script}\nif ($null -ne $LASTEXITCODE) {{ exit $LASTEXITCODE }}"
     )
     return f"powershell.exe {POWERSHELL_OPTIONS} -EncodedCommand {_encoded(wrapped)}"
+
+
+def _shell_word(command: str) -> str:
+    """The command as one word for a shell; what XML has no place for is put in by the shell."""
+    if not UNSENDABLE.search(command):
+        return shlex.quote(command)
+    escaped = UNSENDABLE.sub(_octal, command.replace("\\", r"\\"))
+    return f'"$(printf %b {shlex.quote(escaped)})"'
+
+
+def _octal(found: re.Match[str]) -> str:
+    return "".join(f"\\0{byte:03o}" for byte in found[0].encode(errors="surrogateescape"))
+
+
+def check_path(path: str) -> None:
+    """:raises InvalidRequestError: a request cannot carry the path as it is."""
+    wrong = UNSENDABLE.search(path)
+    if wrong:
+        raise InvalidRequestError(
+            f"guest operations cannot carry the character {wrong[0]!r} of the path {path!r}; run a command that "
+            "renames the file, or use another transport"
+        )
 
 
 def read_head(file: IO[bytes]) -> Head:
@@ -213,7 +250,7 @@ def parent(path: str, *, windows: bool) -> str:
 def _check_command(command: str, longest: int) -> None:
     if "\0" in command:
         raise InvalidRequestError("the command has a NUL character in it")
-    size = len(command.encode())
+    size = len(command.encode(errors="surrogateescape"))
     if size > longest:
         raise _too_long(size, longest)
 

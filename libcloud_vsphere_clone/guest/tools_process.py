@@ -84,15 +84,13 @@ class GuestProcesses:
     def _watch(
         self, program: Program, folder: str, timeout_s: float | None, look: Callable[[], None]
     ) -> tuple[int | None, bool]:
-        """The exit code, if it is known, and whether the program ended by itself. It is never left running: not over
-        its time, and not when whoever waits is interrupted.
+        """The exit code, if it is known, and whether the program ended by itself. It is not left running where that can
+        be helped: not over its time, nor when whoever waits is interrupted or cannot fetch its output.
         """
         marker, pid = program.arguments if self.windows else folder, None
         try:
             pid = self._start(program, marker)
             exit_code, ended = self._wait(pid, timeout_s, look)
-        except ConnectionFailedError:
-            raise  # nobody is there to end it
         except BaseException:
             try:
                 self._end(marker, pid)

@@ -67,6 +67,9 @@ class GuestWinRMClient(BaseSSHClient):
     :raises InvalidRequestError: a login that would show the password, or the library is not installed.
     """
 
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
+
     def __init__(
         self,
         hostname: str,

@@ -58,6 +58,7 @@ def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str
     unique = 10**6 + uuid.uuid4().int % 10**6
     steps: list[Step] = [
         Put(f"{folder}/a b/it's", b"text\n", 0o600),
+        Run("kill -INT $$; echo ignored"),
         Run(f"id -un; pwd; cat {folder}/*/*; stat -c '%U %a' {folder} {folder}/*/*; echo err >&2; exit 7"),
         Delete(f"{folder}/a b/it's"),
         Run(f"rm -r {folder}; sleep {unique} & sleep {unique}", 0.3),
@@ -70,7 +71,8 @@ def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str
         subprocess.run([shell, script], check=True, timeout=120)
         report = receiver.take("t", timeout_s=0)
     assert report == Report("t", "/", report.results if report else ())
-    put, run, delete, slow = report.results
+    put, interrupted, run, delete, slow = report.results
+    assert (interrupted.stdout, interrupted.exit_status) == ("", 130)
     assert (put.exit_status, delete.exit_status, slow.timed_out) == (0, 0, True)
     assert (run.stdout, run.stderr) == (f"{name}\n/\ntext\n{name} 755\n{name} 600\n", "err\n")
     assert run.exit_status == 7

@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
@@ -84,6 +85,14 @@ def test_guests_are_known_apart(receiver: CallbackReceiver) -> None:
     for token in "abc":
         with pytest.raises(TaskError, match=f"of {token}"):
             receiver.take(token, timeout_s=5)
+
+
+def test_many_at_once(receiver: CallbackReceiver) -> None:
+    urls = {f"t{number}": receiver.expect(f"t{number}") for number in range(60)}
+    with ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda token: post(urls[token], {**REPORT, "token": token}), urls))
+    assert answers == [204] * 60
+    assert all(receiver.take(token, timeout_s=0) for token in urls)
 
 
 def test_a_forgotten_one(receiver: CallbackReceiver, url: str) -> None:

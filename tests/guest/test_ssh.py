@@ -27,7 +27,7 @@ from libcloud.compute.drivers.dummy import DummyNodeDriver
 from libcloud.compute.ssh import SSHCommandTimeoutError
 from libcloud.compute.types import NodeState
 
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from libcloud_vsphere_clone.guest.keys import load_private_key
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from tests.guest.conftest import Sshd, SshdFactory, free_port, password_user
@@ -379,3 +379,33 @@ def test_the_known_hosts_line_is_what_ssh_takes(client: GuestSSHClient, sshd: Ss
     command = ["ssh-keygen", "-y", "-f", str(sshd.folder / "host_key")]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert shown.split()[:2] == [kind, key]
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000, 10_000_000])
+def test_a_write_to_a_full_disk_fails(client: GuestSSHClient, size: int) -> None:
+    with pytest.raises(OSError, match=r"could not write '/dev/full': .*'Failure'; is its disk full"):
+        client.put("/dev/full", b"x" * size)
+    with pytest.raises(OSError, match="/dev/full"):
+        client.put("/dev/full", b"x" * size, mode="a")
+    client.put("/dev/null", b"x" * size)
+
+
+def test_a_folder_is_no_file(client: GuestSSHClient, tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        client.put(str(tmp_path), "x")
+    with pytest.raises(IsADirectoryError):
+        client.get(str(tmp_path), io.BytesIO())
+
+
+def test_a_path_with_a_nul(client: GuestSSHClient) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        client.put("a\0b", "x")
+    assert client.run("true")[2] == 0
+
+
+def test_a_command_longer_than_a_packet_is_refused(client: GuestSSHClient) -> None:
+    with pytest.raises(InvalidRequestError, match="put it into the guest as a file"):
+        client.run("x" * 300_000)
+    stdout, stderr, status = client.run("true " + "x" * 200_000)
+    assert (stdout, "too long" in stderr, status != 0) == ("", True, True)
+    assert client.run("true " + "x" * 100_000) == ("", "", 0)

@@ -105,6 +105,7 @@ def tidy(client: GuestToolsClient) -> Iterator[None]:
         "if true; then echo multi\necho line; fi # comment",
         "head -c 300000 /dev/zero | tr '\\0' o; head -c 200000 /dev/zero | tr '\\0' e >&2",
         "exit 255",
+        "trap 'echo caught' INT; kill -INT $$; exit 9",
     ],
 )
 def test_a_command_gives_the_same_as_over_ssh(client: GuestToolsClient, ssh: GuestSSHClient, command: str) -> None:
@@ -150,7 +151,7 @@ def test_output_comes_while_the_command_runs(client: GuestToolsClient, tidy: Non
     client.delete("/root/go")
 
 
-def test_each_byte_is_fetched_once(client: GuestToolsClient, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_byte_is_fetched_once(client: GuestToolsClient, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[int] = []
     monkeypatch.setattr(tools_output, "download", lambda *words: fetched.append(download(*words)))
     heard = Heard()
@@ -158,7 +159,6 @@ def test_each_byte_is_fetched_once(client: GuestToolsClient, lab: Lab, monkeypat
     assert (heard.whole(), heard.whole(is_error=True)) == (bytes(24_000_000), b"end\n")
     assert len(fetched) >= 3
     assert sum(fetched) < 24_000_000 + 100 * len(fetched)
-    assert _calls(lab, lambda: client.stream("true", heard)) <= 5 + 2 + 3  # and as many looks for pieces
 
 
 def test_much_output_in_little_memory(client: GuestToolsClient) -> None:
@@ -201,7 +201,17 @@ def test_a_command_that_nobody_listens_to_any_more_is_ended(
 
 
 def test_round_trips(client: GuestToolsClient, lab: Lab) -> None:
-    assert _calls(lab, lambda: client.run("true")) == 4  # and looks whether it has ended
+    for run, looks in ((client.run, 0), (lambda command: client.stream(command, Heard()), 1)):
+        lab.reset_calls()
+        run("true")
+        calls = dict(lab.calls().by_method)
+        polls = calls.pop("ListProcessesInGuest")  # as many as it takes
+        assert calls == {
+            "CreateTemporaryDirectoryInGuest": 1,
+            "StartProgramInGuest": 1,
+            "InitiateFileTransferFromGuest": 1 + looks * polls,
+            "DeleteDirectoryInGuest": 1,
+        }
     assert _calls(lab, lambda: client.put("/root/new", "x", chmod=0o600)) == 1
     assert _calls(lab, lambda: client.put("/root/new", "x")) == 2  # it keeps its mode, which is read
     assert _calls(lab, lambda: client.get("/root/new", io.BytesIO())) == 1
@@ -234,6 +244,30 @@ def test_put_where_nothing_can_be_written(client: GuestToolsClient) -> None:
         client.put("/proc/none/x", "text")
     with pytest.raises(IsADirectoryError):
         client.put("/etc", "text")
+
+
+def test_put_where_there_is_no_room(client: GuestToolsClient) -> None:
+    for size in (1, 70_000_000):  # of 64 MB
+        with pytest.raises(ConnectionFailedError) as caught:
+            client.put("/dev/full" if size == 1 else "/dev/shm/big", b"x" * size)  # noqa: S108
+        assert f"is there room for {size:,} bytes" in caught.value.__notes__[0]
+    with pytest.raises(TaskError, match="No space left"):
+        client.put("/dev/full", "x", mode="a")
+    client.run("rm /dev/shm/big")
+
+
+def test_a_command_of_any_characters(client: GuestToolsClient) -> None:
+    assert client.run("printf '%s' 'a\rb\x1b[0m' \"it's\" '\\n' | od -c | head -1")[0].split()[1:] == [
+        *("a", "\\r", "b", "033", "[", "0", "m", "i", "t", "'", "s", "\\", "n"),
+    ]
+    for name in ("new\nline", "-rf", "$(id) 'x' \"y\" *", "日本 &lt;<>", " blanks "):
+        path = client.put(f"names/{name}", "1", chmod=0o600)
+        assert (path, client.put(path, "2", mode="a")) == (f"/root/names/{name}", path)
+        into = io.BytesIO()
+        assert (client.get(path, into), into.getvalue(), client.delete(path)) == (2, b"12", True)
+    assert client.run("ls -A names")[0] == ""
+    with pytest.raises(InvalidRequestError, match="cannot carry"):
+        client.put("a\rb", "x")
 
 
 def test_a_link_is_followed(client: GuestToolsClient) -> None:

@@ -18,6 +18,7 @@ from libcloud_vsphere_clone.guest.tools_commands import (
     build_posix,
     build_powershell,
     build_windows,
+    check_path,
     is_absolute,
     join,
     parent,
@@ -60,6 +61,35 @@ def test_the_keeper_gives_the_input(tmp_path: Path) -> None:
     (tmp_path / "in").write_text("told\n")
     start(tmp_path, "cat").wait(120)
     assert left(tmp_path)[2] == "told\n"
+
+
+def test_a_command_heeds_signals(tmp_path: Path) -> None:
+    assert start(tmp_path, "kill -INT $$; echo ignored").wait(20) == 130
+    assert left(tmp_path)[2] == ""
+
+
+def test_a_command_of_what_xml_cannot_carry(tmp_path: Path) -> None:
+    command = "printf '%s' 'a\rb\x1b[0m\x01' '\\\\n$HOME' '\udcff\ufffe' \"it's\""
+    assert set(build_posix("/x", command).arguments) & set("\r\x1b\x01\udcff\ufffe") == set()
+    start(tmp_path, command).wait(20)
+    seen = (tmp_path / "result").read_bytes().split(b"\n", 2)[2]
+    assert seen == b"a\rb\x1b[0m\x01" + b"\\\\n$HOME" + b"\xff" + "\ufffe".encode() + b"it's"
+
+
+@pytest.mark.parametrize("path", ["a\rb", "\x1b", "\0", "\udcff"])
+def test_a_path_that_no_request_carries(path: str) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot carry the character"):
+        check_path(f"/root/{path}")
+    check_path("/root/a b\n\tü\u2028\U0001f600")
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("output", ["echo out", "true"])
+def test_on_a_full_disk_the_keeper_leaves_no_half_result(tmp_path: Path, output: str, live: bool) -> None:
+    (tmp_path / "part").symlink_to("/dev/full")
+    assert start(tmp_path, f"{output}; exit 7", live=live).wait(20) == 7
+    assert not (tmp_path / "result").exists()
+    assert not (tmp_path / "piece0").exists()
 
 
 def test_the_keeper_leaves_pieces_while_somebody_listens(tmp_path: Path) -> None:
@@ -142,12 +172,29 @@ def test_a_windows_command() -> None:
     program = build_windows(r"C:\Temp\lc-1", "echo it's & exit 3")
     assert program.path.endswith(r"\powershell.exe")
     assert program.arguments.startswith("-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand ")
-    folder, line = _decoded(program.arguments).splitlines()[:2]
+    folder, run, line, _, command = _decoded(program.arguments).splitlines()[:5]
     assert folder == r"$d = 'C:\Temp\lc-1'"
-    assert line.startswith("""$line = '/d /s /c "chcp 65001 >nul & (echo it''s & exit 3) <nul """)
-    assert line.endswith(r""" >"C:\Temp\lc-1\out" 2>"C:\Temp\lc-1\err""'""")
-    assert r'<"C:\Temp\lc-1\in"' in _decoded(build_windows(r"C:\Temp\lc-1", "more", has_input=True).arguments)
+    assert run == "$run = 'chcp 65001 >nul & (cmd.exe /d /s /c !LIBCLOUD_COMMAND!) <' + 'nul'"
+    assert line == r"""$line = '/d /s /v:on /c "' + $run + ' >"' + $d + '\out" 2>"' + $d + '\err""'"""
+    assert command == """$start.EnvironmentVariables['LIBCLOUD_COMMAND'] = '"echo it''s & exit 3"'"""
+    assert r"""<' + '"C:\Temp\lc-1\in"'""" in _decoded(build_windows(r"C:\Temp\lc-1", "more", has_input=True).arguments)
     assert len(build_windows(r"C:\Temp\lc-1", "x" * 6000).arguments) < 32_000
+
+
+@pytest.mark.parametrize("command", ['echo (a) "b & c" | more > x', "echo it’s <input> <folder>", "echo %PATH% ^!"])  # noqa: RUF001
+def test_a_windows_command_stays_as_it_is(command: str) -> None:
+    [line] = [
+        line for line in _decoded(build_windows("C:\\O'Brien", command).arguments).splitlines() if "_COMMAND']" in line
+    ]
+    quoted = line.partition(" = ")[2]
+    assert quoted[0] + quoted[-1] == "''"
+    assert quoted[1:-1].replace("’’", "’") == f'"{command}"'  # noqa: RUF001
+
+
+def test_a_windows_command_has_one_line() -> None:
+    assert "'\"dir\"'" in _decoded(build_windows("C:\\x", "dir\r\n").arguments)
+    with pytest.raises(InvalidRequestError, match="several lines"):
+        build_windows("C:\\x", "dir\nexit 3")
 
 
 def test_a_powershell_script() -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -101,6 +103,27 @@ def test_a_command_that_nobody_listens_to_any_more_is_ended(
     assert caught.value is error
     assert server.counts().running == 0
     assert client.run("echo on")[0] == "on\n"
+
+
+def test_an_interrupt_ends_the_command(client: GuestWinRMClient, server: LabWinRM) -> None:
+    def interrupt() -> None:
+        while not server.counts().running:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        client.run("sleep 60")
+    thread.join()
+    assert server.counts().running == 0
+    assert client.run("echo on")[0] == "on\n"
+
+
+def test_a_command_of_several_lines_is_refused(client: GuestWinRMClient) -> None:
+    with pytest.raises(InvalidRequestError, match=r"cmd\.exe would run the first only"):
+        client.run("echo one\necho two")
+    assert client.run("echo one\r\n")[0] == "one\n"
 
 
 def test_a_time_out_ends_the_command(client: GuestWinRMClient, server: LabWinRM) -> None:
