@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
 
 from libcloud.common.base import ConnectionUserAndKey
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from . import connect, convert, lifecycle
+from .convert import VspherePlacement
 from .errors import NotFoundError
 from .group import GroupVerbs
 from .images import ImageVerbs
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
-from .plan.customization import Windows
-from .plan.nics import Nic
 from .provision import Provisioner
 from .reaching import ReachingVerbs
-from .request import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
+from .request import CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of
 from .seeing import SeeingVerbs
 from .vcenter.rows import Row
 from .vcenter.tasks import Progress
@@ -115,28 +114,8 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         auth: Any = None,
         *,
         ex_group: str = "libcloud",
-        ex_datastore: str | None = None,
-        ex_resource_pool: str | None = None,
-        ex_networks: Sequence[str | Nic] | None = None,
-        ex_cpus: int | None = None,
-        ex_memory_mib: int | None = None,
-        ex_disk_gib: int | None = None,
-        ex_metadata: Mapping[str, Any] | None = None,
-        ex_username: str | None = None,
-        ex_hostname: str | None = None,
-        ex_domain: str | None = None,
-        ex_dns: Sequence[str] = (),
-        ex_dns_search: Sequence[str] = (),
-        ex_timezone: str | None = None,
-        ex_userdata: str | bytes | None = None,
-        ex_first_boot_script: str | None = None,
-        ex_windows: Windows | None = None,
-        ex_customize: str | None = None,
-        ex_customization_spec: str | None = None,
-        ex_annotation: str | None = None,
-        ex_power_on: bool = True,
-        ex_timeout_s: float = CLONE_TIMEOUT_S,
         ex_on_progress: Progress | None = None,
+        **options: Unpack[CreateOptions],
     ) -> Node:
         """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
 
@@ -146,7 +125,10 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param location: None means the image's own cluster.
         :param auth: what ``ex_username`` may log in with.
         :param ex_group: the folder, made if needed.
+        :param ex_datastore: by name, path or id; default the image's own, else the one with most room.
+        :param ex_resource_pool: likewise; default the cluster's root pool.
         :param ex_networks: one per adapter: names, paths or ids, or ``Nic(...)``; None keeps the image's.
+        :param ex_cpus: instead of the size's; likewise ``ex_memory_mib``.
         :param ex_disk_gib: the root disk; it can only grow.
         :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
         :param ex_username: whom ``auth`` is for; default the image's own user for logins, else root.
@@ -160,17 +142,35 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
             ``ignition`` or ``none``; default what the image says, else what suits its guest.
         :param ex_customization_spec: the name of a customization specification in vCenter, on which the rest is put.
-        :param ex_timeout_s: seconds for the clone.
+        :param ex_annotation: the VM's notes.
+        :param ex_power_on: False leaves it off.
+        :param ex_timeout_s: seconds for the clone; default an hour.
         :param ex_on_progress: called with vCenter's percentage.
         :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
-        options = taken_options(locals())
         request = build_request(self._sizes, name, ex_group, size, location, auth, options)
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
         provisioner = Provisioner(self._session, self._names)
         plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
         return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
+
+    def ex_find_placement(
+        self,
+        size: NodeSize | None,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        **options: Unpack[CreateOptions],
+    ) -> VspherePlacement:
+        """Where ``create_node`` would put a node now, and why not elsewhere. All of it is checked; nothing is made.
+
+        :param options: those of ``create_node``.
+        :raises NoPlacementError: nowhere; ``.rejected`` says why.
+        """
+        request = build_request(self._sizes, "placed", "placed", size, location, None, options)
+        provisioner = Provisioner(self._session, self._names)
+        plan, found = provisioner.plan(request, image_id_of(image), image_moid=moid_of(image))
+        return convert.to_placement(plan.placement, found.tree)
 
     # Running
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
@@ -91,11 +91,6 @@ def another(request: NodeRequest, name: str) -> NodeRequest:
 def static_addresses(networks: Sequence[str | Nic] | None) -> list[str]:
     """The addresses that a node's guest will be told to have."""
     return [str(address.ip) for nic in networks or () if isinstance(nic, Nic) for address in nic.addresses]
-
-
-def taken_options(words: Mapping[str, Any]) -> CreateOptions:
-    """The ``CreateOptions`` among a method's arguments."""
-    return cast(CreateOptions, {word: words[word] for word in CreateOptions.__annotations__})
 
 
 def clone_timeout_s(options: CreateOptions) -> float:
