@@ -104,7 +104,7 @@ class SeeingVerbs(NodeDriver):
         :param timeout_s: seconds after which the iterator just ends; default never.
         :param ex_present: begin with the nodes that are there, as ``added``.
         """
-        longest_s = math.inf if timeout_s is None else timeout_s
+        longest_s = math.inf if timeout_s is None else connect.check_seconds(timeout_s, "timeout_s")
         wanted = build_filter(ex_group, ex_filter)
         return self._listing.watch(self._converter(), wanted, timeout_s=longest_s, present=ex_present)
 

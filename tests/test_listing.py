@@ -149,6 +149,16 @@ def test_any_other_filter_is_refused_and_nothing_sent(
     for ask in (driver.list_nodes, driver.ex_iterate_nodes, driver.ex_watch_nodes):
         with pytest.raises(InvalidRequestError, match="ex_filter must be a name pattern or a mapping"):
             ask(ex_filter=wrong)
+        with pytest.raises(InvalidRequestError, match="ex_group must be the name of a group"):
+            ask(ex_group=wrong)
+    assert bare_lab.calls().total == 0
+
+
+@pytest.mark.parametrize("wrong", ["3", float("nan"), True])
+def test_a_watch_takes_seconds_and_nothing_else(driver: VsphereCloneNodeDriver, bare_lab: Lab, wrong: Any) -> None:
+    bare_lab.reset_calls()
+    with pytest.raises(InvalidRequestError, match="timeout_s must be a number of seconds"):
+        driver.ex_watch_nodes(timeout_s=wrong)
     assert bare_lab.calls().total == 0
 
 

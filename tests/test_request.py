@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, cast, get_type_hints
 
@@ -41,6 +42,11 @@ def test_options_are_create_nodes_own() -> None:
     taken = set(get_type_hints(VsphereCloneNodeDriver.create_node)) - {"return"}
     extras = {word for word in taken if word.startswith("ex_")}
     assert extras - {"ex_group", "ex_on_progress"} == CreateOptions.__annotations__.keys()
+
+
+def test_create_node_says_what_each_option_means() -> None:
+    said = set(re.findall(r"\bex_\w+", VsphereCloneNodeDriver.create_node.__doc__ or ""))
+    assert said - {"ex_group", "ex_on_progress"} == CreateOptions.__annotations__.keys()
 
 
 def test_each_request_has_an_id_of_its_own() -> None:

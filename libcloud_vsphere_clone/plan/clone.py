@@ -164,7 +164,7 @@ def _check_metadata(metadata: object) -> None:
     if not isinstance(metadata, Mapping):
         raise InvalidRequestError(f"ex_metadata must be a mapping, got {metadata!r}")
     try:
-        text = json.dumps(dict(metadata), ensure_ascii=False)
+        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as cause:
         raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
     check_text(text, "ex_metadata")
