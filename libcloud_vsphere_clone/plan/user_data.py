@@ -63,7 +63,10 @@ def build_user_data(
 
 
 def to_script(text: str) -> str:
-    """A script that names its interpreter; without a word it is the shell."""
+    """A script that names its interpreter; without a word it is the shell. One written on Windows is made readable."""
+    text = text.removeprefix("\ufeff")
+    if text.partition("\n")[0].endswith("\r"):  # cloud-init goes by the first line, too; nobody else would see to it
+        text = text.replace("\r\n", "\n")
     return text if text.startswith("#!") else f"#!/bin/sh\n{text}"
 
 
@@ -82,10 +85,10 @@ def check_user_data(userdata: str | bytes) -> bytes:
             "the user data is neither UTF-8 text nor such a text in gzip; put binary parts into write_files, "
             "encoded as base64"
         ) from None
-    if not _is_mime(data) and _content_type(data) is None:
+    if _content_type(data) is None and not (_is_mime(data) and message_from_bytes(data).keys()):
         raise InvalidRequestError(
             "cloud-init would ignore this user data: its first line must say what it is, such as #cloud-config, "
-            "#!/bin/sh or #include, or it must be a MIME archive with a MIME-Version header"
+            "#!/bin/sh or #include, or the first header of a MIME archive with a MIME-Version"
         )
     return data
 
