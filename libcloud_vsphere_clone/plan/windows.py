@@ -25,26 +25,28 @@ class Windows:
 
     The administrator's password is ``auth=NodeAuthPassword(...)``, the computer's name ``ex_hostname``.
 
-    :param organization: whom the licence is for, with ``full_name``.
+    What is not said is as a stored specification has it, else by default.
+
+    :param organization: whom the licence is for, with ``full_name``; default ``Organization`` and ``Administrator``.
     :param product_key: needed where the image has no volume licence.
     :param workgroup: default WORKGROUP; or ``domain`` with the user and the password that may join it.
     :param organizational_unit: where in the domain, e.g. ``OU=web,DC=example,DC=com``; vSphere 8.0 U2 and later.
-    :param auto_logon_count: how often the administrator is logged on by itself; 0 for not.
+    :param auto_logon_count: how often the administrator is logged on by itself; default 0, for not.
     :param run_once: commands of the first log-on.
     :param time_zone: Microsoft's index of the time zone (CustomizationGuiUnattended.timeZone); else ``ex_timezone``.
     :param license_mode: ``perServer`` or ``perSeat``, which only Windows Server 2003 and older need.
     :param license_users: how many connections a ``perServer`` licence has.
     """
 
-    organization: str = "Organization"
-    full_name: str = "Administrator"
+    organization: str | None = None
+    full_name: str | None = None
     product_key: str | None = field(default=None, repr=False)
     workgroup: str | None = None
     domain: str | None = None
     domain_user: str | None = None
     domain_password: str | None = field(default=None, repr=False)
     organizational_unit: str | None = None
-    auto_logon_count: int = 0
+    auto_logon_count: int | None = None
     run_once: Sequence[str] = ()
     time_zone: int | None = None
     license_mode: str | None = None
@@ -52,7 +54,7 @@ class Windows:
 
     def __post_init__(self) -> None:
         for word, text in (("organization", self.organization), ("full_name", self.full_name)):
-            if not isinstance(text, str) or not text.strip():
+            if text is not None and (not isinstance(text, str) or not text.strip()):
                 raise InvalidRequestError(f"Windows(): {word} must be a text, got {text!r}")
         if self.product_key is not None and not _PRODUCT_KEY.fullmatch(self.product_key):
             raise InvalidRequestError("Windows(): product_key must look like XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
