@@ -85,7 +85,7 @@ def check_user_data(userdata: str | bytes) -> bytes:
             "the user data is neither UTF-8 text nor such a text in gzip; put binary parts into write_files, "
             "encoded as base64"
         ) from None
-    if _content_type(data) is None and not (_is_mime(data) and message_from_bytes(data).keys()):
+    if _content_type(data) is None and not _is_mime(data):
         raise InvalidRequestError(
             "cloud-init would ignore this user data: its first line must say what it is, such as #cloud-config, "
             "#!/bin/sh or #include, or the first header of a MIME archive with a MIME-Version"
@@ -94,7 +94,8 @@ def check_user_data(userdata: str | bytes) -> bytes:
 
 
 def _is_mime(data: bytes) -> bool:
-    return b"mime-version:" in data[:4096].lower()
+    """Whether it is an archive: cloud-init goes by the word alone, but knows the content by the headers only."""
+    return b"mime-version:" in data[:4096].lower() and bool(message_from_bytes(data).keys())
 
 
 def _content_type(data: bytes) -> str | None:

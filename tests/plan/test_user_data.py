@@ -78,6 +78,15 @@ def test_a_mime_archive_begins_with_its_headers(text: str, is_known: bool) -> No
             check_user_data(text)
 
 
+def test_a_script_that_only_speaks_of_mime_is_a_script() -> None:
+    """As a message of its own it would lose its umlauts in cloud-init."""
+    script = "#!/bin/sh\nsendmail <<END\nMIME-Version: 1.0\n\nGr\u00fc\u00dfe\nEND\n"
+    theirs, _ = parts(build_user_data(script.encode(), CONFIG))
+    assert theirs.get_content_type() == "text/x-shellscript"
+    assert theirs["Content-Transfer-Encoding"] == "base64"
+    assert theirs.get_payload(decode=True).decode() == script
+
+
 # The real cloud-init's judgement
 
 SCHEMA = """
