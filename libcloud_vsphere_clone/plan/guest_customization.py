@@ -17,6 +17,7 @@ from typing import Any
 from pyVmomi import VmomiSupport, vim
 
 from ..errors import InvalidRequestError
+from ..inventory.paths import check_text
 from .adapter_settings import build_adapter_mappings, build_global_settings, copied
 from .cloud_init import build_raw_data
 from .customization import Customization
@@ -124,6 +125,7 @@ def _build_raw_specification(
                 f"the {what} has {len(text.encode()):,} bytes, and cloudinit-prep takes {MAX_RAW_BYTES:,} at most; "
                 "ex_customize='cloud-init' compresses it"
             )
+    check_text(userdata or "", "ex_userdata")
     return vim.vm.customization.Specification(
         options=vim.vm.customization.LinuxOptions(),
         identity=vim.vm.customization.CloudinitPrep(metadata=metadata, userdata=userdata),
@@ -156,6 +158,7 @@ def sets_password(mechanism: str, login: Login | None, api_version: str | None) 
 
 def _build_script(script: str) -> str:
     """VMware Tools run it twice, before and after they customize the guest; this one goes on the second time only."""
+    check_text(script, "ex_first_boot_script")
     text = f"""#!/bin/sh
 [ "$1" = postcustomization ] || exit 0
 f=$(mktemp) && printf %s {shlex.quote(to_script(script))} >"$f" && chmod 700 "$f" && "$f"

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InvalidRequestError
+from ..inventory.paths import check_text
 from .host_name import MAX_NETBIOS_LENGTH, check_domain
 
 __all__ = ["Windows"]
 
 _PRODUCT_KEY = re.compile(r"[A-Z0-9]{5}(-[A-Z0-9]{5}){4}", re.IGNORECASE)
 _WORKGROUP = re.compile(r'[^"/\\\[\]:;|=,+*?<>\0]+')
+_TEXTS = (
+    *("organization", "full_name", "product_key", "workgroup"),
+    *("domain", "domain_user", "domain_password", "organizational_unit"),
+)
 _LICENSES = ("perServer", "perSeat")
 
 
@@ -53,15 +58,23 @@ class Windows:
     license_users: int | None = None
 
     def __post_init__(self) -> None:
-        for word, text in (("organization", self.organization), ("full_name", self.full_name)):
-            if text is not None and (not isinstance(text, str) or not text.strip()):
-                raise InvalidRequestError(f"Windows(): {word} must be a text, got {text!r}")
+        self._check_texts()
         if self.product_key is not None and not _PRODUCT_KEY.fullmatch(self.product_key):
             raise InvalidRequestError("Windows(): product_key must look like XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
         self._check_membership()
         self._check_numbers()
-        if isinstance(self.run_once, str) or not all(isinstance(c, str) and c.strip() for c in self.run_once):
+
+    def _check_texts(self) -> None:
+        """No text is shown: there are passwords among them."""
+        for word in _TEXTS:
+            text = getattr(self, word)
+            if text is not None and (not isinstance(text, str) or not text.strip()):
+                raise InvalidRequestError(f"Windows(): {word} must be a text")
+            check_text(text or "", f"Windows(): {word}")
+        commands = self.run_once
+        if not isinstance(commands, list | tuple) or not all(isinstance(c, str) and c.strip() for c in commands):
             raise InvalidRequestError("Windows(): run_once must be a list of commands")
+        check_text("".join(commands), "Windows(): run_once")
 
     def _check_membership(self) -> None:
         if self.workgroup is not None and self.domain is not None:

@@ -239,8 +239,8 @@ def test_bad_user_names(username: str) -> None:
         Login(username)
 
 
-@pytest.mark.parametrize("password", ["", "a\0b"])
-def test_bad_passwords(password: str) -> None:
+@pytest.mark.parametrize("password", ["", "a\0b", "a\x1bb", "a\ud800", 5])
+def test_bad_passwords(password: Any) -> None:
     with pytest.raises(InvalidRequestError, match="password"):
         Login(password=password)
 

@@ -122,6 +122,15 @@ def test_raw_data_has_the_network_in_its_metadata() -> None:
     assert list(made.nicSettingMap or []) == []
 
 
+def test_what_xml_cannot_carry_is_refused() -> None:
+    """An escape sequence for colours, say; it is for cloud-init alone, which has it packed."""
+    script = "#!/bin/sh\necho '\x1b[31mred'\n"
+    for mechanism, word in (("cloudinit-prep", "userdata"), ("linux-prep", "first_boot_script")):
+        with pytest.raises(InvalidRequestError, match=f"ex_{word} holds control characters"):
+            build(mechanism, **{word: script})
+    assert build("cloudinit-prep", userdata=script, first_boot_script="date")  # in an archive
+
+
 def test_raw_data_needs_a_vcenter_that_knows_it() -> None:
     build("cloudinit-prep", [], version=V7_0_3)
     with pytest.raises(InvalidRequestError, match=r"7\.0 Update 3.*ex_customize='cloud-init'"):
