@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from email import message_from_bytes
@@ -40,6 +41,7 @@ CONTENT_TYPES = {
 }
 """How user data starts, and its MIME type; a longer start stands before a shorter one that it contains."""
 
+_PLAIN = re.compile(r"[\t\n -~]*")
 GZIP_MAGIC = b"\x1f\x8b"
 
 SCRIPT_NAME = "zz-libcloud-first-boot"
@@ -111,12 +113,12 @@ def _archive(theirs: bytes | None, ours: str | None, script: str | None) -> byte
     if theirs is not None:
         archive.attach(_their_part(theirs))
     if ours is not None:
-        part = MIMEText(ours, "cloud-config", "utf-8")
+        part = _to_part(ours, "cloud-config")
         part["Merge-Type"] = OUR_MERGE
         part.add_header("Content-Disposition", "attachment", filename="libcloud-login")
         archive.attach(part)
     if script is not None:
-        step = MIMEText(to_script(script), "x-shellscript", "utf-8")
+        step = _to_part(to_script(script), "x-shellscript")
         step.add_header("Content-Disposition", "attachment", filename=SCRIPT_NAME)
         archive.attach(step)
     return archive.as_bytes()
@@ -126,7 +128,12 @@ def _their_part(theirs: bytes) -> Message:
     if _is_mime(theirs):
         return message_from_bytes(theirs)
     kind = _content_type(theirs) or "text/plain"
-    return MIMEText(theirs.decode(), kind.partition("/")[2], "utf-8")
+    return _to_part(theirs.decode(), kind.partition("/")[2])
+
+
+def _to_part(text: str, kind: str) -> MIMEText:
+    """A part of the archive, as it is where mail can carry it: base64 would pack far worse, and cannot be read."""
+    return MIMEText(text, kind, "us-ascii" if _PLAIN.fullmatch(text) else "utf-8")
 
 
 def _to_text(config: Mapping[str, Any]) -> str:
