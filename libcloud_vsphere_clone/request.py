@@ -215,6 +215,6 @@ def _guest_words(options: Mapping[str, object], name: str) -> dict[str, Any]:
 
 def _to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
     """An adapter for each; a network's name alone is an adapter on it."""
-    if isinstance(networks, str):
-        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got the text {networks!r}")
+    if isinstance(networks, str) or not isinstance(networks or (), Sequence):
+        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got {networks!r}")
     return [Nic(network) if isinstance(network, str) else network for network in networks or ()]

@@ -104,6 +104,25 @@ def test_a_guest_is_told_its_addresses_and_reads_them(driver: VsphereCloneNodeDr
     assert PASSWORD not in said
 
 
+def test_each_guest_of_a_group_is_told_what_is_its_own(driver: VsphereCloneNodeDriver) -> None:
+    nodes = driver.ex_deploy_nodes_in_group(
+        "told",
+        2,
+        None,
+        driver.ex_get_image_by_name("debian-12"),
+        deploy=ScriptDeployment("cloud-init status --wait >/dev/null; hostname; cat /var/own"),
+        auth=NodeAuthPassword(PASSWORD),
+        timeout=90,
+        ex_names=["first", "second"],
+        ex_each=[
+            {"ex_hostname": name, "ex_userdata": f"#!/bin/sh\necho {name} says >/var/own\n"}
+            for name in ("alpha", "beta")
+        ],
+    )
+    said = {node.name: node.extra["deployment"]["stdout"] for node in nodes}
+    assert said == {"first": "alpha\nalpha says\n", "second": "beta\nbeta says\n"}
+
+
 # The end of cloud-init, which guests tell by themselves
 
 SLOW = "#!/bin/sh\nsleep 3\nvmware-rpctool 'info-set guestinfo.slow ended'\n"

@@ -110,6 +110,7 @@ def test_a_password_that_we_made_up_is_known_as_such() -> None:
     [
         ({"ex_grup": "web", "ex_cpu": 2}, "ex_cpu, ex_grup"),
         ({"ex_networks": "VM Network"}, "ex_networks"),
+        ({"ex_networks": Nic("VM Network")}, "ex_networks must be a list"),
         ({"ex_metadata": ["a"]}, "ex_metadata"),
         ({"ex_userdata": 7}, "ex_userdata"),
     ],

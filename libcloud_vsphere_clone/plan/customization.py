@@ -28,6 +28,7 @@ MECHANISMS = ("cloud-init", "cloudinit-prep", "linux-prep", "sysprep", "ignition
 MOST_ADAPTERS = 10
 """Adapters one VM can have (vSphere Configuration Maximums)."""
 
+_HALF = re.compile("[\ud800-\udfff]")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 
 
@@ -130,6 +131,9 @@ def _check_scripts(wanted: Customization) -> None:
         raise InvalidRequestError(f"ex_first_boot_script must be the text of a script, got a {type(script).__name__}")
     if script is not None and not script.strip():
         raise InvalidRequestError("ex_first_boot_script is empty; leave it out")
+    for word, text in (("ex_userdata", wanted.userdata), ("ex_first_boot_script", script)):
+        if isinstance(text, str) and _HALF.search(text):
+            raise InvalidRequestError(f"{word} is no text: it has halves of characters in it, which UTF-8 cannot hold")
 
 
 def _check_nics(nics: object) -> None:

@@ -219,6 +219,29 @@ def test_an_image_without_cloud_init_refuses_what_it_cannot_use(wishes: dict[str
         plan(STATIC, **wishes)
 
 
+@pytest.mark.parametrize(
+    ("mechanism", "username", "is_set"),
+    [
+        ("sysprep", None, True),
+        ("sysprep", "Administrator", True),
+        ("sysprep", "vagrant", False),
+        ("linux-prep", None, True),
+        ("linux-prep", "joe", False),
+        ("cloud-init", "joe", True),
+    ],
+)
+def test_a_generated_password_is_of_a_user_whose_password_can_be_set(
+    mechanism: str, username: str | None, is_set: bool
+) -> None:
+    wishes: dict[str, Any] = {"mechanism": mechanism, "generated_password": True, "api_version": "vim.version.v9_1_0_0"}
+    login = Login(username, password=SECRET)
+    if is_set:
+        assert plan(login=login, **wishes)
+    else:
+        with pytest.raises(InvalidRequestError, match="so a generated password cannot reach the guest"):
+            plan(login=login, **wishes)
+
+
 def test_an_image_without_cloud_init_is_told_nothing() -> None:
     options = extra_config(plan(STATIC, login=Login("root", password=SECRET)))
     assert not [key for key in options if key.startswith("guestinfo.")]

@@ -16,7 +16,13 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, build_guestinfo, build_raw_data, is_cleaned
+from libcloud_vsphere_clone.plan.cloud_init import (
+    MAX_VALUE_BYTES,
+    build_guestinfo,
+    build_raw_data,
+    encode_guestinfo,
+    is_cleaned,
+)
 from libcloud_vsphere_clone.plan.cloud_init_end import end_config
 from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.login import Login
@@ -220,6 +226,24 @@ def test_empty_user_data_is_none(userdata: str | bytes | None) -> None:
     assert build(None, userdata) == build()
 
 
+def test_long_user_data_is_packed_as_well_as_alone() -> None:
+    """As base64 inside the archive it would not be: half of what a guest can take would be lost."""
+    userdata = "#cloud-config\nwrite_files:\n" + "".join(
+        f"- {{path: /etc/app/{number}.conf, content: 'port = {number}'}}\n" for number in range(9000)
+    )
+    alone = encode_guestinfo("userdata", userdata.encode())["guestinfo.userdata"]
+    assert len(build(None, userdata)["guestinfo.userdata"]) < 1.1 * len(alone)
+    assert text_of(parts(build(None, userdata))[0]) == userdata
+
+
+@pytest.mark.parametrize(
+    "script", ["x" * 5000, "From me\n.\n\n--==\n", "a\r\nb\rc\n\r", "\n\n", "t\tab\x0c\x1b[1m\x00", "no\u2028end"]
+)
+def test_user_data_arrives_byte_for_byte(script: str) -> None:
+    userdata = f"#!/bin/sh\n{script}"
+    assert text_of(parts(build(None, userdata))[0]) == userdata
+
+
 def test_user_data_that_is_too_long() -> None:
     noise = random.Random(1).randbytes(MAX_VALUE_BYTES).hex()  # noqa: S311
     with pytest.raises(InvalidRequestError, match=r"the userdata is [\d,]+ bytes long .* #include"):
@@ -239,8 +263,8 @@ def test_bad_user_names(username: str) -> None:
         Login(username)
 
 
-@pytest.mark.parametrize("password", ["", "a\0b"])
-def test_bad_passwords(password: str) -> None:
+@pytest.mark.parametrize("password", ["", "a\0b", "a\x1bb", "a\ud800", 5])
+def test_bad_passwords(password: Any) -> None:
     with pytest.raises(InvalidRequestError, match="password"):
         Login(password=password)
 

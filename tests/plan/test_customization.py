@@ -72,6 +72,14 @@ def test_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
         Customization(time_zone="../../etc/passwd")
 
 
+@pytest.mark.parametrize("word", ["userdata", "first_boot_script"])
+def test_a_text_that_is_none(word: str) -> None:
+    words: Any = {word: "s3cret \ud800"}
+    with pytest.raises(InvalidRequestError, match=f"ex_{word} is no text.* UTF-8") as caught:
+        Customization(**words)
+    assert caught.value.__context__ is None  # an error of Python's would hold the text
+
+
 def test_secrets_do_not_show() -> None:
     shown = repr(
         Customization(
@@ -135,6 +143,12 @@ def test_a_network_can_be_shared() -> None:
         ({"license_mode": "perCore"}, "license_mode"),
         ({"license_mode": "perServer"}, "go together"),
         ({"license_users": 5}, "go together"),
+        ({"full_name": "a\x1bb"}, "full_name holds control characters"),
+        ({"domain": "a.b", "domain_user": "u", "domain_password": "p\x01"}, "domain_password holds control characters"),
+        ({"run_once": ["dir\ud800"]}, "run_once holds control characters"),
+        ({"product_key": 5}, "product_key must be a text"),
+        ({"workgroup": 5}, "workgroup"),
+        ({"run_once": None}, "run_once"),
     ],
 )
 def test_windows_words_that_cannot_be_right(words: dict[str, Any], reason: str) -> None:
