@@ -36,9 +36,10 @@ def copy(
     boot_timeout: float,
     **login_words: Any,
 ) -> None:
-    """Copy a file into a node or out of it; the one in the node is NODE:PATH, and - is stdin or stdout.
+    """Copy a file into a node or out of it.
 
-    A PATH that does not begin at the root begins in the user's home. Missing folders are made in the node.
+    The one in the node is NODE:PATH, and - is stdin or stdout. A PATH that does not begin at the root begins in the
+    user's home. Missing folders are made in the node.
     """
     from_node, to_node = REMOTE.fullmatch(source), REMOTE.fullmatch(target)
     if (from_node is None) == (to_node is None):
