@@ -250,6 +250,21 @@ def test_privilege_ids_exist(direct: Direct) -> None:
     assert named - known == set()
 
 
+def test_the_roles_have_what_the_tables_say() -> None:
+    text = PRIVILEGES.read_text().replace("\\\n", " ")
+    roles = {line.split()[2]: line.split()[3:] for line in text.splitlines() if line.startswith("govc role.create ")}
+    on_vcenter = {row[2] for row in CHANGES if row[3] == "the vCenter"}
+    assert roles["libcloud-vcenter"] == sorted(on_vcenter)
+    assert roles["libcloud-nodes"] == sorted({row[2] for row in CHANGES} - on_vcenter)
+
+
+def test_every_table_has_a_head() -> None:
+    """Rows without one above them are shown as text."""
+    for document in DOCUMENTS:
+        for table in re.findall(r"(?:^\|.*\n)+", document.read_text(), re.MULTILINE):
+            assert re.match(r"\|.*\n\|[-:|]+\n", table), f"{document.name}: {table[:80]}"
+
+
 @pytest.mark.parametrize("row", CHANGES, ids=lambda row: f"{row[0]}-{row[2]}")
 def test_privilege_is_the_one_that_pyvmomi_knows(row: list[str]) -> None:
     """pyVmomi carries the reference's privileges, where they are fixed for the method or its parameters."""
