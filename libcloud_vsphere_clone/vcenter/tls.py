@@ -10,7 +10,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InvalidRequestError
+from ..errors import PIN_MISMATCH, InvalidRequestError
 
 CONNECT_TIMEOUT_S = 10.0
 """Seconds for TCP and TLS to be up; the caller's time-out is for answers, which may take longer."""
@@ -100,5 +100,5 @@ class _DialledConnection(http.client.HTTPSConnection):
         if not hmac.compare_digest(seen, pin):
             self.close()
             error = ssl.SSLCertVerificationError(f"the certificate's SHA-256 is {seen}, not the pinned {pin}")
-            error.verify_message = str(error.args[0])
+            error.verify_message, error.verify_code = str(error.args[0]), PIN_MISMATCH
             raise error
