@@ -132,6 +132,15 @@ def test_the_guests_own_password_counts_from_one_request_to_the_next(tools: Tool
     until(tools.validate)
 
 
+def test_who_started_a_program_learns_how_it_ended(tools: Tools) -> None:
+    assert tools.run("useradd -m ann; useradd -m ben; (echo ann:a; echo ben:b) | chpasswd") == 0
+    ann, ben = (Tools(tools.client, tools.vm, name[0], name) for name in ("ann", "ben"))
+    started = ann.start("exit 5")
+    until(lambda: [process.exitCode for process in ann.processes(started)] == [5])
+    assert [process.exitCode for process in tools.processes(started)] == [5]
+    assert ben.processes(started) == []
+
+
 def test_programs_are_started_as_from_a_login(tools: Tools) -> None:
     assert tools.run("hostname other") != 0  # only the guest's own boot may name the host
     assert tools.run("kill -PIPE $$") == 128 + 13  # or "yes | head" complains
