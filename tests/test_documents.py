@@ -147,7 +147,7 @@ def test_example_suite_passes(private_state: Path) -> None:
 def run_example(*words: str) -> str:
     """What it printed; it must end well."""
     command, environment = [sys.executable, *words], {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
