@@ -18,6 +18,7 @@ from .access import Access, LoginOptions, build_access
 from .errors import InvalidRequestError
 from .guest.cloud_init import wait_cloud_init
 from .guest.waits import Wait, build_wait
+from .request import to_seconds
 from .transports import Target, Transport, find_transport, suitable_transport
 
 if TYPE_CHECKING:
@@ -143,8 +144,10 @@ class Deployer:
     def words_for_create(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What ``create_node`` is to be told: the caller's words, how to log in, and what the transport needs.
 
-        :raises InvalidRequestError: the caller and the transport both want the same word.
+        :raises InvalidRequestError: the caller and the transport both want the same word, or the node would be off.
         """
+        if not given.get("ex_power_on", True):
+            raise InvalidRequestError("a deployment needs a node that runs; leave ex_power_on=False to create_node")
         access, transport = self.opener.access, self.opener.transport
         needed = transport.create_words() if transport is not None else {}
         twice = [word for word in needed if given.get(word) is not None]
@@ -218,12 +221,15 @@ def build_deployer(
     """
     if not callable(getattr(deploy, "run", None)):
         raise InvalidRequestError(f"deploy must be a Deployment, such as ScriptDeployment; got {deploy!r}")
+    max_tries = words.get("max_tries", 3)
+    if not isinstance(max_tries, int) or max_tries < 1:
+        raise InvalidRequestError(f"max_tries must be a positive whole number, got {max_tries!r}")
     how: Any = {word: words[word] for word in ReachOptions.__annotations__ if word in words}  # type: ignore[literal-required]
     return Deployer(
         driver,
         deploy,
         build_opener(driver, deploy, image, **how),
-        words.get("max_tries", 3),
+        max_tries,
         words.get("ex_destroy_on_failure", False),
     )
 
@@ -258,7 +264,7 @@ def build_opener(
         access,
         transport and transport.prepared(deploy, access, new=new),
         wait,
-        words.get("timeout") or DEPLOY_TIMEOUT_S,
+        to_seconds("timeout", words.get("timeout") or DEPLOY_TIMEOUT_S),
         words.get("ex_on_stage"),
         deploy,
     )

@@ -216,7 +216,7 @@ def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) ->
 
 def _location_ids(location: NodeLocation | Sequence[NodeLocation] | None) -> list[str]:
     locations: Sequence[Any] = location if isinstance(location, list | tuple) else [location]
-    return [place for one in locations if (place := id_of(one, "location", "list_locations()")) is not None]
+    return [place for one in locations if (place := id_of(one, NodeLocation)) is not None]
 
 
 def _raise_partial(done: str, count: int, nodes: Sequence[Node], errors: Mapping[str, Exception]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
@@ -17,6 +17,8 @@ from .plan.clone import NodeRequest
 from .plan.customization import Customization, Windows
 from .plan.hardware import Hardware
 from .plan.nics import Nic
+
+Thing = TypeVar("Thing", NodeSize, NodeImage, NodeLocation)
 
 CLONE_TIMEOUT_S = 3600.0
 """Seconds for a full clone of a large disk over a slow datastore."""
@@ -94,9 +96,9 @@ def build_request(
         id=str(uuid.uuid4()),
         name=name,
         group=group,
-        size_id=id_of(size, "size", "list_sizes()") or "",
+        size_id=id_of(size, NodeSize) or "",
         hardware=_build_hardware(sizes, size, options),
-        location=id_of(location, "location", "list_locations()"),
+        location=id_of(location, NodeLocation),
         datastore=options.get("ex_datastore"),
         resource_pool=options.get("ex_resource_pool"),
         customization=Customization(login=to_login(auth, options.get("ex_username")), **_guest_words(options, name)),
@@ -155,10 +157,17 @@ def clone_timeout_s(options: CreateOptions) -> float:
 
     :raises InvalidRequestError: not a positive number.
     """
-    timeout_s = options.get("ex_timeout_s", CLONE_TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s > 0:
-        raise InvalidRequestError(f"ex_timeout_s must be a positive number of seconds, got {timeout_s!r}")
-    return float(timeout_s)
+    return to_seconds("ex_timeout_s", options.get("ex_timeout_s", CLONE_TIMEOUT_S))
+
+
+def to_seconds(word: str, value: object) -> float:
+    """The seconds that a caller gave as ``word``.
+
+    :raises InvalidRequestError: not a positive number.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        raise InvalidRequestError(f"{word} must be a positive number of seconds, got {value!r}")
+    return float(value)
 
 
 def image_id_of(image: NodeImage | None) -> str:
@@ -166,21 +175,22 @@ def image_id_of(image: NodeImage | None) -> str:
 
     :raises InvalidRequestError: there is no image.
     """
-    image_id = id_of(image, "image", "list_images()")
+    image_id = id_of(image, NodeImage)
     if image_id is None:
         raise InvalidRequestError("a node needs an image; take one of list_images()")
     return image_id
 
 
-def id_of(thing: NodeSize | NodeImage | NodeLocation | None, what: str, listing: str) -> str | None:
+def id_of(thing: Thing | None, kind: type[Thing]) -> str | None:
     """The id of a Libcloud object; None stays None.
 
     :raises InvalidRequestError: it is something else, such as the name of one.
     """
     if thing is None:
         return None
-    if not isinstance(thing, NodeSize | NodeImage | NodeLocation):
-        raise InvalidRequestError(f"{what} must be one of {listing}, got {thing!r}")
+    if not isinstance(thing, kind):
+        what = kind.__name__.removeprefix("Node").lower()
+        raise InvalidRequestError(f"{what} must be one of list_{what}s(), got {thing!r}")
     return str(thing.id)
 
 
@@ -216,5 +226,5 @@ def _guest_words(options: Mapping[str, object], name: str) -> dict[str, Any]:
 def _to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
     """An adapter for each; a network's name alone is an adapter on it."""
     if isinstance(networks, str) or not isinstance(networks or (), Sequence):
-        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got {networks!r}")
+        raise InvalidRequestError(f"ex_networks must be a list of names, paths, ids and Nic(...), got {networks!r}")
     return [Nic(network) if isinstance(network, str) else network for network in networks or ()]

@@ -41,6 +41,7 @@ from libcloud_vsphere_clone.transports import SSH, Target
 from tests.direct import Direct, await_calls, writes
 
 CreateGroup = Callable[..., list[Node]]
+Interrupted = Callable[[list[list[float]]], "subprocess.Popen[str]"]
 GIB = 1024**3
 
 
@@ -836,11 +837,12 @@ def test_a_script_goes_to_nobody_elses_machine(driver: VsphereCloneNodeDriver) -
 
 
 def test_a_script_on_nodes_that_are_off_or_silent_says_so(
-    driver: VsphereCloneNodeDriver, create_group: CreateGroup
+    driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 0.2)  # long before the time is over
     create_group(2, ex_names=["off-1", "off-2"])
     create_group(1, ex_names=["silent"], ex_power_on=True)  # there is no guest in it
-    results = {r.node.name: r for r in driver.ex_run_script_on_group("web", "id", auth=PASSWORD, timeout=2.2)}
+    results = {r.node.name: r for r in driver.ex_run_script_on_group("web", "id", auth=PASSWORD, timeout=2)}
     assert [type(results[name].error) for name in ("off-1", "off-2", "silent")] == [
         TaskError,
         TaskError,
@@ -873,17 +875,28 @@ with VsphereCloneNodeDriver(**words) as driver:
 """Makes nodes per run, and interrupts it at the run's moments, in seconds after its start."""
 
 
-def interrupted(lab: Lab, runs: list[list[float]]) -> subprocess.Popen[str]:
+@pytest.fixture
+def interrupted(bare_lab: Lab) -> Iterator[Interrupted]:
+    """Starts the program with its runs; whatever fails, it has ended after the test."""
+    lab, started = bare_lab, list[subprocess.Popen[str]]()
     words = {"key": lab.username, "secret": lab.password, "host": lab.host, "port": lab.port, "ca_cert": lab.ca_cert}
-    command = [sys.executable, "-W", "error", "-c", INTERRUPTED, json.dumps(words), json.dumps(runs)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def start(runs: list[list[float]]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-W", "error", "-c", INTERRUPTED, json.dumps(words), json.dumps(runs)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_ctrl_c_at_any_moment_leaves_no_node(bare_lab: Lab, direct: Direct) -> None:
+def test_ctrl_c_at_any_moment_leaves_no_node(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
     bare_lab.delay_tasks({"CloneVM": 500})  # two rounds: no run is over before its moment, on a busy machine neither
     series = [[0.005, 0.03, 0.05, 0.35], [0.02, 0.04, 0.25, 0.6]]
-    processes = [interrupted(bare_lab, [[moment] for moment in moments]) for moments in series]
+    processes = [interrupted([[moment] for moment in moments]) for moments in series]
     for process in processes:
         out, errors = process.communicate(timeout=120)
         assert (out.split(), errors) == (["interrupted"] * 4, "")
@@ -892,11 +905,13 @@ def test_ctrl_c_at_any_moment_leaves_no_node(bare_lab: Lab, direct: Direct) -> N
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_ctrl_c_while_starts_are_on_their_way_leaves_no_node(bare_lab: Lab, direct: Direct) -> None:
+def test_ctrl_c_while_starts_are_on_their_way_leaves_no_node(
+    bare_lab: Lab, direct: Direct, interrupted: Interrupted
+) -> None:
     bare_lab.delay_tasks({"CloneVM": 20_000})  # no slot is free for a fourth, should the interrupt come late
     bare_lab.faults.add("CloneVM_Task", when="stall", delay_ms=1200, times=0)
     bare_lab.reset_calls()
-    process = interrupted(bare_lab, [[]])
+    process = interrupted([[]])
     await_calls(bare_lab, "CloneVM_Task", 3)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
@@ -906,11 +921,11 @@ def test_ctrl_c_while_starts_are_on_their_way_leaves_no_node(bare_lab: Lab, dire
 
 
 @pytest.mark.usefixtures("driver")  # which removes what remained
-def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct) -> None:
+def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
     bare_lab.delay_tasks({"CloneVM": 3000})
     bare_lab.faults.add("CancelTask", when="stall", delay_ms=20_000, times=0)
     bare_lab.reset_calls()
-    process = interrupted(bare_lab, [[]])
+    process = interrupted([[]])
     await_calls(bare_lab, "CloneVM_Task", 3)
     process.send_signal(signal.SIGINT)
     await_calls(bare_lab, "CancelTask", 3)

@@ -170,8 +170,8 @@ def test_time_outs() -> None:
 
 def test_things_are_known_by_their_ids() -> None:
     image = NodeImage("uuid-1", "debian-12", DRIVER)
-    assert (image_id_of(image), id_of(to_size("small"), "size", "list_sizes()")) == ("uuid-1", "small")
-    assert id_of(None, "size", "list_sizes()") is None
+    assert (image_id_of(image), id_of(to_size("small"), NodeSize)) == ("uuid-1", "small")
+    assert id_of(None, NodeSize) is None
 
 
 def test_a_name_is_no_thing() -> None:

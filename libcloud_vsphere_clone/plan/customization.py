@@ -138,10 +138,12 @@ def _check_scripts(wanted: Customization) -> None:
 
 def _check_nics(nics: object) -> None:
     if not isinstance(nics, Sequence) or isinstance(nics, str):
-        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got {nics!r}")
+        raise InvalidRequestError(f"ex_networks must be a list of names, paths, ids and Nic(...), got {nics!r}")
     for nic in nics:
         if not isinstance(nic, Nic):
-            raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got {nic!r} in it")
+            raise InvalidRequestError(
+                f"ex_networks must be a list of names, paths, ids and Nic(...), got {nic!r} in it"
+            )
     if len(nics) > MOST_ADAPTERS:
         raise InvalidRequestError(f"ex_networks names {len(nics)} networks; a VM has at most {MOST_ADAPTERS} adapters")
     _check_once([nic.mac_address for nic in nics if nic.mac_address], "the MAC address")

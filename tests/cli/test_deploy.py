@@ -155,7 +155,7 @@ def test_an_interrupted_clone_leaves_nothing(
     sign: signal.Signals,
     status: int,
 ) -> None:
-    bare_cleared.delay_tasks({"CloneVM": 20_000})
+    bare_cleared.delay_tasks({"CloneVM": 4000})
     process = start("deploy", "web-1", "--image", "debian-12", f"--lab={bare_cleared.name}")
     interrupt_at(process, "cloning", sign)
     printed, errors = process.communicate(timeout=120)

@@ -104,7 +104,7 @@ def test_a_node_that_cannot_be_destroyed_is_named(on_bare: Run, bare_cleared: La
 def test_interrupted_clones_leave_nothing(
     start: Start, bare_cleared: Lab, direct: Direct, names: Callable[[], set[str]]
 ) -> None:
-    bare_cleared.delay_tasks({"CloneVM": 20_000})
+    bare_cleared.delay_tasks({"CloneVM": 4000})
     process = start(*MANY, "3", f"--lab={bare_cleared.name}")
     interrupt_at(process, "cloning")
     printed, errors = process.communicate(timeout=120)

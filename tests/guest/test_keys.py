@@ -175,12 +175,13 @@ def test_public_keys_are_checked(client_key: Path, make_key: MakeKey) -> None:
     [
         ("", "is empty"),
         ("# only a comment\n", "is empty"),
-        ("hunter2", "expected: TYPE BASE64"),
-        ("ssh-ed25519", "expected: TYPE BASE64"),
+        ("hunter2", "pass the contents of a .pub file"),
+        ("id_ed25519.pub", "pass the contents of a .pub file"),
+        ("ssh-ed25519", "pass the contents of a .pub file"),
         ("ssh-ed25519 AAAA", "damaged or cut off"),
         ("ssh-dss AAAAB3NzaC1kc3MAAACB", "keys of type ssh-dss can't log in"),
         ("ssh-ed25519-cert-v01@openssh.com AAAA", "can't log in"),
-        ("ssh-rsa !!!!", "expected: TYPE BASE64"),
+        ("ssh-rsa !!!!", "pass the contents of a .pub file"),
     ],
 )
 def test_public_junk(text: str, reason: str) -> None:
@@ -198,7 +199,7 @@ def test_public_keys_that_are_not(client_key: Path) -> None:
         check_public_key(f"{kind} {blob[:-8]}")
     with pytest.raises(InvalidRequestError, match="damaged"):
         check_public_key(f"ssh-rsa {blob}")
-    with pytest.raises(InvalidRequestError, match="expected"):
+    with pytest.raises(InvalidRequestError, match=r"contents of a \.pub file"):
         check_public_key(f"{kind} {blob} a\x00b")
 
 

@@ -313,11 +313,19 @@ def test_nothing_to_wait_for(bare_lab: Lab, session: Session) -> None:
 # What cannot recover
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VM that is off for a moment is one that is off; test_obstacles.py tells for how long."""
+    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 0.2)
+
+
+@pytest.mark.usefixtures("hasty")
 def test_off_from_the_start(session: Session, bare_lab: Lab, direct: Direct, create: Create) -> None:
     one = Guest(bare_lab.control, direct, create("web"))
     assert str(failure(session, one)) == "no address can come: 'web' is poweredOff; start it with start_node"
 
 
+@pytest.mark.usefixtures("hasty")
 def test_the_guest_powers_off_meanwhile(
     session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
 ) -> None:

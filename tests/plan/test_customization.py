@@ -33,7 +33,7 @@ STATIC = Nic("a", address="10.0.0.5/24", gateway="10.0.0.1")
         ({"dns_servers": "10.0.0.2"}, "ex_dns must be a list"),
         ({"dns_search": ["ex ample"]}, "ex_dns_search"),
         ({"dns_search": "example.com"}, "ex_dns_search must be a list"),
-        ({"nics": [STATIC, "b"]}, r"names and Nic\(...\)"),
+        ({"nics": [STATIC, "b"]}, r"names, paths, ids and Nic\(...\)"),
         ({"nics": "VM Network"}, "must be a list of names"),
         ({"nics": [Nic("a")] * 11}, "at most 10 adapters"),
         ({"nics": [Nic("a", mac="00:50:56:00:00:01"), Nic("b", mac="00-50-56-00-00-01")]}, "is given to 2 adapters"),
