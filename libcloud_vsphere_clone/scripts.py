@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment, ScriptDeployment
@@ -17,6 +17,9 @@ from .deployment import Deployer, remains
 from .errors import InvalidRequestError
 from .parallel import as_they_come, in_parallel
 from .transports import Target
+
+if TYPE_CHECKING:
+    from .inventory.nodes import Found
 
 SESSIONS = 16
 """Sessions at once: a deployment mostly waits for its guest."""
@@ -73,8 +76,11 @@ def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], d
     return [done[node.id] for node in nodes if node.id in done], failed
 
 
-def run_on_all(deployer: Deployer, nodes: Sequence[Node], hear: Hear | None = None) -> list[ScriptResult]:
-    """How the deployer's script went on each node; it is not run twice, and not left in the guest."""
+def run_on_all(deployer: Deployer, nodes: Sequence[Node], found: Found, hear: Hear | None = None) -> list[ScriptResult]:
+    """How the deployer's script went on each node; it is not run twice, and not left in the guest.
+
+    :param found: the nodes as they were read just now, with ``REACH_PATHS``.
+    """
 
     def run(one: tuple[Node, Target | Exception]) -> ScriptResult:
         script = copy_deployment(deployer.deploy)
@@ -85,7 +91,7 @@ def run_on_all(deployer: Deployer, nodes: Sequence[Node], hear: Hear | None = No
             return ScriptResult(one[0], error=failure)
         return ScriptResult(one[0], **_script_output(script) or {})
 
-    return as_they_come(run, deployer.opener.reach(nodes), threads=SESSIONS, name="script")
+    return as_they_come(run, deployer.opener.reach(nodes, found), threads=SESSIONS, name="script")
 
 
 class _Heard(ScriptDeployment):

@@ -56,7 +56,9 @@ COMMANDS = {
 """{command: the module that has it, under the same name with _ for -}"""
 
 
-@click.group(cls=CommandGroup, modules=COMMANDS, epilog=EPILOG)
+@click.group(
+    cls=CommandGroup, modules=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="vsphere-clone")
 @debug_option
 def main() -> None:

@@ -36,11 +36,11 @@ def copy(
     boot_timeout: float,
     **login_words: Any,
 ) -> None:
-    """Copy a file into a node or out of it; the one in the node is NODE:PATH, and - is stdin or stdout.
+    """Copy a file into a node or out of it.
 
-    A PATH that does not begin at the root begins in the user's home, and one that ends in / is a folder, for a file of
-    the same name. Missing folders are made in the node. A folder is copied as an archive: tar c FOLDER | vsphere-clone
-    copy - NODE:folder.tar
+    The one in the node is NODE:PATH, and - is stdin or stdout. A PATH that does not begin at the root begins in the
+    user's home, and one that ends in / is a folder, for a file of the same name. Missing folders are made in the node.
+    A folder is copied as an archive: tar c FOLDER | vsphere-clone copy - NODE:folder.tar
     """
     from_node, to_node = REMOTE.fullmatch(source), REMOTE.fullmatch(target)
     if (from_node is None) == (to_node is None):

@@ -61,7 +61,7 @@ def run(
     as_json: bool,
     **login_words: Any,
 ) -> None:
-    """Run a command or a script in a node, or in all nodes of a group at once.
+    """Run a command or script in a node, or in a whole group.
 
     Output is passed on as it comes. In one node the exit status is its own. In a group each line of output begins
     with its node's name, and the exit status is the highest of all; it is 1 where the script could not run.

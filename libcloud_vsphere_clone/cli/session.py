@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..inventory.marks import TRANSPORTS
 from .connection import Connection, connected
 from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SSH_PASSWORD, Login, with_options
 from .nodes import find_node
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TRANSPORT = click.option(
     "--transport",
+    type=click.Choice(TRANSPORTS),
     metavar="NAME",
     help="ssh, tools, winrm, keyboard or pull.  [default: what the image's mark says, else what suits the guest]",
 )

@@ -102,6 +102,11 @@ class GuestSSHClient(BaseSSHClient):
         return not self.pkeys
 
     @property
+    def place(self) -> str:
+        """Where it logs in to, for messages."""
+        return f"{self.hostname} port {self.port}"
+
+    @property
     def hints(self) -> tuple[str, str]:
         """What to check when the guest refuses the login, and when it can't be reached."""
         return HINTS

@@ -14,7 +14,7 @@ import importlib
 import io
 import secrets
 import ssl as tls
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
@@ -30,13 +30,13 @@ from .powershell import (
     windows_contents,
     windows_name,
 )
-from .ready import Backoff, Pace, connect_when_ready
+from .ready import Backoff, Pace
 from .winrm_login import WinRMLogin, check_login, find_trust
 
 if TYPE_CHECKING:
     from .winrs import Outcome, RemoteShell
 
-__all__ = ["WINRM_PACE", "GuestWinRMClient", "connect_winrm_when_ready"]
+__all__ = ["WINRM_PACE", "GuestWinRMClient"]
 
 DEFAULT_TIMEOUT_S = 30.0
 HINTS = (
@@ -112,6 +112,11 @@ class GuestWinRMClient(BaseSSHClient):
     def needs_password(self) -> bool:
         """Whether the password is all there is to log in with."""
         return self.auth != "certificate"
+
+    @property
+    def place(self) -> str:
+        """Where it logs in to, for messages."""
+        return f"{self.hostname} port {self.port}"
 
     @property
     def hints(self) -> tuple[str, str]:
@@ -234,21 +239,6 @@ class GuestWinRMClient(BaseSSHClient):
         if self._shell is None:
             raise ConnectionFailedError(f"the WinRM session to {self.hostname} is not open: call connect() first")
         return self._shell
-
-
-def connect_winrm_when_ready(
-    build_client: Callable[[str], GuestWinRMClient], *, username: str = "Administrator", deadline_s: float
-) -> GuestWinRMClient:
-    """The client, connected as soon as the guest lets it in.
-
-    A new Windows has no listener at first, then refuses the password until its setup has set it.
-
-    :param build_client: makes the client for a user name.
-    :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
-    :raises ConnectionFailedError: no WinRM answered in time, or one whose certificate is not trusted.
-    :raises AuthenticationError: it answered, and refused the login.
-    """
-    return connect_when_ready(build_client, [username], deadline_s=deadline_s, pace=WINRM_PACE)
 
 
 def _winrs() -> Any:

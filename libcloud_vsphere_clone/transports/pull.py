@@ -15,6 +15,7 @@ from ..guest.callback import CallbackReceiver
 from ..guest.pull import wait_report
 from ..guest.recording import Recording, record
 from ..guest.replay import replay
+from ..inventory import marks
 from .base import Target, Tell, Transport
 
 
@@ -26,7 +27,7 @@ class Pull(Transport):
     :param report_url: its address as the guest sees it; default the receiver's own.
     """
 
-    name: ClassVar[str] = "pull"
+    name: ClassVar[str] = marks.PULL
     awaited: ClassVar[str | None] = None
     logs_in: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False

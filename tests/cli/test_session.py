@@ -40,6 +40,8 @@ def web(lab: Lab, ssh_key: str) -> Iterator[list[str]]:
         (["run", "web-1", "--ssh-key", __file__], "a command after --"),
         (["run", "web-1", "--command", "true", "--", "true"], "a command after --"),
         (["run", "web-1", "--", "true"], "give --ssh-key or --ssh-password-file"),
+        (["run", "web-1", "--transport", "telnet", "--", "true"], "'telnet' is not one of 'ssh', 'tools'"),
+        (["deploy", "web-1", "--image", "debian-12", "--transport", "telnet"], "'telnet' is not one of"),
         (["copy", __file__, "/etc/motd"], "NODE:PATH"),
         (["copy", "web-1:/a", "web-2:/b"], "NODE:PATH"),
         (["copy", "/etc", "web-1:/b", "--ssh-key", __file__], "'/etc' is a folder, and copy takes one file; pack it"),
@@ -177,7 +179,7 @@ def test_a_key_does_not_do_for_guest_operations(on_guests: Run, db: list[str], s
     assert "'tools' logs in with a password" in refused.stderr
 
 
-@pytest.mark.parametrize(("transport", "said"), [("pull", "first boot"), ("telnet", "must be one of ssh, tools")])
+@pytest.mark.parametrize(("transport", "said"), [("pull", "first boot"), ("telnet", "is not one of 'ssh', 'tools'")])
 def test_what_is_no_way_into_a_node_that_is_there(on_guests: Run, db: list[str], transport: str, said: str) -> None:
     refused = on_guests("run", "db-1", *db[:2], "--transport", transport, "--command", "true")
     assert refused.exit_code in (1, 2)

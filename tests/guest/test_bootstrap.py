@@ -54,7 +54,7 @@ def test_addresses_that_take_no_report(url: str) -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("change", [str, lambda text: text.replace("setpriv", "no-setpriv")], ids=["setpriv", "su"])
 def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str], str]) -> None:
-    folder, name = f"/var/tmp/{uuid.uuid4().hex}", f"pull-{uuid.uuid4().hex[:6]}"  # noqa: S108
+    folder = f"/var/tmp/{uuid.uuid4().hex}"  # noqa: S108
     unique = 10**6 + uuid.uuid4().int % 10**6
     steps: list[Step] = [
         Put(f"{folder}/a b/it's", b"text\n", 0o600),
@@ -65,7 +65,7 @@ def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str
         Run("never"),
     ]
     script = tmp_path / "script"
-    with CallbackReceiver("127.0.0.1") as receiver, password_user(name, "x"):
+    with CallbackReceiver("127.0.0.1") as receiver, password_user("x") as name:
         url = receiver.expect("t")
         script.write_text(change(build_bootstrap(steps, username=name, token="t", report_url=url)))
         subprocess.run([shell, script], check=True, timeout=120)

@@ -32,7 +32,7 @@ def url(receiver: CallbackReceiver) -> str:
 
 def post(url: str, body: Any, method: str = "POST", **headers: str) -> int:
     parts = urlsplit(url)
-    with closing(http.client.HTTPConnection(parts.netloc, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, parts.path, text, headers)
         return connection.getresponse().status
@@ -41,7 +41,7 @@ def post(url: str, body: Any, method: str = "POST", **headers: str) -> int:
 def test_a_report_is_taken_once_and_given_out_once(receiver: CallbackReceiver, url: str) -> None:
     assert receiver.take("t", timeout_s=0) is None
     assert [post(url, REPORT), post(url, REPORT)] == [204, 404]
-    report = receiver.take("t", timeout_s=5)
+    report = receiver.take("t", timeout_s=60)
     assert report
     assert report.home == "/root"
     assert receiver.take("t", timeout_s=0) is None
@@ -130,13 +130,13 @@ def test_a_guest_that_goes_away(receiver: CallbackReceiver, url: str) -> None:
 def test_guest_may_say_that_it_cannot(receiver: CallbackReceiver, url: str) -> None:
     assert post(url, {"token": "t", "failure": "no user x"}) == 204
     with pytest.raises(TaskError, match="cannot carry out the deployment: no user x"):
-        receiver.take("t", timeout_s=5)
+        receiver.take("t", timeout_s=60)
 
 
 def test_known_token_with_no_report(receiver: CallbackReceiver, url: str) -> None:
     assert post(url, {"token": "t"}) == 204
     with pytest.raises(VsphereError, match="no report"):
-        receiver.take("t", timeout_s=5)
+        receiver.take("t", timeout_s=60)
 
 
 def test_closing_a_receiver_that_was_never_started() -> None:

@@ -25,7 +25,7 @@ from libcloud.compute.ssh import SSHCommandTimeoutError
 
 from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from libcloud_vsphere_clone.guest.ready import connect_when_ready
-from libcloud_vsphere_clone.guest.winrm import WINRM_PACE, GuestWinRMClient, connect_winrm_when_ready
+from libcloud_vsphere_clone.guest.winrm import WINRM_PACE, GuestWinRMClient
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.winrm import LabWinRM
 from tests.guest.conftest import free_port
@@ -129,11 +129,11 @@ def test_a_command_of_several_lines_is_refused(client: GuestWinRMClient) -> None
 def test_a_time_out_ends_the_command(client: GuestWinRMClient, server: LabWinRM) -> None:
     started = time.monotonic()
     with pytest.raises(SSHCommandTimeoutError) as caught:
-        client.run("echo so far; echo bad >&2; sleep 60", timeout=1)
+        client.run("echo so far; echo bad >&2; sleep 60", timeout=3)
     assert time.monotonic() - started < 50  # the command would take a minute
-    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("so far\n", "bad\n", 1)
+    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("so far\n", "bad\n", 3)
     assert server.counts().running == 0
-    assert client.run("echo on", timeout=20) == ("on\n", "", 0)
+    assert client.run("echo on", timeout=120) == ("on\n", "", 0)
 
 
 def test_run_powershell(client: GuestWinRMClient) -> None:
@@ -192,7 +192,7 @@ def test_unknown_mode(client: GuestWinRMClient) -> None:
 
 @pytest.mark.parametrize("name", ["C:\\Windows\\Temp\\x.ps1", "my scripts\\x.ps1", "x.CMD.cmd", None])
 def test_script_deployment_unchanged(client: GuestWinRMClient, drive: Path, name: str | None) -> None:
-    step = ScriptDeployment("echo $1-$2; echo no >&2; exit 5\n", args=["a", "b"], name=name, delete=True, timeout=20)
+    step = ScriptDeployment("echo $1-$2; echo no >&2; exit 5\n", args=["a", "b"], name=name, delete=True, timeout=120)
     step.run(None, client)  # type: ignore[arg-type]  # Libcloud only passes the node on
     assert (step.stdout, step.stderr, step.exit_status) == ("a-b\n", "no\n", 5)
     assert not [path for path in drive.rglob("*") if path.is_file()]
@@ -326,9 +326,10 @@ def test_waiting_for_a_guest_that_starts_late(bare_lab: Lab, drive: Path) -> Non
         started.append(bare_lab.start_winrm(windows(drive), password=PASSWORD, port=port))
 
     threading.Timer(0.7, start).start()
-    session = connect_winrm_when_ready(
+    session = connect_when_ready(
         lambda name: GuestWinRMClient("127.0.0.1", port, name, PASSWORD, ca_cert=bare_lab.ca_cert, auth="basic"),
-        deadline_s=20,
+        ["Administrator"],
+        deadline_s=120,
     )
     assert session.run("echo in")[0] == "in\n"
     session.close()
@@ -378,7 +379,7 @@ def test_passwords_are_sent_at_a_pace(new_client: NewClient, server: LabWinRM) -
 
 def test_a_certificate_that_is_not_trusted_ends_the_wait(new_client: NewClient) -> None:
     with pytest.raises(ConnectionFailedError, match="CERTIFICATE_VERIFY_FAILED"):
-        connect_winrm_when_ready(lambda _: new_client(ca_cert=None), deadline_s=600)
+        connect_when_ready(lambda _: new_client(ca_cert=None), ["Administrator"], deadline_s=600)
 
 
 def test_the_password_is_nowhere(new_client: NewClient, server: LabWinRM, caplog: pytest.LogCaptureFixture) -> None:
