@@ -158,15 +158,15 @@ class GuestSSHClient(BaseSSHClient):
         return self._collect(cmd, timeout, listener)[1]
 
     def _collect(self, cmd: str, timeout: float | None, listener: Listener | None) -> tuple[Output, int]:
-        size = len(cmd.encode())
-        if size > LONGEST_COMMAND:
+        command = cmd.encode(errors="surrogateescape")  # a file's name of another code page stays as it is
+        if len(command) > LONGEST_COMMAND:
             raise InvalidRequestError(
-                f"the command has {size} bytes, and SSH servers take {LONGEST_COMMAND}: put it into the guest as a "
-                "file, and run that"
+                f"the command has {len(command)} bytes, and SSH servers take {LONGEST_COMMAND}: put it into the guest "
+                "as a file, and run that"
             )
         channel = self._active_transport().open_session(timeout=self._step_timeout_s)
         try:
-            channel.exec_command(cmd)
+            channel.exec_command(command)
             channel.shutdown_write()
             output = collect_output(channel, timeout or None, listener)
             if not output.finished:

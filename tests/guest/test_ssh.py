@@ -403,6 +403,10 @@ def test_a_path_with_a_nul(client: GuestSSHClient) -> None:
     assert client.run("true")[2] == 0
 
 
+def test_a_command_of_another_code_page(client: GuestSSHClient) -> None:
+    assert client.run("printf '%s' '\udcff\r\x1b' | od -An -tx1")[0].split() == ["ff", "0d", "1b"]
+
+
 def test_a_command_longer_than_a_packet_is_refused(client: GuestSSHClient) -> None:
     with pytest.raises(InvalidRequestError, match="put it into the guest as a file"):
         client.run("x" * 300_000)
