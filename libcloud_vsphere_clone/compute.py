@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Unpack
 
 from libcloud.common.base import ConnectionUserAndKey
@@ -16,12 +16,14 @@ from .images import ImageVerbs
 from .inventory import nodes, sizes
 from .inventory.layout import FolderNames
 from .listing import NodeListing
+from .plan.customization import Windows
+from .plan.nics import Nic
 from .provision import Provisioner
 from .reaching import ReachingVerbs
-from .request import CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of
+from .request import CLONE_TIMEOUT_S, CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
 from .seeing import SeeingVerbs
+from .vcenter.jobs import Progress
 from .vcenter.rows import Row
-from .vcenter.tasks import Progress
 
 
 class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs):
@@ -114,8 +116,28 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         auth: Any = None,
         *,
         ex_group: str = "libcloud",
+        ex_datastore: str | None = None,
+        ex_resource_pool: str | None = None,
+        ex_networks: Sequence[str | Nic] | None = None,
+        ex_cpus: int | None = None,
+        ex_memory_mib: int | None = None,
+        ex_disk_gib: int | None = None,
+        ex_metadata: Mapping[str, Any] | None = None,
+        ex_username: str | None = None,
+        ex_hostname: str | None = None,
+        ex_domain: str | None = None,
+        ex_dns: Sequence[str] = (),
+        ex_dns_search: Sequence[str] = (),
+        ex_timezone: str | None = None,
+        ex_userdata: str | bytes | None = None,
+        ex_first_boot_script: str | Callable[[str], str] | None = None,
+        ex_windows: Windows | None = None,
+        ex_customize: str | None = None,
+        ex_customization_spec: str | None = None,
+        ex_annotation: str | None = None,
+        ex_power_on: bool = True,
+        ex_timeout_s: float = CLONE_TIMEOUT_S,
         ex_on_progress: Progress | None = None,
-        **options: Unpack[CreateOptions],
     ) -> Node:
         """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
 
@@ -137,7 +159,8 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
         :param ex_timezone: e.g. ``Europe/Berlin``.
         :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
-        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up.
+        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up; or a function
+            that makes it from the node's name.
         :param ex_windows: what only Windows asks for.
         :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
             ``ignition`` or ``none``; default what the image says, else what suits its guest.
@@ -148,6 +171,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param ex_on_progress: called with vCenter's percentage.
         :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
+        options = taken_options(locals())
         request = build_request(self._sizes, name, ex_group, size, location, auth, options)
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)

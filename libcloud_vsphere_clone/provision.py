@@ -34,8 +34,8 @@ THREADS = 8
 REDRAWS = 5
 """Times that names are drawn again: somebody else may draw the same ones just now, but not for ever."""
 
-Redraw = Callable[[int], Sequence[ClonePlan]]
-"""Plans for as many nodes, with names that nobody has been refused yet."""
+Redraw = Callable[[Sequence[int]], Sequence[ClonePlan]]
+"""Plans for the nodes in these places of the group, with names that nobody has been refused yet."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Provisioner:
 
         :param timeout_s: seconds for each clone task.
         :param max_in_flight: clones under way at once.
-        :param redraw: plans anew, with other names, as many nodes as were refused theirs.
+        :param redraw: plans anew, with other names, the nodes that were refused theirs.
         """
         group = plans[0].request.group
         folder = ensure_group_folder(self.session, found.tree, found.layout, self.names, group)
@@ -205,7 +205,7 @@ def _draw_again(clones: list[Clone], redraw: Redraw | None, make: Callable[[Clon
     if not taken or redraw is None:
         return []
     try:
-        plans = redraw(len(taken))
+        plans = redraw(taken)
     except VsphereError as failure:
         for place in taken:
             clones[place].error = failure

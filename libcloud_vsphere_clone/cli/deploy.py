@@ -63,7 +63,7 @@ def deploy(
     as_json: bool,
     **words: Any,
 ) -> None:
-    """Make the node NAME by cloning an image, and run a script in it.
+    """Clone an image to the node NAME and run a script in it.
 
     With a script its output is printed as it is, and its exit status is this command's. Without one the node is made
     and its address waited for. With neither a key nor a password a password is made up for the script's log-in, and

@@ -46,10 +46,11 @@ class Check:
 @connection_options
 @json_option
 def doctor(connection: Connection, as_json: bool) -> None:
-    """Check all that a clone needs, and say what to do.
+    """Check what a clone needs, and say what to do.
 
-    From the connection to a place for a clone of each image, and what the lab needs. Nothing is changed. Exit status
-    1 if a check failed; a missing container engine is none where --host names a vCenter: only the lab needs one.
+    From the connection to a place for a clone of each image, and what the lab needs. Nothing is changed. Privileges
+    are not checked. Exit status 1 if a check failed; a missing container engine is none where --host names a vCenter:
+    only the lab needs one.
     """
     done = []
     for check in _checks(connection):

@@ -16,6 +16,9 @@ UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
 """Where a VM tells its id; the second may answer where there is no ``config``."""
 
 
+_BY_NAME = {"image": "ex_get_image_by_name(name)", "node": "ex_get_node(name=...)"}
+
+
 def find_vm_by_uuid(
     session: Session,
     what: str,
@@ -43,7 +46,8 @@ def find_vm_by_uuid(
         row = rows.get(place)
         if row is not None and (vm_id(row) in (instance_uuid, place.moid) or place.moid == instance_uuid):
             return row, Tree(rows)
-    raise NotFoundError(what, instance_uuid, "it was removed, or this user cannot see it")
+    by_name = "" if _is_uuid(instance_uuid) else f"; ids are UUIDs, {_BY_NAME[what]} takes names"
+    raise NotFoundError(what, instance_uuid, f"it was removed, or this user cannot see it{by_name}")
 
 
 def vm_id(row: Row) -> str:

@@ -55,7 +55,7 @@ FULL_LISTING_PATHS = {**LISTING_PATHS, "VirtualMachine": (*NODE_PATHS, *FULL_PAT
 SESSION_PATHS = (
     "config.guestId",
     "network",
-    *(marks.mark_path(key) for key in (marks.LOGIN, marks.TRANSPORT, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
+    *map(marks.mark_path, (marks.LOGIN, marks.TRANSPORT, marks.ADDRESSES, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
 )
 """What is asked of a node that a session into is to be opened: it tells how."""
 

@@ -78,15 +78,15 @@ def iterate_rows(session: Session, paths: Paths, *, everywhere: Iterable[str]) -
     """
     kinds = frozenset(everywhere)
     with translated(f"read the inventory of {session.endpoint}"):
-        view, generation = session.view(kinds), session.stub.generation
+        view = session.view(kinds)
         rows = _iterate_pages(session, paths, view)
         try:
             first = next(rows, None)
-            lost = first is None and session.stub.generation != generation
-        except vmodl.fault.ManagedObjectNotFound:
+        except (vmodl.fault.ManagedObjectNotFound, vim.fault.NotAuthenticated):
             session.drop_view(view)
-            lost = True
-        if lost:
+            first = None
+        if first is None:
+            session.check_alive()  # a session that has ended can look like an empty inventory
             rows = _iterate_pages(session, paths, session.view(kinds))
             first = next(rows, None)
         if first is not None:

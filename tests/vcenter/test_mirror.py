@@ -164,7 +164,7 @@ def test_it_is_read_while_others_write(
                     hand.act()
             finally:
                 ended.set()
-            assert all(future.result(timeout=30) > 3 for future in [*readers, fresh])
+            assert all(future.result(timeout=120) > 3 for future in [*readers, fresh])
         assert_true(mirror, session)
 
 
@@ -344,7 +344,7 @@ def test_a_forked_child_has_one_of_its_own(mirror: Mirror, session: Session, oth
     with mirror._lock:  # as if another thread were reading
         child = os.fork()
     if child == 0:
-        signal.alarm(20)
+        signal.alarm(60)
         try:
             mirror.read()
             assert_true(mirror, session)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from libcloud_vsphere_clone.vcenter.jobs import PROGRESS_PATHS
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.watch import Watch
+from tests.direct import await_calls
 
 NewTask = Callable[[], Any]
 PATHS = {"Task": PROGRESS_PATHS}
@@ -51,15 +52,19 @@ def test_even_without_any_time_the_present_state_is_read(session: Session, new_t
     assert row is not None and row["info.state"] == "success"
 
 
-def test_a_change_ends_the_wait(session: Session, new_task: NewTask) -> None:
+def test_a_change_ends_the_wait(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     tasks = [new_task() for _ in range(3)]
     refs = [ref_of(task) for task in tasks]
     with Watch(session, PATHS) as watch:
         watch.wait(refs, timeout_s=60)
-        threading.Timer(0.2, tasks[1].SetTaskState, kwargs={"state": "running"}).start()
-        started = time.monotonic()
-        rows = watch.wait(refs, timeout_s=60)
-    assert 0.1 < time.monotonic() - started < 50  # it does not sit out its time
+        calm_lab.reset_calls()
+        with ThreadPoolExecutor(1) as threads:
+            started = time.monotonic()
+            waiting = threads.submit(watch.wait, refs, timeout_s=60)
+            await_calls(calm_lab, "WaitForUpdatesEx", 1)
+            tasks[1].SetTaskState(state="running")
+            rows = waiting.result()
+    assert time.monotonic() - started < 50  # it does not sit out its time
     assert [row["info.state"] for row in (rows[ref] for ref in refs) if row] == ["queued", "running", "queued"]
 
 
@@ -140,13 +145,12 @@ def test_a_vcenter_that_is_gone_is_given_up(calm_lab: Lab, session: Session, new
 
 def test_no_answer_in_time_is_not_asked_for_again(calm_lab: Lab, connect: Any, new_task: NewTask) -> None:
     ref = ref_of(new_task())
-    impatient = connect(timeout_s=0.5)
-    calm_lab.faults.add("CreatePropertyCollector", when="stall", delay_ms=1500)
+    impatient = connect(timeout_s=1.5)
+    calm_lab.faults.add("CreatePropertyCollector", when="stall")  # until the client gives up
     with Watch(impatient, PATHS) as watch, pytest.raises(TimeoutError):
         watch.wait([ref], timeout_s=10)
     assert calm_lab.calls().by_method["CreatePropertyCollector"] == 1
-    impatient.close()
-    time.sleep(1.2)  # until the answer that nobody waits for has been given
+    impatient.close()  # and with it goes the collector that nobody was told of
 
 
 def test_tasks_can_be_read_without_a_subscription(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
