@@ -116,8 +116,10 @@ class _Seen:
         changed = _differing(before, rows)
         if any(ref.kind != "VirtualMachine" for ref in changed):
             changed = list(dict.fromkeys((*before, *rows)))  # a folder's name is in many
-        found = nodes.select_nodes(self._session, self._names, rows, among=changed) if changed else None
-        fresh = {r.ref: self._to_node(r, found) for r in found.rows if self._wanted(r, found)} if found else {}
+        if rows and not changed:
+            return []
+        found = nodes.select_nodes(self._session, self._names, rows, among=changed)  # who sees nothing is told so
+        fresh = {r.ref: self._to_node(r, found) for r in found.rows if self._wanted(r, found)}
         return [event for ref in changed if (event := self._compare(ref, fresh.get(ref))) is not None]
 
     def _compare(self, ref: Ref, node: Node | None) -> tuple[str, Node] | None:

@@ -13,7 +13,7 @@ from libcloud.compute.base import Node
 from libcloud.compute.types import NodeState
 
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError
+from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError, NotFoundError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import pages
 from libcloud_vsphere_clone.vcenter.rows import read_chunks
@@ -152,6 +152,15 @@ def test_any_other_filter_is_refused_and_nothing_sent(
         with pytest.raises(InvalidRequestError, match="ex_group must be the name of a group"):
             ask(ex_group=wrong)
     assert bare_lab.calls().total == 0
+
+
+def test_a_watch_of_one_who_sees_nothing_says_so(
+    driver: VsphereCloneNodeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fake: the lab's users see all there is."""
+    monkeypatch.setattr("libcloud_vsphere_clone.listing.Mirror.wait", lambda *_: {})
+    with pytest.raises(NotFoundError, match="none is visible"):
+        next(driver.ex_watch_nodes(timeout_s=0.1))
 
 
 @pytest.mark.parametrize("wrong", ["3", float("nan"), True])

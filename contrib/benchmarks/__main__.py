@@ -34,7 +34,7 @@ LOADS = (
     Load(100, 0, rounds=5),
     Load(1, 3, rounds=3, builtin=True),
     Load(10, 3, rounds=3, builtin=True),
-    Load(50, 3, rounds=3, govc_serial=False),
+    Load(50, 3, rounds=3),
     Load(100, 3, rounds=2, govc_serial=False),
 )
 

@@ -75,9 +75,17 @@ def images_folder(layout: Layout, names: FolderNames) -> Ref:
 
 
 def group_name(tree: Tree, layout: Layout, row: Row) -> str | None:
-    """The name of the folder that the VM is in; None directly in the nodes folder."""
+    """The name of the folder that the VM is in; None directly in the nodes folder.
+
+    Of a folder further down it is the path: what is in it is in no group of its name.
+    """
     parent = tree.parent(row)
-    return None if parent in (layout.nodes_folder, layout.vm_folder) else tree.name(parent)
+    if parent in (None, layout.nodes_folder, layout.vm_folder):
+        return None
+    folder = tree.rows.get(parent)
+    if folder is None or folder.get("parent") == layout.nodes_folder:
+        return tree.name(parent)
+    return tree.path(folder, layout.nodes_folder)
 
 
 def find_folder(tree: Tree, top: Ref, path: str) -> Ref | None:

@@ -116,3 +116,13 @@ def test_a_group_is_the_folder_of_a_node() -> None:
     assert group_name(tree, layout, build_vm("vm-9", "web")) == "libcloud"
     assert group_name(tree, layout, build_vm("vm-9", "web", slash.ref)) == "a/b"
     assert group_name(tree, layout, build_vm("vm-9", "web", VM_FOLDER)) is None
+
+
+def test_a_folder_further_down_is_no_group_of_its_name() -> None:
+    old = build_folder("group-v9", "old%2f")
+    twin = build_folder("group-v10", "libcloud", old.ref)
+    tree = build_tree(None, old, twin)
+    layout = find_layout(tree, FolderNames())
+    assert group_name(tree, layout, build_vm("vm-9", "web", twin.ref)) == "old%2f/libcloud"
+    layout = find_layout(tree, FolderNames(nodes="old%2f"))
+    assert group_name(tree, layout, build_vm("vm-9", "web", twin.ref)) == "libcloud"
