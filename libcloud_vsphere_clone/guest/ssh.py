@@ -219,6 +219,9 @@ class GuestSSHClient(BaseSSHClient):
         if self._files is None or self._files.closed:
             try:
                 self._files = RemoteFiles(transport)
+            except paramiko.SFTPError as error:
+                reason = f"the shell of {self.username!r} talks where SFTP should, or takes no logins ({error})"
+                raise self._failed(f"no files can be sent: {reason}", error) from error
             except (paramiko.SSHException, EOFError) as error:
                 raise self._failed(f"no files can be sent: its sshd offers no SFTP ({error})", error) from error
         return self._files

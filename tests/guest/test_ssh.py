@@ -215,6 +215,19 @@ def test_a_server_that_goes_away_while_a_command_runs(new_sshd: SshdFactory, cli
     session.close()
 
 
+def test_a_shell_that_talks_where_sftp_should(new_sshd: SshdFactory, client_key: Path, username: str) -> None:
+    """As a user whose shell is nologin gets it, or one whose .bashrc prints a greeting."""
+    server = new_sshd(Subsystem="sftp /bin/echo This account is currently not available.")
+    server.start()
+    server.wait()
+    with closing(GuestSSHClient("127.0.0.1", server.port, username, key_files=str(client_key))) as session:
+        session.connect()
+        with pytest.raises(
+            ConnectionFailedError, match=r"no files can be sent: the shell of .* talks where SFTP should"
+        ):
+            session.put("x", "y")
+
+
 def test_without_sftp(new_sshd: SshdFactory, client_key: Path, username: str) -> None:
     server = new_sshd(Subsystem="none /bin/false")
     server.start()
