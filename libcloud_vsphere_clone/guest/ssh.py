@@ -251,7 +251,8 @@ class GuestSSHClient(BaseSSHClient):
         in_time = done.wait(self._step_timeout_s)
         if transport.is_active() and in_time:
             return
-        error = transport.get_exception() or TimeoutError("the SSH server did not answer in time")
+        late = f"the SSH server did not answer in time; if it is slow, pass ssh_timeout={2 * self._step_timeout_s:g}"
+        error = transport.get_exception() or TimeoutError(late)
         raise self._failed(_reason(error), error) from error
 
     def _check_host_key(self, transport: paramiko.Transport) -> None:
