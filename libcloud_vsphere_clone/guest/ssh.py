@@ -229,6 +229,9 @@ class GuestSSHClient(BaseSSHClient):
         if self._files is None or self._files.closed:
             try:
                 self._files = RemoteFiles(transport)
+            except paramiko.SFTPError as error:
+                reason = f"the shell of {self.username!r} talks where SFTP should, or takes no logins ({error})"
+                raise self._failed(f"no files can be sent: {reason}", error) from error
             except (paramiko.SSHException, EOFError) as error:
                 raise self._failed(f"no files can be sent: its sshd offers no SFTP ({error})", error) from error
         return self._files
@@ -258,7 +261,8 @@ class GuestSSHClient(BaseSSHClient):
         in_time = done.wait(self._step_timeout_s)
         if transport.is_active() and in_time:
             return
-        error = transport.get_exception() or TimeoutError("the SSH server did not answer in time")
+        late = f"the SSH server did not answer in time; if it is slow, pass ssh_timeout={2 * self._step_timeout_s:g}"
+        error = transport.get_exception() or TimeoutError(late)
         raise self._failed(_reason(error), error) from error
 
     def _check_host_key(self, transport: paramiko.Transport) -> None:
