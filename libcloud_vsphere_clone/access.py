@@ -10,11 +10,13 @@ from typing import Any, TypedDict
 from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
 
 from .guest.keys import find_private_keys, load_private_keys, public_half
+from .plan.login import DEFAULT_USER
 
 PASSWORD_BYTES = 18
 """Random bytes in a generated password: 24 characters, out of reach of guessing even from its hash."""
 
-DEFAULT_USERNAME = "root"
+DEFAULT_USERNAME = DEFAULT_USER
+"""Libcloud's default, which names nobody."""
 
 
 class LoginOptions(TypedDict, total=False):
@@ -66,7 +68,7 @@ def build_access(
 ) -> Access:
     """How to log in, from ``deploy_node``'s words. Unusable keys are refused here, before a VM exists.
 
-    ``root`` among the words names nobody: it is Libcloud's default.
+    ``root`` among the words names nobody.
 
     :param marked: whom the image names, which counts where the words do not say.
     :param default: whom the transport would take, where nobody says.

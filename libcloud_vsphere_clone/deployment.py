@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -18,10 +18,11 @@ from .access import Access, LoginOptions, build_access
 from .errors import InvalidRequestError
 from .guest.cloud_init import wait_cloud_init
 from .guest.waits import Wait, build_wait
-from .request import static_addresses, to_seconds
+from .request import to_seconds
 from .transports import Target, Transport, find_transport, suitable_transport
 
 if TYPE_CHECKING:
+    from .inventory.nodes import Found
     from .vcenter.rows import Row
 
 DEPLOY_TIMEOUT_S = 300
@@ -78,9 +79,12 @@ class SessionOpener:
         check_wait(transport, self.wait)
         return transport
 
-    def reach(self, nodes: Sequence[Node], *, new: bool = False) -> Iterator[tuple[Node, Target | Exception]]:
+    def reach(
+        self, nodes: Sequence[Node], found: Found | None = None, *, new: bool = False
+    ) -> Iterator[tuple[Node, Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
 
+        :param found: the nodes as they were read just now, with ``REACH_PATHS``; else they are read.
         :param new: they were made just now.
         """
         if not nodes:
@@ -89,7 +93,7 @@ class SessionOpener:
             self.tell_password(node)  # also of one that is never reached
             self.tell(node, "waiting for its address" if self._needs_address else "waiting for its guest")
         choose = partial(self.choose, new=new)
-        yield from self.driver._reach(nodes, choose, self.wait, timeout_s=self.timeout_s, new=new)
+        yield from self.driver._reach(nodes, found, choose, self.wait, timeout_s=self.timeout_s, new=new)
 
     def open(self, node: Node, target: Target | Exception) -> BaseSSHClient:
         """The session, connected.
@@ -159,14 +163,11 @@ class Deployer:
 
         :raises DeploymentError: it was made, and something after that failed.
         """
-        words = self.words_for_create(create_node_kwargs)
-        expected = static_addresses(create_node_kwargs.get("ex_networks"))
-        opener = replace(self.opener, wait=self.opener.wait.expecting(expected))
-        node = self.driver.create_node(**words)
+        node = self.driver.create_node(**self.words_for_create(create_node_kwargs))
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            [node] = [self.deploy_to(*reached) for reached in opener.reach([node], new=True)]
+            [node] = [self.deploy_to(*reached) for reached in self.opener.reach([node], new=True)]
         except Exception as failure:
             self._unregister(at_exit_func)
             raise self.failed(node, failure) from failure

@@ -32,8 +32,10 @@ NodeFilter = str | Mapping[str, Any]
 def build_filter(group: str | None, wanted: NodeFilter | None) -> Wanted:
     """Whether a node is in the group, and fits the pattern or the metadata.
 
-    :raises InvalidRequestError: ``wanted`` is neither.
+    :raises InvalidRequestError: ``wanted`` is neither, or ``group`` no name.
     """
+    if group is not None and not isinstance(group, str):
+        raise InvalidRequestError(f"ex_group must be the name of a group, got {group!r}")
     if wanted is not None and not isinstance(wanted, str | Mapping):
         raise InvalidRequestError(f"ex_filter must be a name pattern or a mapping of metadata, got {wanted!r}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Unpack
 
@@ -20,7 +20,7 @@ from .inventory import nodes as inventory
 from .inventory.layout import FolderNames
 from .inventory.paths import unescape_name
 from .request import moid_of
-from .transports import Target, Transport, awaited_of
+from .transports import REACH_PATHS, Target, Transport, awaited_of
 from .vcenter.rows import Ref, Row
 from .vcenter.session import Session
 
@@ -104,9 +104,11 @@ class ReachingVerbs(NodeDriver):
         """
         words["ex_transport"] = transport if transport is not None else words.get("ex_transport")
         opener = build_opener(self, **words)
-        row, found = inventory.find_node(self._session, self._names, str(node.id), moid=moid_of(node))
+        row, found = inventory.find_node(
+            self._session, self._names, str(node.id), moid=moid_of(node), extra=REACH_PATHS
+        )
         inventory.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
-        [(node, target)] = opener.reach([node])
+        [(node, target)] = opener.reach([self._to_node(row, found)], found)
         return opener.open(node, target)
 
     def wait_until_running(
@@ -145,49 +147,51 @@ class ReachingVerbs(NodeDriver):
         return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]
 
     def _reach(
-        self, nodes: Sequence[Node], choose: Callable[[Row], Transport], wait: Wait, *, timeout_s: float, new: bool
+        self,
+        nodes: Sequence[Node],
+        found: inventory.Found | None,
+        choose: Callable[[Row], Transport],
+        wait: Wait,
+        *,
+        timeout_s: float,
+        new: bool,
     ) -> Iterator[tuple[Node, Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
 
+        :param found: the nodes, perhaps among others, as they were read just now with ``REACH_PATHS``; else they are
+            read.
         :param choose: what gets into a node, from its row; an InvalidRequestError of it is that node's.
         :param new: they were made just now, and may still be customized.
         """
         refs = {self._ref(node): node for node in nodes}
-        found = inventory.fetch_some(self._session, self._names, list(refs), extra=inventory.SESSION_PATHS)
-        for ref in refs.keys() - {row.ref for row in found.rows}:
+        found = found or inventory.fetch_some(self._session, self._names, list(refs), extra=REACH_PATHS)
+        rows = {row.ref: row for row in found.rows if row.ref in refs}
+        for ref in refs.keys() - rows.keys():
             yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed")
         ways: dict[Ref, Transport] = {}
         waits: dict[Ref, Wait] = {}
-        for row in found.rows:
+        for ref, row in rows.items():
             try:
-                way = choose(row)
+                way = ways[ref] = choose(row)
             except InvalidRequestError as refused:
-                yield refs[row.ref], refused
+                yield refs[ref], refused
                 continue
             if way.awaited is None:
                 yield self._to_node(row, found), self._target(row, way, [])
             else:
-                ways[row.ref], waits[row.ref] = way, awaited_of(row, way, wait, new=new)
-        yield from self._await(refs, ways, waits, timeout_s)
+                waits[ref] = awaited_of(row, way, wait, new=new)
+        for row, outcome in self._await(waits, rows.values(), timeout_s):
+            if isinstance(outcome, Exception):
+                yield refs[row.ref], outcome
+            else:
+                yield self._to_node(row, found), self._target(row, ways[row.ref], outcome)
 
     def _await(
-        self, nodes: Mapping[Ref, Node], ways: Mapping[Ref, Transport], waits: Mapping[Ref, Wait], timeout_s: float
-    ) -> Iterator[tuple[Node, Target | Exception]]:
-        with closing(watch_running(self._session, waits, timeout_s=timeout_s)) as outcomes:
-            for ref, outcome in outcomes:
-                if isinstance(outcome, Exception):
-                    yield nodes[ref], outcome
-                else:
-                    yield self._fresh(nodes[ref], ref, ways[ref], outcome)
-
-    def _fresh(
-        self, node: Node, ref: Ref, transport: Transport, addresses: Sequence[str]
-    ) -> tuple[Node, Target | Exception]:
-        found = inventory.fetch_some(self._session, self._names, [ref], extra=inventory.SESSION_PATHS)
-        if not found.rows:
-            return node, NotFoundError("node", node.name, "it was removed")
-        [row] = found.rows
-        return self._to_node(row, found), self._target(row, transport, addresses)
+        self, waits: Mapping[Ref, Wait], known: Iterable[Row], timeout_s: float
+    ) -> Iterator[tuple[Row, Sequence[str] | Exception]]:
+        extra = (*inventory.NODE_PATHS, *inventory.SESSION_PATHS)
+        with closing(watch_running(self._session, waits, timeout_s=timeout_s, known=known, extra=extra)) as outcomes:
+            yield from outcomes
 
     def _target(self, row: Row, transport: Transport, addresses: Sequence[str]) -> Target:
         return Target(self._session, transport, row, unescape_name(row["name"]), addresses)

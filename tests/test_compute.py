@@ -38,6 +38,7 @@ BAD: dict[str, tuple[dict[str, Any], type[VsphereError], str]] = {
     "location by name": ({"location": "cluster-drs"}, InvalidRequestError, r"one of list_locations\(\)"),
     "networks as text": ({"ex_networks": "dvpg-web"}, InvalidRequestError, "must be a list of names"),
     "metadata as text": ({"ex_metadata": "abc"}, InvalidRequestError, "ex_metadata must be a mapping"),
+    "metadata JSON does not know": ({"ex_metadata": {"a": float("inf")}}, InvalidRequestError, "must be JSON"),
     "metadata no JSON": ({"ex_metadata": {"a": {1}}}, InvalidRequestError, "ex_metadata must be JSON"),
     "user data as mapping": ({"ex_userdata": {"a": 1}}, InvalidRequestError, "ex_userdata must be text or bytes"),
     "auth as text": ({"auth": "secret"}, InvalidRequestError, "auth must be a NodeAuthSSHKey or a NodeAuthPassword"),

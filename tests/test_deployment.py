@@ -165,8 +165,8 @@ def test_a_node_that_is_off_is_not_waited_for(driver: VsphereCloneNodeDriver) ->
     node = driver.create_node(**_request(driver, ex_power_on=False))
     started = time.monotonic()
     with pytest.raises(TaskError, match=f"{node.name!r} is poweredOff; start it with start_node"):
-        driver.wait_until_running([node], timeout=60)
-    assert time.monotonic() - started < 10
+        driver.wait_until_running([node], timeout=240)
+    assert time.monotonic() - started < 120  # long before its time is over
 
 
 def test_a_node_that_is_started_meanwhile_is_waited_for(driver: VsphereCloneNodeDriver) -> None:
@@ -180,7 +180,7 @@ def test_a_node_that_is_started_meanwhile_is_waited_for(driver: VsphereCloneNode
 
 def test_wait_until_running_takes_many_nodes(driver: VsphereCloneNodeDriver) -> None:
     nodes = [driver.create_node(**_request(driver)) for _ in range(2)]
-    ready = driver.wait_until_running(nodes, 1, 60, "private_ips", True, None)
+    ready = driver.wait_until_running(nodes, 1, 240, "private_ips", True, None)
     assert [node.id for node, _ in ready] == [node.id for node in nodes]
     assert all(addresses == node.private_ips for node, addresses in ready)
     with pytest.raises(ValueError, match="ssh_interface"):

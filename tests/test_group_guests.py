@@ -36,7 +36,7 @@ def driver(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
 def deploy(driver: VsphereCloneNodeDriver, names: list[str], step: Deployment, **words: Any) -> list[Node]:
     image = driver.ex_get_image_by_name("debian-12")
     return driver.ex_deploy_nodes_in_group(
-        "guests", len(names), None, image, ex_names=names, deploy=step, timeout=60, **words
+        "guests", len(names), None, image, ex_names=names, deploy=step, timeout=240, **words
     )
 
 
@@ -112,7 +112,7 @@ def test_a_node_that_reboots_is_waited_for(driver: VsphereCloneNodeDriver) -> No
     driver.reboot_node(node)
     [(node, addresses)] = driver.wait_until_running([node], timeout=240)
     assert addresses
-    [result] = driver.ex_run_script_on_group("guests", "id -un", auth=PASSWORD, timeout=60)
+    [result] = driver.ex_run_script_on_group("guests", "id -un", auth=PASSWORD, timeout=240)
     assert result.stdout == "root\n"
 
 

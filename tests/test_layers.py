@@ -37,7 +37,7 @@ ARROWS: dict[str, set[str]] = {
     "seeing": {"errors", "vcenter", "inventory", "connect", "convert", "listing"},
     "request": {"errors", "inventory", "plan", "guest.host_keys", "convert"},
     "images": {"errors", "vcenter", "inventory", "plan", "lifecycle", "convert", "request"},
-    "access": {"guest.keys"},
+    "access": {"guest.keys", "plan.login"},
     "transports": {"errors", "vcenter", "inventory", "plan", "guest", "lifecycle", "access"},
     "deployment": {"errors", "guest.waits", "guest.cloud_init", "request", "access", "transports"},
     "scripts": {"errors", "parallel", "deployment", "transports"},

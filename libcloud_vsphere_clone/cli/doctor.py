@@ -158,13 +158,14 @@ def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Ite
 
 def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
     from ..errors import VsphereError
-    from .placement import describe_placement
 
     name = f"placement of {image.extra['path']}"
     try:
-        return Check(name, OK, describe_placement(driver, image))
+        found = driver.ex_find_placement(None, image)
     except VsphereError as failure:
         return Check(name, FAILED, describe_error(failure), REMEDIES["placement"])
+    host = f", host {found.host}" if found.host not in (None, found.location) else ""
+    return Check(name, OK, f"on {found.location}{host}, datastore {found.datastore}")
 
 
 def _check_engine(*, needed: bool) -> Check:

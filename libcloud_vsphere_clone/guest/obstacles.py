@@ -38,7 +38,8 @@ def find_obstacle(row: Row, wait: Wait, outcome: Outcome, patience: Patience) ->
         return TaskError(f"node {name!r} asks {question.get('text')!r} and waits; answer it in vCenter", action=ACTION)
     if patience.has_held("off", not is_on(row), OFF_FOR_S):
         state = row.get("runtime.powerState")
-        return TaskError(f"no address can come: {name!r} is {state}; start it with start_node", action=ACTION)
+        what = "no address can come" if wait.needs_address else "no guest can answer"
+        return TaskError(f"{what}: {name!r} is {state}; start it with start_node", action=ACTION)
     why = _no_way_to_talk(row, wait, outcome, patience) if is_on(row) else ""
     return TaskError(f"{why}; {report(row)}", action=ACTION) if why else None
 

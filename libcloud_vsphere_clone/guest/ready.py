@@ -24,10 +24,8 @@ class Awaited(Protocol):
     """What a client needs to be waited for."""
 
     @property
-    def hostname(self) -> str: ...
-
-    @property
-    def port(self) -> int: ...
+    def place(self) -> str:
+        """Where it logs in to, for messages."""
 
     @property
     def username(self) -> str: ...
@@ -69,7 +67,7 @@ class Backoff:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast to try again, by what went wrong.
+    """How fast to try again, by what went wrong; these are SSH's own figures.
 
     fail2ban's sshd jail bans an address for 10 minutes after 5 failures in 10 minutes (``maxretry``, ``findtime`` in
     its jail.conf). Its filter counts a refused password once, and a refused key not at all, so at most 4 passwords
@@ -186,7 +184,7 @@ class _Wait(Generic[Client]):
     def _given_up(self, *, banned_soon: bool) -> AuthenticationError | ConnectionFailedError:
         first = self.clients[0]
         users = ", ".join(str(client.username) for client in self.clients)
-        where = f"could not log in to {first.hostname} port {first.port} as {users}"
+        where = f"could not log in to {first.place} as {users}"
         reason = self.last_error.message if self.last_error else "nothing was tried"
         if isinstance(self.last_error, AuthenticationError):
             why_now = "" if not banned_soon else "; no more passwords were tried, as guests often ban who sends many"

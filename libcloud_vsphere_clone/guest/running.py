@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 
@@ -53,31 +53,40 @@ def wait_running(session: Session, waits: Mapping[Ref, Wait], *, timeout_s: floa
     ready: dict[Ref, Ready] = {}
     late: list[str] = []
     with closing(watch_running(session, waits, timeout_s=timeout_s)) as outcomes:
-        for vm, found in outcomes:
+        for row, found in outcomes:
             if isinstance(found, TaskTimeoutError):
                 late.append(str(found))
             elif isinstance(found, Exception):
                 raise found
             else:
-                ready[vm] = found
+                ready[row.ref] = found
     if late:
         raise TaskTimeoutError(_joined(late), action="wait until running")
     return ready
 
 
 def watch_running(
-    session: Session, waits: Mapping[Ref, Wait], *, timeout_s: float
-) -> Generator[tuple[Ref, Ready | VsphereError]]:
-    """Each VM with its addresses as soon as it is ready, or with an error as soon as it cannot be any more.
+    session: Session,
+    waits: Mapping[Ref, Wait],
+    *,
+    timeout_s: float,
+    known: Iterable[Row] = (),
+    extra: Sequence[str] = (),
+) -> Generator[tuple[Row, Ready | VsphereError]]:
+    """Each VM's row, as it is by then, with its addresses as soon as it is ready, or an error as soon as it cannot be.
 
-    One subscription serves all. At the deadline, what is left comes with a TaskTimeoutError. Use it up, or close it.
+    One subscription serves all; none is made where ``known`` tells enough. At the deadline, what is left comes with a
+    TaskTimeoutError. Use it up, or close it.
 
+    :param known: rows of some of them read just now, with ``RUNNING_PATHS`` and ``extra``.
+    :param extra: paths that the rows shall have beside ``RUNNING_PATHS``.
     :raises VsphereError: vCenter is lost: that concerns all that are left.
     Source: GuestInfo, VirtualMachine.runtime, CustomizationEvent (vSphere Web Services API).
     """
     left = {vm: _Awaited(session, vm, wait) for vm, wait in waits.items()}
-    targets = dict.fromkeys(waits, RUNNING_PATHS)
-    followed = [vm for vm, wait in waits.items() if wait.follows_customization]
+    yield from _settled(left, {row.ref: row for row in known if row.ref in left}, {})
+    targets = dict.fromkeys(left, (*RUNNING_PATHS, *extra))
+    followed = [vm for vm in left if waits[vm].follows_customization]
     beside = partial(event_page, session, followed, CUSTOMIZATION_EVENTS) if followed else None
     wake_at = partial(_next_due, left)
     with (
@@ -86,15 +95,22 @@ def watch_running(
     ):
         for rows in changes if left else ():
             events = latest_events([row for ref, row in rows.items() if ref not in targets])
-            for vm, awaited in list(left.items()):
-                found = awaited.look(rows[vm], events.get(vm))
-                if found is not None:
-                    del left[vm]
-                    yield vm, found
+            yield from _settled(left, rows, events)
             if not left:
                 return
-    for vm, awaited in left.items():
-        yield vm, awaited.overdue(timeout_s)
+    for awaited in left.values():
+        yield awaited.row, awaited.overdue(timeout_s)
+
+
+def _settled(
+    left: dict[Ref, _Awaited], rows: Mapping[Ref, Row | None], events: Mapping[Ref, Event]
+) -> Generator[tuple[Row, Ready | VsphereError]]:
+    """Those of ``left`` that need not be waited for any more; they are taken out of it."""
+    for vm, awaited in list(left.items()):
+        found = awaited.look(rows[vm], events.get(vm)) if vm in rows else None
+        if found is not None:
+            del left[vm]
+            yield awaited.row, found
 
 
 def _next_due(left: Mapping[Ref, _Awaited]) -> float:
@@ -115,7 +131,8 @@ class _Awaited:
         self._session = session
         self._vm = vm
         self._wait = wait
-        self._row = Row(vm)
+        self.row = Row(vm)
+        """What was last known of it."""
         self._event: Event | None = None
         self._outcome = Outcome("")
         self._is_old_failure = False
@@ -124,10 +141,10 @@ class _Awaited:
         """The addresses when the VM is ready, the error when it never can be, None while it may."""
         if row is None:
             return NotFoundError("node", self._vm.moid, "it was removed while waiting for it")
-        if row == self._row and event == self._event and time.monotonic() < self.patience.next_due:
+        if row == self.row and event == self._event and time.monotonic() < self.patience.next_due:
             return None  # it was another VM that changed
-        outcome, before = customization_outcome(row, event), self._outcome.state
-        self._row, self._event, self._outcome = Row(row.ref, row), event, outcome
+        outcome, before = self._customization(row, event), self._outcome.state
+        self.row, self._event, self._outcome = row, event, outcome
         if outcome.state != FAILED or before == "":
             self._is_old_failure = outcome.state == FAILED and not self._wait.follows_customization
         failure = self._failure() if outcome.state == FAILED and not self._is_old_failure else None
@@ -138,8 +155,12 @@ class _Awaited:
         """The error of one that is not ready in time."""
         awaited = {"tools": "no guest operations", "customized": "no end of the customization"}
         what = awaited.get(self._wait.wait_for, "no address")
-        told = report(self._row) + advice(self._row, self._wait, self._outcome)
+        told = report(self.row) + advice(self.row, self._wait, self._outcome)
         return TaskTimeoutError(f"{what} within {timeout_s:.0f} s: {told}", action="wait until running")
+
+    def _customization(self, row: Row, event: Event | None) -> Outcome:
+        # Guests with cloud-init tell of every script that failed: that is no reason not to log in.
+        return customization_outcome(row, event, by_guest=self._wait.wait_for == "customized")
 
     def _failure(self) -> TaskError | None:
         """The failed customization; vCenter's own words on it may take a moment longer than the state."""
@@ -150,15 +171,15 @@ class _Awaited:
         elif not outcome.is_explained:
             with suppress(VsphereError):  # then it stays with what the status says
                 events = fetch_events(self._session, [self._vm], CUSTOMIZATION_EVENTS)
-                outcome = customization_outcome(self._row, events.get(self._vm))
-        return TaskError(f"{customization_failure(self._row, outcome)}; {report(self._row)}", action="customize")
+                outcome = self._customization(self.row, events.get(self._vm))
+        return TaskError(f"{customization_failure(self.row, outcome)}; {report(self.row)}", action="customize")
 
     def _is_past_customization(self) -> bool:
         state = self._outcome.state
         return state == DONE or (state != UNDER_WAY and not self._wait.follows_customization)
 
     def _ready(self) -> Ready | None:
-        row, wait = self._row, self._wait
+        row, wait = self.row, self._wait
         addresses, settle_s = choose_addresses(row, wait)
         if wait.wait_for == "tools":
             return addresses if are_tools_ready(row) else None

@@ -19,7 +19,7 @@ from typing import IO, Any
 import paramiko
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
-from ..errors import AuthenticationError, ConnectionFailedError
+from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from .files import RemoteFiles
 from .host_keys import HostKeyCheck, HostKeyError, fingerprint_of
 from .keys import KeySource, load_private_keys
@@ -29,6 +29,10 @@ __all__ = ["GuestSSHClient"]
 
 DEFAULT_TIMEOUT_S = 15.0
 SSH_PORT = 22
+LONGEST_COMMAND = 255 * 1024
+"""Bytes. OpenSSH ends the connection at a longer packet than 256 KiB (PACKET_MAX_SIZE); a Linux takes half of it, and
+says so."""
+
 KEEPALIVE_S = 30
 """So that firewalls keep the connection of a silent script, and a dead guest is noticed."""
 
@@ -98,6 +102,11 @@ class GuestSSHClient(BaseSSHClient):
         return not self.pkeys
 
     @property
+    def place(self) -> str:
+        """Where it logs in to, for messages."""
+        return f"{self.hostname} port {self.port}"
+
+    @property
     def hints(self) -> tuple[str, str]:
         """What to check when the guest refuses the login, and when it can't be reached."""
         return HINTS
@@ -149,6 +158,12 @@ class GuestSSHClient(BaseSSHClient):
         return self._collect(cmd, timeout, listener)[1]
 
     def _collect(self, cmd: str, timeout: float | None, listener: Listener | None) -> tuple[Output, int]:
+        size = len(cmd.encode())
+        if size > LONGEST_COMMAND:
+            raise InvalidRequestError(
+                f"the command has {size} bytes, and SSH servers take {LONGEST_COMMAND}: put it into the guest as a "
+                "file, and run that"
+            )
         channel = self._active_transport().open_session(timeout=self._step_timeout_s)
         try:
             channel.exec_command(cmd)

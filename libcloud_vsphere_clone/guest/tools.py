@@ -1,7 +1,7 @@
 """A session into a guest by VMware Tools: no network into the guest is needed, and no key.
 
 Takes a VM and a user's password; gives commands run and files moved, through vCenter and the host that has the VM.
-Never waits for a guest that is not there yet: that is ``tools_ready.py``.
+Never waits for a guest that is not there yet: that is ``ready.py``.
 
 Source: GuestAuthManager, GuestProcessManager, GuestFileManager (vSphere Web Services API).
 """
@@ -11,17 +11,24 @@ from __future__ import annotations
 from typing import IO, Any
 
 from libcloud.compute.ssh import BaseSSHClient
+from pyVmomi import vim
 
-from ..errors import ConnectionFailedError, InvalidRequestError
+from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
+from .output import Listener
 from .tools_calls import GuestCalls, open_calls
-from .tools_commands import build_powershell, is_absolute, join
+from .tools_commands import Result, build_powershell, check_path, is_absolute, join
 from .tools_files import GuestFiles
 from .tools_process import GuestProcesses
 
 __all__ = ["GuestToolsClient"]
 
+
+HINTS = (
+    "the user name, and what /var/log/cloud-init.log in the guest says, if cloud-init makes the user",
+    "on the node's console that the guest is up, and that vmtoolsd runs in it",
+)
 
 QUICK_S = 60.0
 """Seconds for a command that does nothing but tell the user's home."""
@@ -36,6 +43,9 @@ class GuestToolsClient(BaseSSHClient):
     :param timeout: kept for those who ask; a command has its own. How long an answer may take is the session's.
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
+
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
 
     def __init__(
         self,
@@ -54,6 +64,8 @@ class GuestToolsClient(BaseSSHClient):
             )
         super().__init__(vm.moid, 443, username, password, None, None, timeout)
         self.session, self.vm, self.windows = session, vm, windows
+        self.password_refused = False
+        """Whether the guest refused the user or the password in the last ``connect``."""
         self._known: GuestCalls | None = None  # of which connects in a row need only one
         self._calls: GuestCalls | None = None
         self._home = ""
@@ -61,18 +73,46 @@ class GuestToolsClient(BaseSSHClient):
     def __repr__(self) -> str:
         return f"GuestToolsClient({self.username}@{self.hostname})"
 
-    def connect(self) -> bool:
+    @property
+    def place(self) -> str:
+        """Where it logs in to, for messages."""
+        return f"{self.hostname!r} through VMware Tools"
+
+    @property
+    def needs_password(self) -> bool:
+        """True: guest operations take nothing else."""
+        return True
+
+    @property
+    def hints(self) -> tuple[str, str]:
+        """What to check when the guest refuses the login, and when its tools can't be reached."""
+        return HINTS
+
+    def is_final(self, error: ConnectionFailedError) -> bool:
+        """Whether connecting again can't help: the guest's tools are told to take no guest operations."""
+        return isinstance(error.fault, vim.fault.OperationDisabledByGuest)
+
+    def connect(self, *, tcp_timeout_s: float | None = None, send_password: bool = True) -> bool:
         """True once the guest has accepted the user and the password. ``hostname`` is the VM's name from then on.
 
+        :param tcp_timeout_s: of no use here: nothing is connected to but vCenter.
+        :param send_password: False tries nothing, as there is no key.
         :raises ConnectionFailedError: the VM is off, or VMware Tools do not answer in it (yet).
         :raises AuthenticationError: the guest refuses the user or the password.
         :raises NotFoundError: the VM is gone.
         """
         self.close()
+        self.password_refused = False
+        if not send_password:
+            raise AuthenticationError(f"{self.hostname!r} was not sent the password, and there is no key")
         if self._known is None:
             self._known = open_calls(self.session, self.vm, self.username, str(self.password))
             self.hostname = self._known.name
-        self._known.validate()
+        try:
+            self._known.validate()
+        except AuthenticationError as refused:
+            self.password_refused = isinstance(refused.fault, vim.fault.GuestOperationsFault)
+            raise
         self._calls = self._known
         return True
 
@@ -87,9 +127,15 @@ class GuestToolsClient(BaseSSHClient):
         :raises SSHCommandTimeoutError: with what it wrote so far. The command was ended, and all that it started.
         :raises ConnectionFailedError: VMware Tools do not answer any more.
         """
-        result = self._processes().run(cmd, timeout)
-        self._home = result.home or self._home
+        result = self._run(cmd, timeout)
         return result.stdout, result.stderr, result.status
+
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """As ``run``, but the output goes to the listener as it comes, in a Windows at the end; the exit status.
+
+        :raises SSHCommandTimeoutError: without the output, which the listener has.
+        """
+        return self._run(cmd, timeout, listener).status
 
     def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
         """As ``run``, of a PowerShell script of any characters; in a Windows only."""
@@ -130,6 +176,11 @@ class GuestToolsClient(BaseSSHClient):
         self._calls, self._home = None, ""
         return True
 
+    def _run(self, cmd: str, timeout: float | None, listener: Listener | None = None) -> Result:
+        result = self._processes().run(cmd, timeout, listener=listener)
+        self._home = result.home or self._home
+        return result
+
     def _write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
         kind = mode.replace("b", "")
         if kind not in ("w", "a"):
@@ -143,6 +194,7 @@ class GuestToolsClient(BaseSSHClient):
         return absolute
 
     def _absolute(self, path: str) -> str:
+        check_path(path)
         if is_absolute(path, windows=self.windows):
             return path
         if not self._home:

@@ -14,12 +14,13 @@ import importlib
 import io
 import secrets
 import ssl as tls
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from .output import Listener
 from .powershell import (
     LONGEST_INLINE,
     command_line,
@@ -29,13 +30,13 @@ from .powershell import (
     windows_contents,
     windows_name,
 )
-from .ready import Backoff, Pace, connect_when_ready
+from .ready import Backoff, Pace
 from .winrm_login import WinRMLogin, check_login, find_trust
 
 if TYPE_CHECKING:
     from .winrs import Outcome, RemoteShell
 
-__all__ = ["WINRM_PACE", "GuestWinRMClient", "connect_winrm_when_ready"]
+__all__ = ["WINRM_PACE", "GuestWinRMClient"]
 
 DEFAULT_TIMEOUT_S = 30.0
 HINTS = (
@@ -65,6 +66,9 @@ class GuestWinRMClient(BaseSSHClient):
     :param timeout: seconds for the connection.
     :raises InvalidRequestError: a login that would show the password, or the library is not installed.
     """
+
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
 
     def __init__(
         self,
@@ -110,6 +114,11 @@ class GuestWinRMClient(BaseSSHClient):
         return self.auth != "certificate"
 
     @property
+    def place(self) -> str:
+        """Where it logs in to, for messages."""
+        return f"{self.hostname} port {self.port}"
+
+    @property
     def hints(self) -> tuple[str, str]:
         """What to check when the guest refuses the login, and when it can't be reached."""
         return HINTS
@@ -151,6 +160,13 @@ class GuestWinRMClient(BaseSSHClient):
         :raises SSHCommandTimeoutError: with what it wrote so far; the command has been ended.
         """
         return self._finished(cmd, command_line(cmd, self._uploaded), timeout)
+
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """As ``run``, but the output goes to the listener as it comes; the exit status.
+
+        :raises SSHCommandTimeoutError: without the output, which the listener has.
+        """
+        return self._finished(cmd, command_line(cmd, self._uploaded), timeout, listener)[2]
 
     def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
         """As ``run``, for the text of a PowerShell script: ``exit`` is its exit status, 1 an uncaught error."""
@@ -198,8 +214,10 @@ class GuestWinRMClient(BaseSSHClient):
             shell.close()
         return True
 
-    def _finished(self, name: str, line: str, timeout: float | None) -> tuple[str, str, int]:
-        outcome = self._open_shell().run(line, timeout or None)
+    def _finished(
+        self, name: str, line: str, timeout: float | None, listener: Listener | None = None
+    ) -> tuple[str, str, int]:
+        outcome = self._open_shell().run(line, timeout or None, listener=listener)
         if outcome.exit_status is None:
             raise SSHCommandTimeoutError(name, timeout or 0.0, outcome.stdout, outcome.stderr)
         return outcome.stdout, outcome.stderr, outcome.exit_status
@@ -221,21 +239,6 @@ class GuestWinRMClient(BaseSSHClient):
         if self._shell is None:
             raise ConnectionFailedError(f"the WinRM session to {self.hostname} is not open: call connect() first")
         return self._shell
-
-
-def connect_winrm_when_ready(
-    build_client: Callable[[str], GuestWinRMClient], *, username: str = "Administrator", deadline_s: float
-) -> GuestWinRMClient:
-    """The client, connected as soon as the guest lets it in.
-
-    A new Windows has no listener at first, then refuses the password until its setup has set it.
-
-    :param build_client: makes the client for a user name.
-    :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
-    :raises ConnectionFailedError: no WinRM answered in time, or one whose certificate is not trusted.
-    :raises AuthenticationError: it answered, and refused the login.
-    """
-    return connect_when_ready(build_client, [username], deadline_s=deadline_s, pace=WINRM_PACE)
 
 
 def _winrs() -> Any:

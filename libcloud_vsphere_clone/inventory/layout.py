@@ -14,7 +14,8 @@ from .tree import Tree
 class FolderNames:
     """What the caller said about where things are.
 
-    :param datacenter: its name; None when there is only one, or only one with the images folder.
+    :param datacenter: its name or path; one with a slash before it is a path. None when there is only one, or only one
+        with the images folder.
     :param images: the images folder, a path below the datacenter's VM folder.
     :param nodes: the folder that holds the group folders, likewise; None means where the images folder is.
     :raises InvalidRequestError: everything, or every node, would be an image.
@@ -58,7 +59,7 @@ def find_layout(tree: Tree, names: FolderNames) -> Layout:
         case [layout]:
             return layout
         case many:
-            paths = [tree.path(tree.rows[layout.datacenter]) for layout in many]
+            paths = [f"/{tree.path(tree.rows[layout.datacenter])}" for layout in many]
             raise AmbiguousNameError("datacenter", names.datacenter or "*", paths, "choose one with ex_datacenter=")
 
 
@@ -96,7 +97,7 @@ def _tidy(path: str) -> str:
 
 def _datacenters(tree: Tree, name: str | None) -> list[Row]:
     rows = [row for ref, row in tree.rows.items() if ref.kind == "Datacenter"]
-    found = [row for row in rows if name is None or name in (tree.name(row.ref), tree.path(row))]
+    found = [row for row in rows if name is None or name in (tree.name(row.ref), tree.path(row), f"/{tree.path(row)}")]
     if not found:
         known = ", ".join(sorted(tree.path(row) for row in rows)) or "none is visible to this user"
         raise NotFoundError("datacenter", name or "*", f"there are: {known}")

@@ -9,6 +9,7 @@ from ..errors import NotFoundError, translated
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
+from .locations import PLACE_PATHS
 from .tree import TREE_PATHS, Tree
 
 UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
@@ -41,7 +42,7 @@ def find_vm_by_uuid(
     around = tree_paths or TREE_PATHS
     every = {"VirtualMachine": tuple(dict.fromkeys((*UUID_PATHS, *paths))), **around}
     for place in _places(session, instance_uuid, moid):
-        rows = fetch_rows(session, every, objects=[place], everywhere=around)
+        rows = fetch_rows(session, every, objects=[place], everywhere=PLACE_PATHS)
         row = rows.get(place)
         if row is not None and (vm_id(row) in (instance_uuid, place.moid) or place.moid == instance_uuid):
             return row, Tree(rows)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import InvalidRequestError
+from ..guest.running import RUNNING_PATHS
 from ..guest.waits import Wait
 from ..inventory import marks
+from ..inventory.nodes import NODE_PATHS, SESSION_PATHS
 from ..plan.mechanism import SPEC_MECHANISMS
 from ..vcenter.rows import Row
 from .base import Target, Tell, Transport, is_windows
@@ -20,6 +22,7 @@ from .tools import Tools
 from .winrm import WinRM
 
 __all__ = [
+    "REACH_PATHS",
     "SSH",
     "TRANSPORTS",
     "Keyboard",
@@ -33,6 +36,9 @@ __all__ = [
     "find_transport",
     "suitable_transport",
 ]
+
+REACH_PATHS = tuple(path for path in (*SESSION_PATHS, *RUNNING_PATHS) if path not in NODE_PATHS)
+"""What is asked beside ``NODE_PATHS`` of a node to be reached: which way, and whether it is ready."""
 
 TRANSPORTS: dict[str, type[Transport]] = {kind.name: kind for kind in (SSH, Tools, WinRM, Keyboard, Pull)}
 
@@ -65,10 +71,12 @@ def suitable_transport(row: Row) -> Transport:
 def awaited_of(row: Row, transport: Transport, wait: Wait, *, new: bool) -> Wait:
     """What is awaited of one node before a session into it can be opened.
 
-    :param row: read with ``NODE_PATHS``.
+    :param row: read with ``NODE_PATHS`` and ``SESSION_PATHS``.
     :param wait: the caller's wishes, for all nodes.
-    :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too.
+    :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too,
+        and so are the addresses that it was told.
     """
     by_vcenter = marks.read_customization(row)[0] in SPEC_MECHANISMS
     follows = by_vcenter and (new or wait.wait_for == "customized")
-    return replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)
+    wait = replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)
+    return wait.expecting(marks.read_addresses(row)) if new else wait

@@ -13,6 +13,7 @@ from libcloud.compute.ssh import BaseSSHClient
 from ..access import Access
 from ..errors import InvalidRequestError
 from ..inventory import marks
+from ..plan.login import DEFAULT_USER
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 
@@ -66,7 +67,7 @@ class Transport(ABC):
     awaited: ClassVar[str | None] = "address"
     logs_in: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
-    username: ClassVar[str] = "root"
+    username: ClassVar[str] = DEFAULT_USER
 
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         """The transport, ready for this deployment; nothing has been sent.

@@ -14,6 +14,7 @@ from ..guest.keyboard import KeyboardClient, Pace
 from ..guest.keystrokes import parse_keys, parse_text
 from ..guest.layouts import find_layout
 from ..guest.rehearsal import rehearse
+from ..inventory import marks
 from .base import Target, Tell, Transport, check_password
 
 
@@ -26,7 +27,7 @@ class Keyboard(Transport):
     :param before: keys to type before anything else, as ``type_keys`` has them: ``<wait30s><enter>``.
     """
 
-    name: ClassVar[str] = "keyboard"
+    name: ClassVar[str] = marks.KEYBOARD
     awaited: ClassVar[str | None] = None
     repeatable: ClassVar[bool] = False
 

@@ -33,7 +33,7 @@ class SSH(Transport):
         published through vCenter; else the first key that a node shows is accepted and remembered.
     """
 
-    name: ClassVar[str] = "ssh"
+    name: ClassVar[str] = marks.SSH
 
     host_keys: Sequence[str] = ()
 

@@ -9,7 +9,10 @@ from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
 from ..access import Access
-from ..guest.winrm import GuestWinRMClient, connect_winrm_when_ready
+from ..guest.ready import connect_when_ready
+from ..guest.winrm import WINRM_PACE, GuestWinRMClient
+from ..inventory import marks
+from ..plan.login import WINDOWS_ADMINISTRATOR
 from .base import Target, Tell, Transport, check_password
 
 SSH_PORT = 22
@@ -23,8 +26,8 @@ class WinRM(Transport):
     :param port: default 5986, or 5985 without TLS.
     """
 
-    name: ClassVar[str] = "winrm"
-    username: ClassVar[str] = "Administrator"
+    name: ClassVar[str] = marks.WINRM
+    username: ClassVar[str] = WINDOWS_ADMINISTRATOR
 
     port: int | None = None
     ca_cert: str | None = None
@@ -37,21 +40,24 @@ class WinRM(Transport):
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         if self.certificate is None:
             check_password(self.name, access)
-        self._client("prepared.invalid", access)  # refuses what cannot be
+        self._client("prepared.invalid", access, access.username)  # refuses what cannot be
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
         address = target.addresses[0]
         tell(f"logging in to {address} by WinRM as {access.username}")
-        return connect_winrm_when_ready(
-            lambda _: self._client(address, access), username=access.username, deadline_s=timeout_s
+        return connect_when_ready(
+            lambda username: self._client(address, access, username),
+            access.usernames,
+            deadline_s=timeout_s,
+            pace=WINRM_PACE,
         )
 
-    def _client(self, address: str, access: Access) -> GuestWinRMClient:
+    def _client(self, address: str, access: Access, username: str) -> GuestWinRMClient:
         return GuestWinRMClient(
             address,
             self.port or (access.port if access.port != SSH_PORT else None),
-            access.username,
+            username,
             access.password,
             ca_cert=self.ca_cert,
             verify=self.verify,

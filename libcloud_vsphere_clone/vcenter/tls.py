@@ -46,6 +46,17 @@ def parse_thumbprint(text: str) -> str:
     return digits
 
 
+class _Socket(ssl.SSLSocket):
+    """Closed at once when its handshake is interrupted; Python's own is left to the garbage collector then."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def build_context(trust: Trust) -> ssl.SSLContext:
     """An SSL context that verifies as ``trust`` says.
 
@@ -61,6 +72,7 @@ def build_context(trust: Trust) -> ssl.SSLContext:
     except ssl.SSLError as cause:
         file = trust.ca_file or trust.extra_ca_file
         raise InvalidRequestError(f"the CA file {file!r} holds no PEM certificate: {cause}") from cause
+    context.sslsocket_class = _Socket
     if not trust.verify or (trust.thumbprint and trust.ca_file is None):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

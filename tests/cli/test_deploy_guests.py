@@ -89,7 +89,7 @@ def test_without_a_script_the_key_is_in_the_node(on_guests: Run, guests_cleared:
     assert made.exit_code == 0, made.stderr
     [address] = json.loads(made.stdout)["node"]["private_ips"]
     client = connect_when_ready(
-        lambda user: GuestSSHClient(address, username=user, key_files=[ssh_key]), ["deployer"], deadline_s=60
+        lambda user: GuestSSHClient(address, username=user, key_files=[ssh_key]), ["deployer"], deadline_s=240
     )
     try:
         assert client.run("id -un") == ("deployer\n", "", 0)

@@ -11,7 +11,6 @@ import pytest
 from click.testing import Result
 
 from libcloud_vsphere_clone.lab import Lab
-from tests.cli.signals import interrupt_at
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -64,8 +63,14 @@ def test_scripts_on_many(on_guests: Run, guests_cleared: Lab, ssh_key: str, star
         (name, {"exit_status": 0, "stdout": "", "stderr": "root\n"}) for name in sorted(names)
     ]
 
-    process = start("run", *login, "--command", "sleep 60", f"--lab={guests_cleared.name}")
-    interrupt_at(process, f"{names[0]}: running the script", signal.SIGINT)
+    lines = on_guests("run", *login, "--command", "printf 'one\\ntwo'; echo oops >&2")
+    assert sorted(lines.stdout.splitlines()) == sorted(f"{name}: {word}" for name in names for word in ("one", "two"))
+    assert all(f"{name}: oops\n" in lines.stderr for name in names)
+
+    process = start("run", *login, "--command", "echo begun; sleep 60", f"--lab={guests_cleared.name}")
+    assert process.stdout
+    assert {process.stdout.readline() for _ in names} == {f"{name}: begun\n" for name in names}
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     last = errors.splitlines()[-1]
