@@ -427,9 +427,9 @@ def test_typing_has_its_rows(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> N
 @pytest.mark.guests
 def test_guest_operations_have_their_rows(tidy_lab: Lab) -> None:
     listed = {row[1] for row in CHANGES if row[0] == "ex_open_session"}
-    password = NodeAuthPassword("known-to-the-guest-1")
+    password = NodeAuthPassword("vsphere-lab")
     with tidy_lab.driver() as driver:
-        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12"), auth=password)
+        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12-static"))
         tidy_lab.reset_calls()
         session = driver.ex_open_session(node, "tools", auth=password)
         path = session.put("new folder/file", "text")

@@ -140,7 +140,7 @@ def test_a_node_that_is_removed_while_it_is_waited_for(guests: VsphereCloneNodeD
             guests.destroy_node(node)
 
     with pytest.raises(DeploymentError) as caught:
-        deploy(guests, "removed", ex_on_stage=remove)
+        deploy(guests, "removed", "debian-12-static", auth=STATIC, ex_on_stage=remove)
     assert isinstance(caught.value.original_error, NotFoundError)
 
 
@@ -168,7 +168,7 @@ def test_nothing_to_log_in_with_is_said_at_once(guests: VsphereCloneNodeDriver) 
 
 def test_a_windows_is_reached_by_winrm_as_its_administrator(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
     """It is none, so nobody answers there; whom it would log in as is what shows."""
-    image = guests.ex_get_image_by_name("debian-12")
+    image = guests.ex_get_image_by_name("debian-12-static")
     node = guests.create_node("windows", None, image, ex_group="reached")
     guests.wait_until_running([node], timeout=240)
     lab.control.change_vm(node.extra["moid"], {"config.guestId": "windows2022srvNext_64Guest"})
