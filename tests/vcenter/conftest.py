@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import stub
@@ -65,6 +65,23 @@ def session(connect: Connect) -> Session:
     return connect()
 
 
+BY_HAND = ("CreateTask", "SetTaskDescription", "SetTaskState")
+"""Calls that drive tasks by hand."""
+
+
+def create_task(session: Session, target: Any, kind: str) -> Any:
+    """A queued task, once it is there: the simulator answers before it has put it among its objects."""
+    manager: Any = session.content.taskManager
+    task = manager.CreateTask(target, kind, None, True, None, None).task
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            task.SetTaskDescription(vmodl.LocalizableMessage(key="test", message="a task of a test"))
+            return task
+        except vmodl.fault.ManagedObjectNotFound:
+            assert time.monotonic() < deadline
+
+
 @pytest.fixture
 def new_task(session: Session) -> Callable[[], Any]:
     """Makes queued tasks on the datacenter's VM folder, which only ``SetTaskState`` moves."""
@@ -79,15 +96,7 @@ def new_task(session: Session) -> Callable[[], Any]:
                 taskList=[vim.Extension.TaskTypeInfo(taskID="org.example.job")],
             )
         )
-    manager: Any = session.content.taskManager
-    folder = session.content.rootFolder
-    one_at_a_time = threading.Lock()  # the simulator can lose a task that is created while another one is
-
-    def make() -> Any:
-        with one_at_a_time:
-            return manager.CreateTask(folder, "org.example.job", None, True, None, None).task
-
-    return make
+    return lambda: create_task(session, session.content.rootFolder, "org.example.job")
 
 
 @pytest.fixture

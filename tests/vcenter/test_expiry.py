@@ -19,10 +19,9 @@ from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.tasks import cancel_task, running_tasks, wait_task
 from libcloud_vsphere_clone.vcenter.updates import watch_rows
 
-PATHS = {"VirtualMachine": ("name", "parent"), "Folder": ("name",), "Datacenter": ("name",)}
-SPARE = 4
-"""Calls more than it takes without an expiry."""
+from .conftest import BY_HAND
 
+PATHS = {"VirtualMachine": ("name", "parent"), "Folder": ("name",), "Datacenter": ("name",)}
 Work = Callable[[Session, Callable[[], Any]], object]
 
 
@@ -96,8 +95,8 @@ def test_a_session_may_end_before_any_call(
 
     def expiring(method: str, *how: Any) -> Any:
         nonlocal calls
-        calls += 1
-        if calls == left:
+        calls += method not in BY_HAND
+        if calls == left and method not in BY_HAND:
             calm_lab.control.expire_sessions(silent=silent)
         return reply(method, *how)
 

@@ -11,6 +11,7 @@ import pytest
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.session import Session
 
+from .conftest import BY_HAND
 from .test_expiry import Work, cancelling, failing, mirroring, watching, working
 
 UNKNOWABLE = {
@@ -35,8 +36,8 @@ def test_an_interrupt_at_any_call_leaves_nothing(
 
     @contextmanager
     def interrupting(method: str, *how: Any) -> Iterator[Any]:
-        methods.append(method)
-        is_hit = len(methods) == at
+        is_hit = method not in BY_HAND and len(methods) + 1 == at
+        methods.extend([method] if method not in BY_HAND else [])
         if is_hit and moment == "before":
             raise KeyboardInterrupt
         with reply(method, *how) as response:

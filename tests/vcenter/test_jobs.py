@@ -53,22 +53,17 @@ def succeeding(new_task: NewTask, drive: Any, after_s: float = 0.05) -> Callable
     return start
 
 
-MAKING = threading.Lock()
-"""The simulator can lose a task that is created while another one is: then it is not there for SetTaskState."""
-
-
 def ended(new_task: NewTask, fault: Any = None) -> Callable[[], Any]:
     """Starts a task that has ended already."""
 
     def start() -> Any:
-        with MAKING:
-            task = new_task()
-            task.SetTaskState(state="running")
-            if fault is None:
-                task.SetTaskState(state="success", result="made")
-            else:
-                task.SetTaskState(state="error", fault=fault)
-            return task
+        task = new_task()
+        task.SetTaskState(state="running")
+        if fault is None:
+            task.SetTaskState(state="success", result="made")
+        else:
+            task.SetTaskState(state="error", fault=fault)
+        return task
 
     return start
 

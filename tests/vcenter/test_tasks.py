@@ -30,6 +30,8 @@ from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.tasks import cancel_task, running_tasks, wait_task
 from tests.direct import await_calls
 
+from .conftest import create_task
+
 TASK_TYPE = "org.example.wait"
 Later = Callable[..., None]
 
@@ -54,8 +56,7 @@ def task(session: Session, vm: Ref) -> Any:
                 taskList=[vim.Extension.TaskTypeInfo(taskID=TASK_TYPE)],
             )
         )
-    manager: Any = session.content.taskManager
-    return manager.CreateTask(session.managed(*vm), TASK_TYPE, None, True, None, None).task
+    return create_task(session, session.managed(*vm), TASK_TYPE)
 
 
 @pytest.fixture
