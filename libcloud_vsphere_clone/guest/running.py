@@ -141,7 +141,7 @@ class _Awaited:
         """The addresses when the VM is ready, the error when it never can be, None while it may."""
         if row is None:
             return NotFoundError("node", self._vm.moid, "it was removed while waiting for it")
-        if _copy(row) == self.row and event == self._event and time.monotonic() < self.patience.next_due:
+        if row == self.row and event == self._event and time.monotonic() < self.patience.next_due:
             return None  # it was another VM that changed
         outcome, before = customization_outcome(row, event), self._outcome.state
         self.row, self._event, self._outcome = _copy(row), event, outcome
@@ -189,7 +189,7 @@ class _Awaited:
 
 
 def _copy(row: Row) -> Row:
-    """The row as a read would give it: what updates have unset has no key."""
-    made = Row(row.ref, {path: value for path, value in row.items() if value is not None})
+    """The row as it is now: updates change it."""
+    made = Row(row.ref, row)
     made.unreadable = row.unreadable
     return made

@@ -113,14 +113,15 @@ def wait_for_updates(session: Session, collector: Any, version: str, left_s: flo
 
 
 def apply_updates(updates: Updates, known: dict[Ref, Row | None]) -> None:
-    """Bring what is known up to date; an object that is gone becomes None."""
-    for row in updates.changed:
-        before = known.get(row.ref)
-        if before is None:
-            known[row.ref] = row
-        else:
-            before.unreadable = before.unreadable - row.keys() | row.unreadable
-            before.update(row)
+    """Bring what is known up to date, as a read would have it; an object that is gone becomes None."""
+    for change in updates.changed:
+        row = known.get(change.ref)
+        if row is None:
+            row = known[change.ref] = Row(change.ref)
+        row.unreadable = row.unreadable - change.keys() | change.unreadable
+        row.update(change)
+        for path in [path for path, value in change.items() if value is None]:
+            del row[path]  # it was unset
     known.update(dict.fromkeys(updates.gone))
 
 

@@ -74,7 +74,7 @@ def test_what_may_not_be_told_is_not_taken_for_absent(vm: Ref) -> None:
     rows: dict[Ref, Row | None] = {vm: Row(vm)}
     refused = Row(vm, {"name": "legacy-db"})
     refused.unreadable = frozenset({"config.uuid", "config.annotation"})
-    for change in (refused, Row(vm, {"config.uuid": "4201"})):
+    for change in (refused, Row(vm, {"config.uuid": "4201", "guest.net": []}), Row(vm, {"guest.net": None})):
         apply_updates(Updates("1", [change], [], truncated=False), rows)
     row = rows[vm]
     assert row == {"name": "legacy-db", "config.uuid": "4201"}
