@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Unpack
 
 from libcloud.common.base import ConnectionUserAndKey
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from . import connect, convert, lifecycle
+from .convert import VspherePlacement
 from .errors import NotFoundError
 from .group import GroupVerbs
 from .images import ImageVerbs
@@ -19,10 +20,10 @@ from .plan.customization import Windows
 from .plan.nics import Nic
 from .provision import Provisioner
 from .reaching import ReachingVerbs
-from .request import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
+from .request import CLONE_TIMEOUT_S, CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
 from .seeing import SeeingVerbs
+from .vcenter.jobs import Progress
 from .vcenter.rows import Row
-from .vcenter.tasks import Progress
 
 
 class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs):
@@ -129,7 +130,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         ex_dns_search: Sequence[str] = (),
         ex_timezone: str | None = None,
         ex_userdata: str | bytes | None = None,
-        ex_first_boot_script: str | None = None,
+        ex_first_boot_script: str | Callable[[str], str] | None = None,
         ex_windows: Windows | None = None,
         ex_customize: str | None = None,
         ex_customization_spec: str | None = None,
@@ -146,7 +147,10 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param location: None means the image's own cluster.
         :param auth: what ``ex_username`` may log in with.
         :param ex_group: the folder, made if needed.
+        :param ex_datastore: by name, path or id; default the image's own, else the one with most room.
+        :param ex_resource_pool: likewise; default the cluster's root pool.
         :param ex_networks: one per adapter: names, paths or ids, or ``Nic(...)``; None keeps the image's.
+        :param ex_cpus: instead of the size's; likewise ``ex_memory_mib``.
         :param ex_disk_gib: the root disk; it can only grow.
         :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
         :param ex_username: whom ``auth`` is for; default the image's own user for logins, else root.
@@ -155,12 +159,15 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
         :param ex_timezone: e.g. ``Europe/Berlin``.
         :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
-        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up.
+        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up; or a function
+            that makes it from the node's name.
         :param ex_windows: what only Windows asks for.
         :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
             ``ignition`` or ``none``; default what the image says, else what suits its guest.
         :param ex_customization_spec: the name of a customization specification in vCenter, on which the rest is put.
-        :param ex_timeout_s: seconds for the clone.
+        :param ex_annotation: the VM's notes.
+        :param ex_power_on: False leaves it off.
+        :param ex_timeout_s: seconds for the clone; default an hour.
         :param ex_on_progress: called with vCenter's percentage.
         :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
@@ -171,6 +178,23 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
         provisioner = Provisioner(self._session, self._names)
         plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
         return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
+
+    def ex_find_placement(
+        self,
+        size: NodeSize | None,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        **options: Unpack[CreateOptions],
+    ) -> VspherePlacement:
+        """Where ``create_node`` would put a node now, and why not elsewhere. All of it is checked; nothing is made.
+
+        :param options: those of ``create_node``.
+        :raises NoPlacementError: nowhere; ``.rejected`` says why.
+        """
+        request = build_request(self._sizes, "placed", "placed", size, location, None, options)
+        provisioner = Provisioner(self._session, self._names)
+        plan, found = provisioner.plan(request, image_id_of(image), image_moid=moid_of(image))
+        return convert.to_placement(plan.placement, found.tree)
 
     # Running
 

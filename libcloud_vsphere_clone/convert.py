@@ -28,7 +28,7 @@ from .inventory.tree import Tree
 from .plan.hardware import KIB_PER_GIB, disk_capacity_kib, list_devices
 from .plan.login import Login
 from .plan.mechanism import choose_mechanism
-from .plan.placement import is_drs_automatic
+from .plan.placement import Placement, is_drs_automatic
 from .vcenter.rows import Ref, Row
 
 NODE_STATES = {
@@ -63,6 +63,22 @@ class VsphereDatastore:
     id: str
     name: str
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VspherePlacement:
+    """Where a node would go.
+
+    :param location: a cluster, or a stand-alone host.
+    :param host: None where vSphere chooses it.
+    :param rejected: hosts and datastores that cannot take it, each with the reason.
+    """
+
+    location: str
+    host: str | None
+    datastore: str
+    resource_pool: str
+    rejected: tuple[tuple[str, str], ...] = ()
 
 
 def to_node(row: Row, found: Found, driver: NodeDriver, sizes: Iterable[NodeSize], *, full: bool = False) -> Node:
@@ -219,6 +235,17 @@ def _full_extra(row: Row) -> dict[str, Any]:
         "guest_os": row.get("config.guestFullName"),
         "disks_gib": [disk_capacity_kib(disk) / KIB_PER_GIB for disk in list_devices(row, "VirtualDisk")],
     }
+
+
+def to_placement(placement: Placement, tree: Tree) -> VspherePlacement:
+    """A placement in the names that people know."""
+    return VspherePlacement(
+        location=tree.name(placement.cluster) or "",
+        host=tree.name(placement.host),
+        datastore=tree.name(placement.datastore) or "",
+        resource_pool=tree.name(placement.resource_pool) or "",
+        rejected=placement.rejected,
+    )
 
 
 def _of_vcenter(driver: NodeDriver) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -18,7 +18,7 @@ from .access import Access, LoginOptions, build_access
 from .errors import InvalidRequestError
 from .guest.cloud_init import wait_cloud_init
 from .guest.waits import Wait, build_wait
-from .request import static_addresses
+from .request import to_seconds
 from .transports import Target, Transport, find_transport, suitable_transport
 
 if TYPE_CHECKING:
@@ -144,8 +144,10 @@ class Deployer:
     def words_for_create(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """What ``create_node`` is to be told: the caller's words, how to log in, and what the transport needs.
 
-        :raises InvalidRequestError: the caller and the transport both want the same word.
+        :raises InvalidRequestError: the caller and the transport both want the same word, or the node would be off.
         """
+        if not given.get("ex_power_on", True):
+            raise InvalidRequestError("a deployment needs a node that runs; leave ex_power_on=False to create_node")
         access, transport = self.opener.access, self.opener.transport
         needed = transport.create_words() if transport is not None else {}
         twice = [word for word in needed if given.get(word) is not None]
@@ -161,14 +163,11 @@ class Deployer:
 
         :raises DeploymentError: it was made, and something after that failed.
         """
-        words = self.words_for_create(create_node_kwargs)
-        expected = static_addresses(create_node_kwargs.get("ex_networks"))
-        opener = replace(self.opener, wait=self.opener.wait.expecting(expected))
-        node = self.driver.create_node(**words)
+        node = self.driver.create_node(**self.words_for_create(create_node_kwargs))
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            [reached] = opener.reach([node], new=True)
+            [reached] = self.opener.reach([node], new=True)
             node = self.deploy_to(*reached)
         except Exception as failure:
             self._unregister(at_exit_func)
@@ -226,12 +225,15 @@ def build_deployer(
     """
     if not callable(getattr(deploy, "run", None)):
         raise InvalidRequestError(f"deploy must be a Deployment, such as ScriptDeployment; got {deploy!r}")
+    max_tries = words.get("max_tries", 3)
+    if not isinstance(max_tries, int) or max_tries < 1:
+        raise InvalidRequestError(f"max_tries must be a positive whole number, got {max_tries!r}")
     how: Any = {word: words[word] for word in ReachOptions.__annotations__ if word in words}  # type: ignore[literal-required]
     return Deployer(
         driver,
         deploy,
         build_opener(driver, deploy, image, **how),
-        words.get("max_tries", 3),
+        max_tries,
         words.get("ex_destroy_on_failure", False),
     )
 
@@ -266,7 +268,7 @@ def build_opener(
         access,
         transport and transport.prepared(deploy, access, new=new),
         wait,
-        words.get("timeout") or DEPLOY_TIMEOUT_S,
+        to_seconds("timeout", words.get("timeout") or DEPLOY_TIMEOUT_S),
         words.get("ex_on_stage"),
         deploy,
     )

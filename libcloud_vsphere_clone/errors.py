@@ -52,6 +52,8 @@ __all__ = [
 CONNECTION_ERRORS: tuple[type[Exception], ...] = (OSError, http.client.HTTPException, ExpatError)
 """What a broken connection can surface as through pyVmomi: a reply cut short is an ExpatError."""
 
+PIN_MISMATCH = -1
+"""The ``verify_code`` of a certificate that is not the pinned one; OpenSSL's own are positive."""
 
 MOST_REASONS = 5
 """Failures of a group that its message lists; ``errors`` has all."""
@@ -238,16 +240,27 @@ def error_from(cause: object, action: str, target: str = "") -> VsphereError | N
     return None
 
 
+_UNKNOWN_CA_ADVICE = "pass ca_cert= with the CA that signed it, or ex_thumbprint= with its SHA-256"
+
+_NAME_ADVICE = "give a name that is in the certificate as host=, or the certificate's SHA-256 as ex_thumbprint="
+
+_TRUST_ADVICE = {
+    PIN_MISMATCH: "was it renewed? ask whoever runs the server before you change ex_thumbprint=",
+    10: "it has expired: have it renewed, or pin it with ex_thumbprint=",
+    62: _NAME_ADVICE,
+    64: _NAME_ADVICE,
+}
+"""{OpenSSL's X509_V_ERR_ number: what to try}"""
+
+
 def _on(action: str, target: str) -> str:
     return f"{action} on {target}" if target else action
 
 
 def _connection_reason(cause: object) -> str:
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return (
-            f"the server's certificate is not trusted: {cause.verify_message}; pass ca_cert= with the CA that "
-            "signed it, or ex_thumbprint= with its SHA-256"
-        )
+        advice = _TRUST_ADVICE.get(getattr(cause, "verify_code", 0), _UNKNOWN_CA_ADVICE)
+        return f"the server's certificate is not trusted: {cause.verify_message.rstrip('.')}; {advice}"
     if isinstance(cause, TimeoutError):
         return "no answer in time; check host and port, or pass a longer timeout="
     if isinstance(cause, ConnectionRefusedError):

@@ -12,20 +12,30 @@ from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, Nod
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
 from .clones import CloneProgress
-from .deployment import Deployer, DeployOptions, ReachOptions, build_deployer
+from .deployment import DeployOptions, ReachOptions, build_deployer
 from .errors import GroupError, InvalidRequestError
-from .inventory.groups import choose_names, fetch_group, fetch_names, find_group_folder, remove_group_folder
+from .inventory.groups import draw_names, fetch_group, remove_group_folder
 from .inventory.layout import FolderNames
 from .inventory.marks import is_managed
 from .inventory.nodes import Found, check_writable
 from .inventory.paths import unescape_name
 from .inventory.sizes import Size
 from .lifecycle import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
-from .plan.clone import build_clone_plans
+from .plan.clone import ClonePlan
 from .provision import Provisioner
-from .request import CreateOptions, another, build_request, clone_timeout_s, id_of, image_id_of, moid_of
-from .scripts import ScriptResult, copy_deployment, deploy_all, run_on_all
-from .transports import REACH_PATHS, Pull, WinRM
+from .request import (
+    CreateOptions,
+    OwnOptions,
+    another,
+    build_request,
+    check_each,
+    clone_timeout_s,
+    id_of,
+    image_id_of,
+    moid_of,
+)
+from .scripts import Hear, ScriptResult, copy_deployment, deploy_all, run_on_all
+from .transports import REACH_PATHS, WinRM
 from .vcenter.rows import Row
 from .vcenter.session import Session
 
@@ -54,6 +64,7 @@ class GroupVerbs(NodeDriver):
         auth: Any = None,
         *,
         ex_names: Sequence[str] | None = None,
+        ex_each: Sequence[OwnOptions] | None = None,
         ex_max_in_flight: int = IN_FLIGHT,
         ex_on_progress: CloneProgress | None = None,
         **options: Unpack[CreateOptions],
@@ -61,7 +72,9 @@ class GroupVerbs(NodeDriver):
         """New nodes of one group, all clones under way together; it returns when the slowest is made.
 
         :param location: one, or several that are filled in this order; inside a cluster vSphere decides.
-        :param ex_names: the nodes' names; default ``<group>-<hex>``.
+        :param ex_names: the nodes' names; default ``<group>-<hex>``, drawn again where one is taken.
+        :param ex_each: what each node has of its own, in the order of the names: its ``ex_hostname``, ``ex_networks``,
+            ``ex_userdata`` or ``ex_metadata``, which hold over those in ``options``.
         :param ex_max_in_flight: clones under way at once.
         :param ex_on_progress: called with a node's name and vCenter's percentage.
         :param options: the ``ex_`` options of ``create_node``.
@@ -70,15 +83,28 @@ class GroupVerbs(NodeDriver):
         """
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         _check_count(count, ex_names, ex_max_in_flight)
-        first = build_request(self._sizes, group, group, size, None, auth, options)
+        each = check_each(ex_each, count)
+        common: CreateOptions = {**options, "ex_first_boot_script": None}  # which is perhaps made for each
+        first = build_request(self._sizes, group, group, size, None, auth, common)
         provisioner = Provisioner(self._session, self._names)
         first = provisioner.complete(first)
-        row, found = provisioner.find_image(image_id, moid_of(image))
-        names = ex_names or self._free_names(group, count, found)
-        requests = [another(first, name) for name in names]
-        plans = build_clone_plans(requests, row, found.tree, found.layout.datacenter, _location_ids(location))
+        places = _location_ids(location)
+
+        def plan(names: Sequence[str], own: Sequence[OwnOptions]) -> tuple[list[ClonePlan], Found]:
+            requests = [another(first, name, options, one) for name, one in zip(names, own, strict=True)]
+            return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
+
+        def redraw(taken: Sequence[int]) -> list[ClonePlan]:
+            return plan(draw_names(group, len(taken)), [each[place] for place in taken])[0]
+
+        plans, found = plan(ex_names or draw_names(group, count), each)
         outcome = provisioner.create_all(
-            plans, found, timeout_s=timeout_s, max_in_flight=ex_max_in_flight, on_progress=ex_on_progress
+            plans,
+            found,
+            timeout_s=timeout_s,
+            max_in_flight=ex_max_in_flight,
+            on_progress=ex_on_progress,
+            redraw=None if ex_names else redraw,
         )
         nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)
@@ -108,7 +134,6 @@ class GroupVerbs(NodeDriver):
         """
         how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
         deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
-        _check_transport(deployer, count)
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
@@ -120,10 +145,14 @@ class GroupVerbs(NodeDriver):
         _raise_partial(f"deployed in group {group!r}", count, done, {**errors, **failed})
         return done
 
-    def ex_run_script_on_group(self, group: str, script: str, **words: Unpack[ReachOptions]) -> list[ScriptResult]:
+    def ex_run_script_on_group(
+        self, group: str, script: str, *, ex_on_output: Hear | None = None, **words: Unpack[ReachOptions]
+    ) -> list[ScriptResult]:
         """How a script went on each node of a group, run on all in parallel; it is never run twice.
 
         :param script: a shell script; ``#!`` chooses another interpreter.
+        :param ex_on_output: called with a node, what its script wrote just now, in bytes, and whether that was to
+            stderr; from several threads.
         :param words: how to get in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` with a
             NodeAuthPassword, ``timeout``, ``ex_transport`` and so on.
         :raises NotFoundError: there is no such group.
@@ -142,7 +171,7 @@ class GroupVerbs(NodeDriver):
                 writable.append(node)
             except InvalidRequestError as refused:
                 results.append(ScriptResult(node, error=refused))
-        return [*results, *run_on_all(deployer, writable, found)]
+        return [*results, *run_on_all(deployer, writable, found, ex_on_output)]
 
     def ex_destroy_group(
         self,
@@ -171,19 +200,6 @@ class GroupVerbs(NodeDriver):
             remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
         return True
 
-    def _free_names(self, group: str, count: int, found: Found) -> list[str]:
-        folder = find_group_folder(found.tree, found.layout, group)
-        return choose_names(group, count, fetch_names(self._session, folder))
-
-
-def _check_transport(deployer: Deployer, count: int) -> None:
-    transport = deployer.opener.transport
-    if count > 1 and isinstance(transport, Pull) and transport.receiver is not None:
-        raise InvalidRequestError(
-            "the nodes of a group cannot report to one receiver, which would not know them apart; let them report "
-            "through vCenter, ex_transport='pull', or deploy them one by one"
-        )
-
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:
     for word, number in (("count", count), ("ex_max_in_flight", max_in_flight)):
@@ -200,7 +216,7 @@ def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) ->
 
 def _location_ids(location: NodeLocation | Sequence[NodeLocation] | None) -> list[str]:
     locations: Sequence[Any] = location if isinstance(location, list | tuple) else [location]
-    return [place for one in locations if (place := id_of(one, "location", "list_locations()")) is not None]
+    return [place for one in locations if (place := id_of(one, NodeLocation)) is not None]
 
 
 def _raise_partial(done: str, count: int, nodes: Sequence[Node], errors: Mapping[str, Exception]) -> None:

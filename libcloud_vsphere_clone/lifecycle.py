@@ -87,7 +87,7 @@ def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
             except vim.fault.ToolsUnavailable:
                 log.info("%s: the tools do not answer; resetting it", action)
         task = vm.ResetVM_Task()
-    wait_task(session, task, action, timeout_s=timeout_s)
+    wait_task(session, task, action, timeout_s=timeout_s, asked_by=row.ref)
 
 
 def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
@@ -96,7 +96,7 @@ def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
     with _already_is_fine("poweredOff"):
         with translated(action):
             task = _sure(session.managed(*vm).PowerOffVM_Task)
-        wait_task(session, task, action, timeout_s=timeout_s)
+        wait_task(session, task, action, timeout_s=timeout_s, asked_by=vm)
 
 
 def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str]:
@@ -183,9 +183,10 @@ def _destroy_singly(
 
 
 def _job(session: Session, row: Row, method: str, timeout_s: float) -> Job:
-    action = f"{'power off' if method.startswith('Power') else 'destroy'} {row.get('name')!r}"
+    is_switch = method.startswith("Power")
+    action = f"{'power off' if is_switch else 'destroy'} {row.get('name')!r}"
     start = getattr(session.managed(*row.ref), method)
-    return Job(action, lambda: _sure(start), timeout_s)
+    return Job(action, lambda: _sure(start), timeout_s, asked_by=row.ref if is_switch else None)
 
 
 def _try_destroy(session: Session, row: Row, timeout_s: float) -> Exception | None:

@@ -32,8 +32,10 @@ NodeFilter = str | Mapping[str, Any]
 def build_filter(group: str | None, wanted: NodeFilter | None) -> Wanted:
     """Whether a node is in the group, and fits the pattern or the metadata.
 
-    :raises InvalidRequestError: ``wanted`` is neither.
+    :raises InvalidRequestError: ``wanted`` is neither, or ``group`` no name.
     """
+    if group is not None and not isinstance(group, str):
+        raise InvalidRequestError(f"ex_group must be the name of a group, got {group!r}")
     if wanted is not None and not isinstance(wanted, str | Mapping):
         raise InvalidRequestError(f"ex_filter must be a name pattern or a mapping of metadata, got {wanted!r}")
 
@@ -114,8 +116,10 @@ class _Seen:
         changed = _differing(before, rows)
         if any(ref.kind != "VirtualMachine" for ref in changed):
             changed = list(dict.fromkeys((*before, *rows)))  # a folder's name is in many
-        found = nodes.select_nodes(self._session, self._names, rows, among=changed) if changed else None
-        fresh = {r.ref: self._to_node(r, found) for r in found.rows if self._wanted(r, found)} if found else {}
+        if rows and not changed:
+            return []
+        found = nodes.select_nodes(self._session, self._names, rows, among=changed)  # who sees nothing is told so
+        fresh = {r.ref: self._to_node(r, found) for r in found.rows if self._wanted(r, found)}
         return [event for ref in changed if (event := self._compare(ref, fresh.get(ref))) is not None]
 
     def _compare(self, ref: Ref, node: Node | None) -> tuple[str, Node] | None:

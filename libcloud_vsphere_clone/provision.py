@@ -7,11 +7,11 @@ the driver chose beforehand tells whether the node is there. What fails half-way
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .clones import UNDO_TIMEOUT_S, Clone, CloneProgress
-from .errors import NotFoundError, TaskError, VsphereError, error_of, translated
+from .errors import NameInUseError, NotFoundError, TaskError, VsphereError, error_of, translated
 from .inventory import marks
 from .inventory.groups import ensure_group_folder
 from .inventory.images import find_image
@@ -20,7 +20,7 @@ from .inventory.locations import PLACE_PATHS
 from .inventory.nodes import Found, fetch_some
 from .lifecycle import write_marks
 from .parallel import in_parallel
-from .plan.clone import CLONE_PATHS, ClonePlan, NodeRequest, build_clone_plan
+from .plan.clone import CLONE_PATHS, ClonePlan, NodeRequest, build_clone_plan, build_clone_plans
 from .vcenter.customization_specs import fetch_customization_spec
 from .vcenter.jobs import run_jobs
 from .vcenter.rows import Ref, Row
@@ -30,6 +30,12 @@ log = logging.getLogger(__name__)
 
 THREADS = 8
 """Failed clones that are looked into, or removed, at once."""
+
+REDRAWS = 5
+"""Times that names are drawn again: somebody else may draw the same ones just now, but not for ever."""
+
+Redraw = Callable[[Sequence[int]], Sequence[ClonePlan]]
+"""Plans for the nodes in these places of the group, with names that nobody has been refused yet."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,16 @@ class Provisioner:
         row, found = self.find_image(image_id, image_moid)
         return build_clone_plan(request, row, found.tree, found.layout.datacenter), found
 
+    def plan_all(
+        self, requests: Sequence[NodeRequest], image_id: str, places: Sequence[str], *, image_moid: str | None = None
+    ) -> tuple[list[ClonePlan], Found]:
+        """The plans for nodes of one group, each request complete. One round trip; nothing is written.
+
+        :param places: locations that are filled in this order.
+        """
+        row, found = self.find_image(image_id, image_moid)
+        return build_clone_plans(requests, row, found.tree, found.layout.datacenter, places), found
+
     def create(
         self, plan: ClonePlan, found: Found, *, timeout_s: float, on_progress: CloneProgress | None = None
     ) -> tuple[Row, Found]:
@@ -97,24 +113,36 @@ class Provisioner:
         timeout_s: float,
         max_in_flight: int,
         on_progress: CloneProgress | None = None,
+        redraw: Redraw | None = None,
     ) -> Outcome:
         """How the nodes of one group went, each with its row or its error; what failed is removed.
 
         :param timeout_s: seconds for each clone task.
         :param max_in_flight: clones under way at once.
+        :param redraw: plans anew, with other names, the nodes that were refused theirs.
         """
         group = plans[0].request.group
         folder = ensure_group_folder(self.session, found.tree, found.layout, self.names, group)
-        clones = [Clone(self.session, plan, folder, timeout_s, on_progress) for plan in plans]
+
+        def make(plan: ClonePlan) -> Clone:
+            return Clone(self.session, plan, folder, timeout_s, on_progress)
+
+        clones = [make(plan) for plan in plans]
         try:
-            run_jobs(self.session, [clone.job for clone in clones], max_in_flight=max_in_flight)
-            _conclude(clones)
+            self._run(clones, max_in_flight)
+            for _ in range(REDRAWS if redraw else 0):
+                self._run(_draw_again(clones, redraw, make), max_in_flight)
             made = self._finish(clones, found)
             _undo([(clone, clone.error) for clone in clones if clone.error is not None])
         except BaseException as interrupt:
             _undo_all(clones, interrupt)
             raise
         return Outcome(made, {clone.name: clone.error for clone in clones if clone.error is not None})
+
+    def _run(self, clones: Sequence[Clone], max_in_flight: int) -> None:
+        """Send these, and wait until each has its VM or its error."""
+        run_jobs(self.session, [clone.job for clone in clones], max_in_flight=max_in_flight)
+        _conclude(clones)
 
     def _finish(self, clones: Sequence[Clone], planned: Found) -> Found:
         """The rows of the clones that were made, in their order; the others have an error."""
@@ -169,6 +197,22 @@ def _refused_keys_error(row: Row, clone: Clone) -> TaskError | None:
         "ex_customize=",
         action=clone.plan.action,
     )
+
+
+def _draw_again(clones: list[Clone], redraw: Redraw | None, make: Callable[[ClonePlan], Clone]) -> list[Clone]:
+    """New clones in the places of those whose names were taken: vCenter has made nothing of these."""
+    taken = [place for place, clone in enumerate(clones) if isinstance(clone.error, NameInUseError)]
+    if not taken or redraw is None:
+        return []
+    try:
+        plans = redraw(taken)
+    except VsphereError as failure:
+        for place in taken:
+            clones[place].error = failure
+        return []
+    for place, plan in zip(taken, plans, strict=True):
+        clones[place] = make(plan)
+    return [clones[place] for place in taken]
 
 
 def _conclude(clones: Sequence[Clone]) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
@@ -17,6 +17,8 @@ from .plan.clone import NodeRequest
 from .plan.customization import Customization, Windows
 from .plan.hardware import Hardware
 from .plan.nics import Nic
+
+Thing = TypeVar("Thing", NodeSize, NodeImage, NodeLocation)
 
 CLONE_TIMEOUT_S = 3600.0
 """Seconds for a full clone of a large disk over a slow datastore."""
@@ -39,13 +41,38 @@ class CreateOptions(TypedDict, total=False):
     ex_dns_search: Sequence[str]
     ex_timezone: str | None
     ex_userdata: str | bytes | None
-    ex_first_boot_script: str | None
+    ex_first_boot_script: str | Callable[[str], str] | None
     ex_windows: Windows | None
     ex_customize: str | None
     ex_customization_spec: str | None
     ex_annotation: str | None
     ex_power_on: bool
     ex_timeout_s: float
+
+
+class OwnOptions(TypedDict, total=False):
+    """What each node of a group can have of its own; it holds over what is for all."""
+
+    ex_hostname: str | None
+    ex_networks: Sequence[str | Nic] | None
+    ex_userdata: str | bytes | None
+    ex_metadata: Mapping[str, Any] | None
+
+
+GUEST_WORDS = {
+    "ex_customize": "mechanism",
+    "ex_hostname": "host_name",
+    "ex_domain": "domain",
+    "ex_timezone": "time_zone",
+    "ex_dns": "dns_servers",
+    "ex_dns_search": "dns_search",
+    "ex_networks": "nics",
+    "ex_userdata": "userdata",
+    "ex_first_boot_script": "first_boot_script",
+    "ex_windows": "windows",
+    "ex_customization_spec": "spec_name",
+}
+"""``{option: what Customization calls it}``."""
 
 
 def build_request(
@@ -69,12 +96,12 @@ def build_request(
         id=str(uuid.uuid4()),
         name=name,
         group=group,
-        size_id=id_of(size, "size", "list_sizes()") or "",
+        size_id=id_of(size, NodeSize) or "",
         hardware=_build_hardware(sizes, size, options),
-        location=id_of(location, "location", "list_locations()"),
+        location=id_of(location, NodeLocation),
         datastore=options.get("ex_datastore"),
         resource_pool=options.get("ex_resource_pool"),
-        customization=_build_customization(auth, options),
+        customization=Customization(login=to_login(auth, options.get("ex_username")), **_guest_words(options, name)),
         generated_password=bool(getattr(auth, "generated", False)),
         metadata=options.get("ex_metadata") or {},
         annotation=options.get("ex_annotation"),
@@ -83,14 +110,41 @@ def build_request(
     )
 
 
-def another(request: NodeRequest, name: str) -> NodeRequest:
-    """The same request for another node: what is a node's own is new."""
-    return replace(request, id=str(uuid.uuid4()), name=name, host_keys=new_host_keys())
+def another(request: NodeRequest, name: str, options: CreateOptions, own: OwnOptions | None = None) -> NodeRequest:
+    """The same request for another node: what is a node's own is new, and what is in ``own`` holds.
+
+    :param options: what the request was made of.
+    """
+    own = own or {}
+    script = {"ex_first_boot_script": options.get("ex_first_boot_script")}  # it may be made for each
+    return replace(
+        request,
+        id=str(uuid.uuid4()),
+        name=name,
+        customization=replace(request.customization, **_guest_words({**script, **own}, name)),
+        metadata=own.get("ex_metadata", request.metadata) or {},
+        host_keys=new_host_keys(),
+    )
 
 
-def static_addresses(networks: Sequence[str | Nic] | None) -> list[str]:
-    """The addresses that a node's guest will be told to have."""
-    return [str(address.ip) for nic in networks or () if isinstance(nic, Nic) for address in nic.addresses]
+def check_each(each: object, count: int) -> list[OwnOptions]:
+    """What each of so many nodes has of its own; nothing where nobody says.
+
+    :raises InvalidRequestError: it is not one mapping for each, or nodes cannot have such words of their own.
+    """
+    if each is None:
+        return [{} for _ in range(count)]
+    if not isinstance(each, Sequence) or len(each) != count or not all(isinstance(own, Mapping) for own in each):
+        raise InvalidRequestError(
+            f"ex_each must be a list of {count} mappings, one for each node"
+        )  # secrets may be in it
+    known = OwnOptions.__annotations__
+    unknown = {str(word) for own in each for word in own} - known.keys()
+    if unknown:
+        raise InvalidRequestError(
+            f"ex_each: {', '.join(sorted(unknown))} cannot be of one node; {', '.join(known)} can be"
+        )
+    return list(each)
 
 
 def taken_options(words: Mapping[str, Any]) -> CreateOptions:
@@ -103,10 +157,17 @@ def clone_timeout_s(options: CreateOptions) -> float:
 
     :raises InvalidRequestError: not a positive number.
     """
-    timeout_s = options.get("ex_timeout_s", CLONE_TIMEOUT_S)
-    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s > 0:
-        raise InvalidRequestError(f"ex_timeout_s must be a positive number of seconds, got {timeout_s!r}")
-    return float(timeout_s)
+    return to_seconds("ex_timeout_s", options.get("ex_timeout_s", CLONE_TIMEOUT_S))
+
+
+def to_seconds(word: str, value: object) -> float:
+    """The seconds that a caller gave as ``word``.
+
+    :raises InvalidRequestError: not a positive number.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        raise InvalidRequestError(f"{word} must be a positive number of seconds, got {value!r}")
+    return float(value)
 
 
 def image_id_of(image: NodeImage | None) -> str:
@@ -114,21 +175,22 @@ def image_id_of(image: NodeImage | None) -> str:
 
     :raises InvalidRequestError: there is no image.
     """
-    image_id = id_of(image, "image", "list_images()")
+    image_id = id_of(image, NodeImage)
     if image_id is None:
         raise InvalidRequestError("a node needs an image; take one of list_images()")
     return image_id
 
 
-def id_of(thing: NodeSize | NodeImage | NodeLocation | None, what: str, listing: str) -> str | None:
+def id_of(thing: Thing | None, kind: type[Thing]) -> str | None:
     """The id of a Libcloud object; None stays None.
 
     :raises InvalidRequestError: it is something else, such as the name of one.
     """
     if thing is None:
         return None
-    if not isinstance(thing, NodeSize | NodeImage | NodeLocation):
-        raise InvalidRequestError(f"{what} must be one of {listing}, got {thing!r}")
+    if not isinstance(thing, kind):
+        what = kind.__name__.removeprefix("Node").lower()
+        raise InvalidRequestError(f"{what} must be one of list_{what}s(), got {thing!r}")
     return str(thing.id)
 
 
@@ -151,22 +213,18 @@ def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: Creat
     )
 
 
-def _build_customization(auth: Any, options: CreateOptions) -> Customization:
-    """What the guest shall be; a network's name alone is an adapter on it."""
-    networks = options.get("ex_networks")
-    if isinstance(networks, str):
-        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got the text {networks!r}")
-    return Customization(
-        mechanism=options.get("ex_customize"),
-        host_name=options.get("ex_hostname"),
-        domain=options.get("ex_domain"),
-        login=to_login(auth, options.get("ex_username")),
-        time_zone=options.get("ex_timezone"),
-        dns_servers=options.get("ex_dns", ()),
-        dns_search=options.get("ex_dns_search", ()),
-        nics=[Nic(network) if isinstance(network, str) else network for network in networks or ()],
-        userdata=options.get("ex_userdata"),
-        first_boot_script=options.get("ex_first_boot_script"),
-        windows=options.get("ex_windows"),
-        spec_name=options.get("ex_customization_spec"),
-    )
+def _guest_words(options: Mapping[str, object], name: str) -> dict[str, Any]:
+    """What is said of the guest of the node of this name, in the words of ``Customization``."""
+    words: dict[str, Any] = {field: options[word] for word, field in GUEST_WORDS.items() if word in options}
+    if "nics" in words:
+        words["nics"] = _to_nics(words["nics"])
+    if callable(script := words.get("first_boot_script")):
+        words["first_boot_script"] = script(name)
+    return words
+
+
+def _to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
+    """An adapter for each; a network's name alone is an adapter on it."""
+    if isinstance(networks, str) or not isinstance(networks or (), Sequence):
+        raise InvalidRequestError(f"ex_networks must be a list of names, paths, ids and Nic(...), got {networks!r}")
+    return [Nic(network) if isinstance(network, str) else network for network in networks or ()]

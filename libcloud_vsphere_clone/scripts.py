@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment, ScriptDeployment
+from libcloud.compute.ssh import SSHCommandTimeoutError
 from libcloud.compute.types import DeploymentError
 
 from .deployment import Deployer, remains
@@ -32,6 +34,10 @@ class ScriptResult:
     stdout: str = ""
     stderr: str = ""
     error: Exception | None = None
+
+
+Hear = Callable[[Node, bytes, bool], None]
+"""Called with a node, what its script wrote just now, and whether that was to stderr; from several threads."""
 
 
 def copy_deployment(deploy: Deployment) -> Deployment:
@@ -70,7 +76,7 @@ def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], d
     return [done[node.id] for node in nodes if node.id in done], failed
 
 
-def run_on_all(deployer: Deployer, nodes: Sequence[Node], found: Found) -> list[ScriptResult]:
+def run_on_all(deployer: Deployer, nodes: Sequence[Node], found: Found, hear: Hear | None = None) -> list[ScriptResult]:
     """How the deployer's script went on each node; it is not run twice, and not left in the guest.
 
     :param found: the nodes as they were read just now, with ``REACH_PATHS``.
@@ -78,13 +84,63 @@ def run_on_all(deployer: Deployer, nodes: Sequence[Node], found: Found) -> list[
 
     def run(one: tuple[Node, Target | Exception]) -> ScriptResult:
         script = copy_deployment(deployer.deploy)
+        own = _Heard(script, hear) if hear is not None and isinstance(script, ScriptDeployment) else script
         try:
-            replace(deployer, deploy=script).deploy_to(*one)
+            replace(deployer, deploy=own).deploy_to(*one)
         except Exception as failure:
             return ScriptResult(one[0], error=failure)
         return ScriptResult(one[0], **_script_output(script) or {})
 
     return as_they_come(run, deployer.opener.reach(nodes, found), threads=SESSIONS, name="script")
+
+
+class _Heard(ScriptDeployment):
+    """Runs a script whose output somebody hears as it comes; how it went is kept by the script."""
+
+    def __init__(self, script: ScriptDeployment, hear: Hear) -> None:
+        super().__init__(script.script)
+        self._script, self._hear = script, hear
+
+    def run(self, node: Node, client: Any) -> Node:
+        heard: Any = _HeardClient(client, partial(self._hear, node))
+        return self._script.run(node, heard)
+
+
+class _HeardClient:
+    """A session into a guest whose commands' output is told as it comes; at their end, where it only comes then."""
+
+    def __init__(self, client: Any, listener: Callable[[bytes, bool], None]) -> None:
+        self._client, self._listener = client, listener
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
+        if not hasattr(self._client, "stream"):
+            stdout, stderr, status = self._client.run(cmd, timeout)
+            self._tell(stdout, stderr)
+            return stdout, stderr, status
+        outputs = bytearray(), bytearray()
+
+        def hear(piece: bytes, is_error: bool) -> None:
+            outputs[is_error].extend(piece)
+            self._listener(piece, is_error)
+
+        try:
+            status = self._client.stream(cmd, hear, timeout)
+        except SSHCommandTimeoutError as late:
+            raise SSHCommandTimeoutError(cmd, late.timeout, *_texts(outputs)) from late
+        return *_texts(outputs), status
+
+    def _tell(self, *outputs: str) -> None:
+        for number, output in enumerate(outputs):
+            if output:
+                self._listener(output.encode(), bool(number))
+
+
+def _texts(outputs: Sequence[bytearray]) -> tuple[str, str]:
+    stdout, stderr = (output.decode("utf-8", errors="replace") for output in outputs)
+    return stdout, stderr
 
 
 def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:

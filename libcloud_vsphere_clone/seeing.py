@@ -70,8 +70,8 @@ class SeeingVerbs(NodeDriver):
         """The nodes: VMs below the nodes folder that are no images, templates or system VMs.
 
         The first call of a driver reads the inventory in one call. The second keeps it and subscribes to its changes,
-        in two calls and a page for about 100 VMs; each later one is a single call that carries only what has changed
-        since, by whomever. Nothing runs between two calls.
+        in three calls; each later one is a single call that carries only what has changed since, by whomever. Nothing
+        runs between two calls.
 
         :param ex_group: only those in this group.
         :param ex_filter: only those whose name fits a pattern such as ``web-*``, or with this metadata, a mapping.
@@ -104,7 +104,7 @@ class SeeingVerbs(NodeDriver):
         :param timeout_s: seconds after which the iterator just ends; default never.
         :param ex_present: begin with the nodes that are there, as ``added``.
         """
-        longest_s = math.inf if timeout_s is None else timeout_s
+        longest_s = math.inf if timeout_s is None else connect.check_seconds(timeout_s, "timeout_s")
         wanted = build_filter(ex_group, ex_filter)
         return self._listing.watch(self._converter(), wanted, timeout_s=longest_s, present=ex_present)
 

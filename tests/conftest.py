@@ -20,10 +20,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guests: needs guests in the lab's containers")
 
 
+LONG = {"test_wheel.py", "test_group.py", "test_provision_failures.py", "test_mirror.py"}
+"""Files without guests that take longest."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with the most tests of guests come first: they take longest, and no worker should end with one."""
+    """Files with the most tests of guests come first, then others that take long: no worker should end with one."""
     guests = Counter(item.path for item in items if item.get_closest_marker("guests"))
-    items.sort(key=lambda item: -guests[item.path])
+    items.sort(key=lambda item: (-guests[item.path], item.path.name not in LONG))
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +73,10 @@ def create(driver: VsphereCloneNodeDriver) -> Create:
 
 @pytest.fixture
 def unharmed(driver: VsphereCloneNodeDriver, direct: Direct) -> Iterator[None]:
-    """After the test all VMs are there that were there before it, and no other."""
+    """After the test all VMs are there that were there before it, and no other is on its way."""
     before = direct.all_vms()
     yield
+    direct.await_clones()
     assert direct.all_vms() == before
 
 

@@ -25,6 +25,14 @@ def writes(lab: Lab) -> dict[str, int]:
     return {method: count for method, count in lab.calls().by_method.items() if method in WRITES}
 
 
+def await_calls(lab: Lab, method: str, count: int) -> None:
+    """Comes back when the lab has had so many of these calls since the last reset."""
+    deadline = time.monotonic() + 120
+    while lab.calls().by_method.get(method, 0) < count:
+        assert time.monotonic() < deadline, f"{method} was not called {count} times"
+        time.sleep(0.01)
+
+
 class Direct:
     """One session of its own."""
 
@@ -66,6 +74,26 @@ class Direct:
         if state == "error":
             raise self.read(task, "info.error")
         return self.read(task, "info.result")
+
+    def running_clones(self) -> list[Any]:
+        """The tasks of the clones that are queued or under way."""
+        tasks = self.read(self.content.taskManager, "recentTask")
+        spec = _Collector.FilterSpec(
+            objectSet=[_Collector.ObjectSpec(obj=task) for task in tasks],
+            propSet=[_Collector.PropertySpec(type=vim.Task, pathSet=["info.descriptionId", "info.state"])],
+        )
+        found = self.content.propertyCollector.RetrieveContents([spec]) if tasks else []
+        infos = {one.obj: {option.name: option.val for option in one.propSet} for one in found}
+        return [
+            task
+            for task, info in infos.items()
+            if "clone" in info["info.descriptionId"].lower() and info["info.state"] in ("queued", "running")
+        ]
+
+    def await_clones(self) -> None:
+        """Comes back when no clone is under way: what was to be made is made, and nothing more will be."""
+        while self.running_clones():
+            time.sleep(0.02)
 
     def clone(self, source: Any, folder: Any, name: str) -> Any:
         """A clone made by hand: with the marks of its source, as vCenter copies them."""

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from libcloud.compute.base import NodeAuthPassword
+from libcloud.compute.base import NodeAuthPassword, NodeImage, NodeSize
 from libcloud.compute.deployment import ScriptDeployment
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.convert import VsphereNetwork
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, VsphereError
 from libcloud_vsphere_clone.lab import Lab
+
+NAMED: Any = SimpleNamespace(name="a driver")
 
 BAD: dict[str, tuple[dict[str, Any], type[VsphereError], str]] = {
     "size by name": (
@@ -20,10 +24,21 @@ BAD: dict[str, tuple[dict[str, Any], type[VsphereError], str]] = {
         r"size must be one of list_sizes\(\), got '2cpu-4gib'",
     ),
     "image by name": ({"image": "debian-12"}, InvalidRequestError, r"image must be one of list_images\(\)"),
+    "size and image swapped": (
+        {"size": NodeImage("uuid-1", "debian-12", NAMED), "image": NodeSize("s", "s", 1, 1, 0, 0, NAMED)},
+        InvalidRequestError,
+        r"(size|image) must be one of list_(sizes|images)\(\), got <Node(Image|Size)",
+    ),
+    "a network itself": (
+        {"ex_networks": [VsphereNetwork("network-6", "VM Network", {})]},
+        InvalidRequestError,
+        r"names, paths, ids and Nic\(\.\.\.\)",
+    ),
     "no image": ({"image": None}, InvalidRequestError, "needs an image"),
     "location by name": ({"location": "cluster-drs"}, InvalidRequestError, r"one of list_locations\(\)"),
     "networks as text": ({"ex_networks": "dvpg-web"}, InvalidRequestError, "must be a list of names"),
     "metadata as text": ({"ex_metadata": "abc"}, InvalidRequestError, "ex_metadata must be a mapping"),
+    "metadata JSON does not know": ({"ex_metadata": {"a": float("inf")}}, InvalidRequestError, "must be JSON"),
     "metadata no JSON": ({"ex_metadata": {"a": {1}}}, InvalidRequestError, "ex_metadata must be JSON"),
     "user data as mapping": ({"ex_userdata": {"a": 1}}, InvalidRequestError, "ex_userdata must be text or bytes"),
     "auth as text": ({"auth": "secret"}, InvalidRequestError, "auth must be a NodeAuthSSHKey or a NodeAuthPassword"),
@@ -50,7 +65,16 @@ def test_bad_input_changes_nothing(driver: VsphereCloneNodeDriver, bare_lab: Lab
 
 
 @pytest.mark.parametrize(
-    "words", [{"ssh_interface": "eth0"}, {"deploy": None}, {"deploy": "echo hi"}], ids=["interface", "none", "text"]
+    "words",
+    [
+        {"ssh_interface": "eth0"},
+        {"deploy": None},
+        {"deploy": "echo hi"},
+        {"ex_power_on": False},
+        {"max_tries": 0},
+        {"timeout": "60"},
+    ],
+    ids=lambda words: next(iter(words)),
 )
 def test_bad_deployment_sends_nothing(driver: VsphereCloneNodeDriver, bare_lab: Lab, words: dict[str, Any]) -> None:
     image = driver.ex_get_image_by_name("debian-12")

@@ -14,6 +14,9 @@ from libcloud.compute.base import NodeAuthPassword
 from libcloud.compute.deployment import ScriptDeployment
 
 from libcloud_vsphere_clone import Lab, Nic, VsphereCloneNodeDriver
+from libcloud_vsphere_clone.errors import TaskError
+from libcloud_vsphere_clone.inventory import marks
+from tests.direct import Direct
 
 pytestmark = pytest.mark.guests
 
@@ -63,7 +66,7 @@ def test_user_data_of_every_kind_is_merged_with_all_of_ours(driver: VsphereClone
             size=None,
             image=image,
             ssh_key=str(key_file),
-            timeout=90,
+            timeout=240,
             ex_group="told",
             ex_userdata=USER_DATA[name][0],
             ex_hostname=f"{name}-host",
@@ -90,7 +93,7 @@ def test_a_guest_is_told_its_addresses_and_reads_them(driver: VsphereCloneNodeDr
         size=None,
         image=driver.ex_get_image_by_name("debian-12"),
         auth=NodeAuthPassword(PASSWORD),
-        timeout=90,
+        timeout=240,
         ex_group="told",
         ex_networks=[Nic(address="10.0.0.5/24", gateway="10.0.0.1", mac="00:50:56:00:00:77")],
         ex_dns=["10.0.0.2"],
@@ -99,3 +102,50 @@ def test_a_guest_is_told_its_addresses_and_reads_them(driver: VsphereCloneNodeDr
     assert '"macaddress": "00:50:56:00:00:77"' in said
     assert '"gateway4": "10.0.0.1"' in said
     assert PASSWORD not in said
+
+
+def test_each_guest_of_a_group_is_told_what_is_its_own(driver: VsphereCloneNodeDriver) -> None:
+    nodes = driver.ex_deploy_nodes_in_group(
+        "told",
+        2,
+        None,
+        driver.ex_get_image_by_name("debian-12"),
+        deploy=ScriptDeployment("cloud-init status --wait >/dev/null; hostname; cat /var/own"),
+        auth=NodeAuthPassword(PASSWORD),
+        timeout=90,
+        ex_names=["first", "second"],
+        ex_each=[
+            {"ex_hostname": name, "ex_userdata": f"#!/bin/sh\necho {name} says >/var/own\n"}
+            for name in ("alpha", "beta")
+        ],
+    )
+    said = {node.name: node.extra["deployment"]["stdout"] for node in nodes}
+    assert said == {"first": "alpha\nalpha says\n", "second": "beta\nbeta says\n"}
+
+
+# The end of cloud-init, which guests tell by themselves
+
+SLOW = "#!/bin/sh\nsleep 3\nvmware-rpctool 'info-set guestinfo.slow ended'\n"
+NODES = {"plain": None, "slow": SLOW, "failing": "#!/bin/sh\nexit 3\n"}
+"""``{node: its user data}``; nobody can log in to them."""
+
+
+def test_guests_tell_the_end_of_cloud_init_without_a_log_in(driver: VsphereCloneNodeDriver, lab: Lab) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    direct = Direct(lab)
+
+    def told(name: str, key: str) -> str | None:
+        options = direct.read(direct.find(f"vm/told/{name}"), "config.extraConfig")
+        return {option.key: option.value for option in options}.get(key)
+
+    for name, userdata in NODES.items():
+        driver.create_node(name, None, image, ex_group="told", ex_userdata=userdata)
+    nodes = {node.name: node for node in driver.list_nodes(ex_group="told")}
+    ready = driver.wait_until_running([nodes["plain"], nodes["slow"]], timeout=90, ex_wait_for="customized")
+    assert all(addresses for _, addresses in ready)
+    assert told("slow", "guestinfo.slow") == "ended"
+    with pytest.raises(TaskError, match="node 'failing' failed: cloud-init failed in scripts-user; the guest's log"):
+        driver.wait_until_running([nodes["failing"]], timeout=90, ex_wait_for="customized")
+    assert told("failing", marks.CUSTOMIZED)
+    driver.wait_until_running([nodes["failing"]], timeout=90)  # it can be used all the same
+    direct.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -21,7 +23,9 @@ from pyVmomi import VmomiSupport, vim, vmodl
 import libcloud_vsphere_clone
 from libcloud_vsphere_clone.cli import main
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.inventory import marks
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.request import CreateOptions
 from tests.direct import Direct
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +37,15 @@ TOLD = {"same_script_anywhere.py", COUNTS.name}
 """Examples with a test of their own."""
 SUITE = ROOT / "contrib/examples/pytest_suite"
 PRIVILEGES = ROOT / "contrib/privileges.md"
+
+VERBS = [
+    verb
+    for kind in VsphereCloneNodeDriver.__mro__
+    if kind.__module__.startswith("libcloud_vsphere_clone")
+    for name, verb in vars(kind).items()
+    if inspect.isfunction(verb) and not name.startswith("_")
+]
+"""The driver's own methods."""
 
 BLOCK = re.compile(r"^```(?P<language>[\w-]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(vsphere-clone [^`\n]+)`")
@@ -97,6 +110,20 @@ def test_python_runs(document: Path, tidy_lab: Lab, key_file: Path) -> None:
             value.close()
 
 
+def test_no_block_is_left_out() -> None:
+    """What is indented or called otherwise would not be run; the changelog's are cuttings."""
+    for document in DOCUMENTS:
+        text = document.read_text()
+        assert {block["language"] for block in BLOCK.finditer(text)} <= {"", "diff", "python"}
+        if document.name != "CHANGELOG.md":
+            assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(BLOCK.findall(text)), document.name
+
+
+def test_every_example_is_named_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [path.name for path in [*EXAMPLES, SUITE] if f"contrib/examples/{path.name}" not in readme] == []
+
+
 def test_same_script_runs_on_the_lab(private_state: Path) -> None:
     run_example(str(ROOT / "contrib/examples/same_script_anywhere.py"))
 
@@ -135,7 +162,7 @@ def test_example_suite_passes(private_state: Path) -> None:
 def run_example(*words: str) -> str:
     """What it printed; it must end well."""
     command, environment = [sys.executable, *words], {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -199,8 +226,72 @@ def test_every_public_name_is_in_the_user_guide(name: str) -> None:
 def test_every_parameter_is_in_the_user_guide() -> None:
     guide = (ROOT / "docs/user-guide.md").read_text()
     methods = (VsphereCloneNodeDriver.__init__, VsphereCloneNodeDriver.create_node)
-    words = {word for method in methods for word in method.__annotations__} - {"return", "kwargs"}
+    words = {word for method in methods for word in method.__annotations__} - {"return", "kwargs", "options"}
+    words |= CreateOptions.__annotations__.keys()
     assert [word for word in sorted(words) if not re.search(rf"`{word}`|[(, ]{word}[,)]", guide)] == []
+
+
+def first_cells(document: Path, head: str) -> set[str]:
+    """What the first column of the table with this head names, word by word."""
+    _, _, table = document.read_text().partition(f"\n| {head} |")
+    rows = table.partition("\n\n")[0].splitlines()[2:]
+    return {word.strip("`,") for row in rows for word in re.sub(r"\([^)]*\)", "", row.split("|")[1]).split()}
+
+
+def test_every_room_of_the_package_is_in_the_contributors_table() -> None:
+    package = ROOT / "libcloud_vsphere_clone"
+    rooms = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert first_cells(ROOT / "CONTRIBUTING.md", "room") == rooms - {"__init__"}
+
+
+def test_every_dependency_is_in_the_contributors_table() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    lists = [project["project"]["dependencies"], *extras.values(), *groups.values()]
+    needed = {re.split(r"[^\w-]", line)[0] for lines in lists for line in lines}
+    assert first_cells(ROOT / "CONTRIBUTING.md", "dependency") == needed | {"govmomi"}
+
+
+def test_every_key_that_is_written_is_in_how_it_works() -> None:
+    sources = "".join(path.read_text() for path in ROOT.glob("libcloud_vsphere_clone/**/*.py"))
+    keys = {value for value in vars(marks).values() if isinstance(value, str) and value.startswith("libcloud.")}
+    keys |= set(re.findall(r'"(guestinfo\.libcloud\.\w+)"', sources))
+    text = (ROOT / "docs/how-it-works.md").read_text()
+    assert len(keys) > 10
+    assert [key for key in sorted(keys - {marks.OWN_PREFIX}) if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
+def test_every_verb_and_option_is_in_the_user_guide(verb: Any) -> None:
+    guide = (ROOT / "docs/user-guide.md").read_text()
+    words = [word for word in inspect.signature(verb).parameters if word.startswith("ex_")]
+    missing = [word for word in (verb.__name__, *words) if not re.search(rf"\b{word}\b", guide)]
+    assert missing == []
+
+
+def test_every_option_of_the_command_is_in_the_documents() -> None:
+    text = "".join((ROOT / name).read_text() for name in ("docs/user-guide.md", "docs/lab.md", "docs/sessions.md"))
+    missing = [
+        f"{command.name} {option}"
+        for command in commands_below(main)
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+        if option.startswith("--") and not re.search(rf"{option}(?![\w-])", text)
+    ]
+    assert missing == []
+
+
+def commands_below(group: click.Group) -> Iterator[click.Command]:
+    """All commands, those of groups in it too."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands_below(command)
+        else:
+            yield command
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=document_id)
@@ -248,6 +339,21 @@ def test_privilege_ids_exist(direct: Direct) -> None:
     named = set(re.findall(r"`([A-Z]\w+(?:\.[A-Z]\w+)+)`", PRIVILEGES.read_text()))
     assert len(named) > 20
     assert named - known == set()
+
+
+def test_the_roles_have_what_the_tables_say() -> None:
+    text = PRIVILEGES.read_text().replace("\\\n", " ")
+    roles = {line.split()[2]: line.split()[3:] for line in text.splitlines() if line.startswith("govc role.create ")}
+    on_vcenter = {row[2] for row in CHANGES if row[3] == "the vCenter"}
+    assert roles["libcloud-vcenter"] == sorted(on_vcenter)
+    assert roles["libcloud-nodes"] == sorted({row[2] for row in CHANGES} - on_vcenter)
+
+
+def test_every_table_has_a_head() -> None:
+    """Rows without one above them are shown as text."""
+    for document in DOCUMENTS:
+        for table in re.findall(r"(?:^\|.*\n)+", document.read_text(), re.MULTILINE):
+            assert re.match(r"\|.*\n\|[-:|]+\n", table), f"{document.name}: {table[:80]}"
 
 
 @pytest.mark.parametrize("row", CHANGES, ids=lambda row: f"{row[0]}-{row[2]}")
@@ -321,9 +427,9 @@ def test_typing_has_its_rows(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> N
 @pytest.mark.guests
 def test_guest_operations_have_their_rows(tidy_lab: Lab) -> None:
     listed = {row[1] for row in CHANGES if row[0] == "ex_open_session"}
-    password = NodeAuthPassword("known-to-the-guest-1")
+    password = NodeAuthPassword("vsphere-lab")
     with tidy_lab.driver() as driver:
-        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12"), auth=password)
+        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12-static"))
         tidy_lab.reset_calls()
         session = driver.ex_open_session(node, "tools", auth=password)
         path = session.put("new folder/file", "text")

@@ -35,6 +35,7 @@ from libcloud_vsphere_clone.errors import (
     error_from,
     translated,
 )
+from libcloud_vsphere_clone.lab import Lab
 
 SECRET = "hunter2-the-password"
 FAULT = vim.fault.NoPermission(privilegeId=SECRET)
@@ -253,6 +254,28 @@ def test_a_distrusted_certificate_says_what_to_do() -> None:
     cause.verify_message = "self-signed certificate"
     error = error_from(cause, "connect")
     assert "self-signed certificate; pass ca_cert=" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [  # OpenSSL's X509_V_ERR_ numbers
+        (62, "a name that is in the certificate as host="),
+        (64, "a name that is in the certificate as host="),
+        (10, "have it renewed"),
+    ],
+)
+def test_advice_on_a_certificate_is_about_what_is_wrong_with_it(code: int, advice: str) -> None:
+    cause = ssl.SSLCertVerificationError("x")
+    cause.verify_message, cause.verify_code = "it is wrong", code
+    message = str(error_from(cause, "connect"))
+    assert advice in message and "ca_cert=" not in message
+
+
+def test_another_certificate_than_the_pinned_is_no_reason_to_pin_that(bare_lab: Lab) -> None:
+    with pytest.raises(ConnectionFailedError, match="not the pinned") as caught:
+        bare_lab.driver(ca_cert=None, ex_thumbprint="ab" * 32)
+    assert "ask whoever runs the server before you change ex_thumbprint=" in str(caught.value)
+    assert "with its SHA-256" not in str(caught.value)
 
 
 def test_what_is_not_ours_passes_unchanged() -> None:

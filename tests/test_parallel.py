@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from functools import partial
+from types import FrameType
 
 import pytest
 
@@ -25,18 +28,19 @@ def test_results_keep_the_order_of_the_things() -> None:
 
 def test_no_more_at_once_than_threads() -> None:
     busy, most = 0, 0
-    lock = threading.Lock()
+    lock, three = threading.Lock(), threading.Barrier(3)
 
     def work(_: int) -> None:
         nonlocal busy, most
         with lock:
             busy += 1
             most = max(most, busy)
+        three.wait(timeout=60)  # none goes on before three of them are here
         time.sleep(0.01)
         with lock:
             busy -= 1
 
-    in_parallel(work, range(20), threads=3, name="test")
+    in_parallel(work, range(21), threads=3, name="test")
     assert most == 3
 
 
@@ -60,20 +64,36 @@ def test_an_error_is_raised_when_all_are_done() -> None:
 
 def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
     begun: list[int] = []
-    leave = threading.Event()
+    both, leave = threading.Barrier(2), threading.Event()
 
     def work(number: int) -> None:
         begun.append(number)
-        leave.wait(10)
+        if both.wait(timeout=60) == 0:
+            interrupt_the_main_thread()
+        assert leave.wait(60), "somebody waited for those at work"
 
-    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         in_parallel(work, range(5), threads=2, name="test")
-    assert time.monotonic() - started < 5
     leave.set()
-    time.sleep(0.05)
+    for thread in threading.enumerate():
+        if thread.name.startswith("test-"):
+            thread.join(60)
     assert sorted(begun) == [0, 1]
+
+
+def interrupt_the_main_thread() -> None:
+    """Ctrl-C, once the main thread waits for the others: one that strikes a weak reference's callback is lost."""
+    main = threading.main_thread().ident
+    while not any(frame.f_code is wait.__code__ for frame in frames(sys._current_frames().get(main or 0))):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def frames(inmost: FrameType | None) -> Iterator[FrameType]:
+    """A thread's frames, from the inmost outwards."""
+    while inmost is not None:
+        yield inmost
+        inmost = inmost.f_back
 
 
 def test_things_that_come_later_are_begun_as_they_come() -> None:
@@ -81,7 +101,7 @@ def test_things_that_come_later_are_begun_as_they_come() -> None:
 
     def come() -> Iterator[int]:
         yield 1
-        assert first_is_done.wait(10), "the first was not begun before the second came"
+        assert first_is_done.wait(60), "the first was not begun before the second came"
         yield 2
 
     def work(number: int) -> int:
@@ -91,23 +111,36 @@ def test_things_that_come_later_are_begun_as_they_come() -> None:
     assert as_they_come(work, come(), threads=2, name="test") == [1, 2]
 
 
-def test_those_at_work_may_have_some_time_after_an_interrupt() -> None:
+@pytest.fixture
+def noticed() -> Iterator[threading.Event]:
+    """Set when the main thread notices an interrupt: one that comes just before it waits is noticed after the wait."""
+    event = threading.Event()
+
+    def notice(*_: object) -> None:
+        event.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, notice)
+    yield event
+    signal.signal(signal.SIGINT, before)
+
+
+def test_those_at_work_may_have_some_time_after_an_interrupt(noticed: threading.Event) -> None:
     done: list[int] = []
     both = threading.Barrier(2)
 
     def work(number: int, seconds: float) -> None:
         both.wait(timeout=60)
         if number == 0:
-            time.sleep(
-                0.2
-            )  # until the main thread waits: an interrupt that strikes a weak reference's callback is lost
-            os.kill(os.getpid(), signal.SIGINT)
+            interrupt_the_main_thread()
+        assert noticed.wait(60)
         time.sleep(seconds)
         done.append(number)
 
     with pytest.raises(KeyboardInterrupt):
         in_parallel(partial(work, seconds=0.3), range(9), threads=2, name="test", patience_s=60)
     assert sorted(done) == [0, 1]
+    noticed.clear()
     with pytest.raises(KeyboardInterrupt):
         in_parallel(partial(work, seconds=3), range(9), threads=2, name="test", patience_s=0.1)
     assert sorted(done) == [0, 1]

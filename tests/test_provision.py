@@ -54,6 +54,32 @@ def test_every_parameter_ends_up_in_vcenter(driver: VsphereCloneNodeDriver, crea
     assert marks.GUEST not in options
 
 
+def test_a_placement_is_found_where_a_node_is_then_made(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, create: Create
+) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    nowhere = next(place for place in driver.list_locations() if place.name == "cluster-nodrs")
+    words: Any = {"ex_datastore": "shared-2", "ex_resource_pool": "tenants", "ex_disk_gib": 20}
+    bare_lab.reset_calls()
+    found = driver.ex_find_placement(driver.list_sizes()[5], image, nowhere, **words)
+    assert bare_lab.calls().by_method == {"RetrievePropertiesEx": 1}
+    assert (found.location, found.datastore, found.resource_pool) == ("cluster-nodrs", "shared-2", "tenants")
+    node = create("placed", driver.list_sizes()[5], location=nowhere, **words)
+    assert (node.extra["host"], node.extra["datastores"]) == (found.host, [found.datastore])
+
+
+def test_a_placement_says_what_cannot_take_the_node(driver: VsphereCloneNodeDriver) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    found = driver.ex_find_placement(None, image)
+    assert (found.location, found.host) == ("cluster-drs", None)
+    assert dict(found.rejected)["local-1"] == "no usable host of the location reaches it"
+    with pytest.raises(NoPlacementError, match="local-1: no usable host"):
+        driver.ex_find_placement(None, image, ex_datastore="local-1")
+    misspelt: Any = {"ex_dikk_gib": 1}
+    with pytest.raises(InvalidRequestError, match="ex_dikk_gib"):
+        driver.ex_find_placement(None, image, **misspelt)
+
+
 def test_adapters_move_are_added_and_have_addresses_of_their_own(create: Create, direct: Direct) -> None:
     card = vim.vm.device.VirtualEthernetCard
     [source] = direct.devices(direct.find("vm/jclouds-images/debian-12"), card)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -28,8 +29,9 @@ from libcloud_vsphere_clone.inventory.layout import FolderNames
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.plan.clone import ClonePlan, NodeRequest
 from libcloud_vsphere_clone.provision import Provisioner
-from tests.direct import Create, Direct, writes
+from tests.direct import Create, Direct, await_calls, writes
 
+Interrupted = Callable[[list[list[float]]], "subprocess.Popen[str]"]
 UUID = "50000000-0000-4000-8000-{:012d}"
 
 
@@ -92,18 +94,19 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_a_refused_clone_waits_for_nobody_elses(bare_lab: Lab, create: Create) -> None:
-    bare_lab.delay_tasks({"CloneVM": 4000})
-    bare_lab.reset_calls()
+def test_a_refused_clone_waits_for_nobody_elses(bare_lab: Lab, create: Create, direct: Direct) -> None:
+    bare_lab.delay_tasks({"CloneVM": 60_000})
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(create, "slow")
-        while writes(bare_lab).get("CloneVM_Task", 0) == 0:
+        while not (direct.running_clones() or other.done()):
             time.sleep(0.01)
         bare_lab.faults.add("CloneVM_Task", fault="NoPermission")
         with pytest.raises(NotPermittedError):
             create("refused")
         assert not other.done()
-    assert other.result().driver.destroy_node(other.result())
+        for task in direct.running_clones():
+            task.CancelTask()
+    assert isinstance(other.exception(), TaskError)
 
 
 def provisioner(driver: VsphereCloneNodeDriver) -> Provisioner:
@@ -134,17 +137,16 @@ def test_a_half_made_clone_is_removed(driver: VsphereCloneNodeDriver, bare_lab: 
     plan.spec.customization = mismatch()
     bare_lab.reset_calls()
     with pytest.raises(TaskError, match="NicSettingMismatch") as caught:
-        provisioner(driver).create(plan, found, timeout_s=10)
+        provisioner(driver).create(plan, found, timeout_s=60)
     assert not getattr(caught.value, "__notes__", [])
     assert writes(bare_lab)["Destroy_Task"] == 1
 
 
 @pytest.mark.usefixtures("unharmed")
 def test_a_time_out_shorter_than_the_clone_cancels_it(bare_lab: Lab, create: Create) -> None:
-    bare_lab.delay_tasks({"CloneVM": 1500})
+    bare_lab.delay_tasks({"CloneVM": 20_000})
     with pytest.raises(TaskTimeoutError, match=r"within 1 s, so it was given up.*ex_timeout_s=") as caught:
         create("late", ex_timeout_s=1)
-    time.sleep(0.7)  # until the clone would have been made
     assert not getattr(caught.value, "__notes__", [])
     assert isinstance(caught.value, TimeoutError)
 
@@ -177,7 +179,7 @@ def test_what_fails_after_the_clone_leaves_nothing_either(bare_lab: Lab, driver:
         "ReconfigVM_Task", fault="NoPermission", fields={"privilegeId": "VirtualMachine.Config.Advanced"}
     )
     with pytest.raises(NotPermittedError) as caught:
-        provisioner(driver).create(plan, found, timeout_s=10)
+        provisioner(driver).create(plan, found, timeout_s=60)
     assert caught.value.privilege == "VirtualMachine.Config.Advanced"
     assert not getattr(caught.value, "__notes__", [])
 
@@ -189,12 +191,12 @@ def test_undo_never_takes_another_vm_for_the_clone(bare_lab: Lab, driver: Vspher
     plan, found = build_plan(driver, taken.id)
     bare_lab.faults.add("CloneVM_Task", fault="NoDiskSpace" if when == "task" else None, when=when)
     with pytest.raises(VsphereError):
-        provisioner(driver).create(plan, found, timeout_s=10)
+        provisioner(driver).create(plan, found, timeout_s=60)
 
 
 def test_a_taken_id_is_replaced_and_the_mark_follows(driver: VsphereCloneNodeDriver, direct: Direct) -> None:
     taken = driver.ex_get_node(name="legacy-db").id
-    row, _ = provisioner(driver).create(*build_plan(driver, taken), timeout_s=10)
+    row, _ = provisioner(driver).create(*build_plan(driver, taken), timeout_s=60)
     [node] = driver.list_nodes(ex_group="made")
     assert node.id == row["config.instanceUuid"] != taken
     assert node.extra["managed"] is True
@@ -206,7 +208,7 @@ def test_an_undo_that_fails_says_what_remains(bare_lab: Lab, driver: VsphereClon
     plan.spec.customization = mismatch()
     bare_lab.faults.add("Destroy_Task", fault="ResourceInUse", when="task")
     with pytest.raises(TaskError, match="NicSettingMismatch") as caught:
-        provisioner(driver).create(plan, found, timeout_s=10)
+        provisioner(driver).create(plan, found, timeout_s=60)
     [note] = caught.value.__notes__
     assert "'stuck'" in note
     assert UUID.format(2) in note
@@ -260,8 +262,9 @@ def test_a_vcenter_that_is_lost_as_well_is_told_what_may_remain(
     for method in ("RetrievePropertiesEx", "FindByUuid"):
         bare_lab.faults.add(method, when="reset-before", times=0)
     with pytest.raises(ConnectionFailedError, match="clone image") as caught:
-        provisioner(driver).create(plan, found, timeout_s=10)
+        provisioner(driver).create(plan, found, timeout_s=60)
     bare_lab.faults.clear()
+    direct.await_clones()
     [note] = caught.value.__notes__
     assert f"'lost' with instanceUuid {UUID.format(4)} may remain" in note
     assert direct.children("vm/made") == ["lost"]
@@ -281,7 +284,7 @@ def test_a_clone_that_was_made_but_does_not_run_is_not_adopted(bare_lab: Lab, dr
     plan.spec.powerOn = False  # as when vCenter could not power it on
     bare_lab.faults.add("CloneVM_Task", when="reset-after")
     with pytest.raises(ConnectionFailedError, match="not powered on"):
-        provisioner(driver).create(plan, found, timeout_s=10)
+        provisioner(driver).create(plan, found, timeout_s=60)
 
 
 def test_a_session_that_ends_while_a_clone_runs_is_renewed(bare_lab: Lab, create: Create) -> None:
@@ -324,6 +327,7 @@ def test_in_a_storm_each_success_is_one_vm_and_each_failure_none(
     bare_lab.reset_calls()
     futures = at_once(16, lambda number: create(f"node-{number}", ex_group="storm", ex_power_on=number % 2 == 0))
     bare_lab.faults.clear()
+    direct.await_clones()
     assert writes(bare_lab)["CloneVM_Task"] <= 16
     errors = {f"node-{number}": future.exception() for number, future in enumerate(futures)}
     made = {name for name, error in errors.items() if error is None}
@@ -364,7 +368,7 @@ with VsphereCloneNodeDriver(**words) as driver:
         try:
             for moment in moments:
                 threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
-            driver.create_node(f"cut-{os.getpid()}-{moments[0]}", None, image, ex_group="cut")
+            driver.create_node(f"cut-{os.getpid()}-{moments}", None, image, ex_group="cut")
             print("made")
         except KeyboardInterrupt as interrupt:
             print("interrupted", *getattr(interrupt, "__notes__", []))
@@ -372,38 +376,61 @@ with VsphereCloneNodeDriver(**words) as driver:
 """Makes a node per run, and interrupts it at the run's moments, in seconds after its start."""
 
 
-def interrupted(lab: Lab, runs: list[list[float]]) -> subprocess.Popen[str]:
+@pytest.fixture
+def interrupted(bare_lab: Lab) -> Iterator[Interrupted]:
+    """Starts the program with its runs; whatever fails, it has ended after the test."""
+    lab, started = bare_lab, list[subprocess.Popen[str]]()
     words = {"key": lab.username, "secret": lab.password, "host": lab.host, "port": lab.port, "ca_cert": lab.ca_cert}
-    command = [sys.executable, "-c", INTERRUPTED, json.dumps(words), json.dumps(runs)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def start(runs: list[list[float]]) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", INTERRUPTED, json.dumps(words), json.dumps(runs)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct) -> None:
-    bare_lab.delay_tasks({"CloneVM": 300})
+def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
+    bare_lab.delay_tasks({"CloneVM": 3000})  # no run is over before its moment
     series = [[0.001, 0.005, 0.01, 0.015, 0.25], [0.02, 0.025, 0.03, 0.04, 0.1]]
-    processes = [interrupted(bare_lab, [[moment] for moment in moments]) for moments in series]
+    processes = [interrupted([[moment] for moment in moments]) for moments in series]
     outcomes = [process.communicate(timeout=120) for process in processes]
     for (out, errors), moments in zip(outcomes, series, strict=True):
         assert (out.split(), errors) == (["interrupted"] * len(moments), "")
-    time.sleep(0.4)  # until the last clone would have been made
+    direct.await_clones()
     assert direct.children("vm/cut") == []
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Direct) -> None:
+def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
     reads_before = 3  # of the image by its name two, for the plan one; the next reads the new node
     bare_lab.faults.add("RetrievePropertiesEx", when="stall", delay_ms=2000, every=reads_before + 1)
-    out, errors = interrupted(bare_lab, [[0.7]]).communicate(timeout=120)
+    bare_lab.reset_calls()
+    process = interrupted([[]])
+    await_calls(bare_lab, "RetrievePropertiesEx", reads_before + 1)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
     assert (out.split(), errors) == (["interrupted"], "")
     assert [rule["hits"] for rule in bare_lab.faults.rules()] == [1]
     assert writes(bare_lab)["Destroy_Task"] >= 1
 
 
-def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab) -> None:
-    bare_lab.delay_tasks({"CloneVM": 600})
-    bare_lab.faults.add("CancelTask", when="stall", delay_ms=2000)
-    out, errors = interrupted(bare_lab, [[0.3, 0.6]]).communicate(timeout=120)
+@pytest.mark.usefixtures("driver")  # which removes what remained
+def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
+    bare_lab.delay_tasks({"CloneVM": 20_000})
+    bare_lab.faults.add("CancelTask", when="stall", delay_ms=20_000)
+    bare_lab.reset_calls()
+    process = interrupted([[]])
+    await_calls(bare_lab, "WaitForUpdatesEx", 1)  # the clone's task is known, and waited for
+    process.send_signal(signal.SIGINT)
+    await_calls(bare_lab, "CancelTask", 1)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=120)
+    direct.await_clones()
     assert out.startswith("interrupted VM 'cut-")
     assert "may remain: KeyboardInterrupt" in out
     assert "may remain" in errors  # the log's

@@ -19,6 +19,7 @@ from libcloud_vsphere_clone.plan.clone import NodeRequest
 from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.login import Login
 from libcloud_vsphere_clone.provision import Provisioner
+from libcloud_vsphere_clone.request import OwnOptions
 from tests.direct import Create, Direct, writes
 
 card = vim.vm.device.VirtualEthernetCard
@@ -95,11 +96,36 @@ def test_an_image_without_enough_adapters(bare_lab: Lab, create: Create) -> None
 def test_a_group_cannot_share_an_address(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
     image = driver.ex_get_image_by_name("debian-12")
     bare_lab.reset_calls()
-    with pytest.raises(InvalidRequestError, match="2 nodes cannot share a static address"):
-        driver.ex_create_nodes_in_group("made", 2, None, image, ex_networks=[STATIC])
+    wrong: tuple[dict[str, Any], ...] = ({"ex_networks": [STATIC]}, {"ex_each": [{"ex_networks": [STATIC]}] * 2})
+    for words in wrong:
+        with pytest.raises(InvalidRequestError, match=r"2 nodes cannot share the address 10\.0\.0\.5"):
+            driver.ex_create_nodes_in_group("made", 2, None, image, **words)
     assert writes(bare_lab) == {}
     [node] = driver.ex_create_nodes_in_group("made", 1, None, image, ex_networks=[STATIC], ex_hostname="only")
     assert node.extra["customization"] == "cloud-init"
+
+
+def test_each_node_of_a_group_has_its_own_address(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct
+) -> None:
+    image = driver.ex_get_image_by_name("debian-12")
+    each: list[OwnOptions] = [
+        {"ex_networks": [Nic(address=f"10.0.0.{number}/24")], "ex_hostname": f"n{number}", "ex_metadata": {"n": number}}
+        for number in range(5, 9)
+    ]
+    bare_lab.reset_calls()
+    nodes = driver.ex_create_nodes_in_group(
+        "made", 4, None, image, ex_each=each, ex_domain="example.com", ex_metadata={"n": 0}, ex_power_on=False
+    )
+    assert writes(bare_lab)["CloneVM_Task"] == 4
+    for number, node in enumerate(nodes, 5):
+        found = metadata(direct, node)
+        assert found["local-hostname"] == f"n{number}.example.com"
+        [told] = json.loads(unpacked(found["network"]))["ethernets"].values()
+        assert told["addresses"] == [f"10.0.0.{number}/24"]
+        assert node.extra["metadata"] == {"n": number}
+        options = direct.extra_config(direct.vm(node.extra["moid"]))
+        assert options["libcloud.addresses"] == f"10.0.0.{number}"
 
 
 def test_ignition_is_told_through_its_own_keys(bare_lab: Lab, create: Create, direct: Direct) -> None:
@@ -211,9 +237,11 @@ def test_a_key_that_vcenter_drops_is_noticed(driver: VsphereCloneNodeDriver, bar
 def test_keys_that_a_guest_removes_itself_are_not_missed(driver: VsphereCloneNodeDriver) -> None:
     provisioner = Provisioner(driver._session, FolderNames())
     image_id = driver.ex_get_image_by_name("debian-12").id
-    for wanted in (Customization(), Customization(login=Login("joe", password="x"))):
+    metadata, userdata = "guestinfo.metadata.encoding", "guestinfo.userdata.encoding"
+    plain, secret = Customization(), Customization(login=Login("joe", password="x"))
+    for wanted, kept in ((plain, (metadata, userdata)), (secret, (metadata,))):
         request = NodeRequest("50000000-0000-4000-8000-0000000000ab", "plain", "made", customization=wanted)
-        assert provisioner.plan(request, image_id)[0].kept_keys == ("guestinfo.metadata.encoding",)
+        assert provisioner.plan(request, image_id)[0].kept_keys == kept
     off = replace(request, power_on=False)
     assert len(provisioner.plan(off, image_id)[0].kept_keys) == 2
 

@@ -39,7 +39,7 @@ def guests(lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
 
 
 def deploy(driver: VsphereCloneNodeDriver, name: str, image: str = "debian-12", **words: Any) -> Node:
-    usual = {"deploy": ScriptDeployment("true"), "auth": PASSWORD, "timeout": 60, "ex_group": "reached"}
+    usual = {"deploy": ScriptDeployment("true"), "auth": PASSWORD, "timeout": 240, "ex_group": "reached"}
     named = {"name": name, "size": None, "image": driver.ex_get_image_by_name(image)}
     return driver.deploy_node(**{**usual, **named, **words})
 
@@ -108,7 +108,7 @@ def test_a_customization_that_vcenter_says_failed_ends_the_wait_at_once(
     begun = time.monotonic()
     with pytest.raises(DeploymentError) as caught:
         deploy(guests, f"broken-{mechanism}", image, deploy=script, auth=auth, ex_customize=mechanism)
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 120  # long before its time is over
     assert isinstance(caught.value.original_error, TaskError)
     said = str(caught.value.original_error)
     assert f"the customization of node 'broken-{mechanism}' failed: No route to anywhere" in said
@@ -140,7 +140,7 @@ def test_a_node_that_is_removed_while_it_is_waited_for(guests: VsphereCloneNodeD
             guests.destroy_node(node)
 
     with pytest.raises(DeploymentError) as caught:
-        deploy(guests, "removed", ex_on_stage=remove)
+        deploy(guests, "removed", "debian-12-static", auth=STATIC, ex_on_stage=remove)
     assert isinstance(caught.value.original_error, NotFoundError)
 
 
@@ -168,8 +168,9 @@ def test_nothing_to_log_in_with_is_said_at_once(guests: VsphereCloneNodeDriver) 
 
 def test_a_windows_is_reached_by_winrm_as_its_administrator(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
     """It is none, so nobody answers there; whom it would log in as is what shows."""
-    image = guests.ex_get_image_by_name("debian-12")
+    image = guests.ex_get_image_by_name("debian-12-static")
     node = guests.create_node("windows", None, image, ex_group="reached")
+    guests.wait_until_running([node], timeout=240)
     lab.control.change_vm(node.extra["moid"], {"config.guestId": "windows2022srvNext_64Guest"})
     said: list[str] = []
     with pytest.raises(ConnectionFailedError):
@@ -248,7 +249,7 @@ def group(
         deploy=step,
         ex_names=names,
         ex_transport=transport,
-        timeout=90,
+        timeout=240,
         **words,
     )
 
@@ -277,7 +278,7 @@ def test_all_nodes_are_awaited_together(
     assert waits in ({0}, {1})  # none where all were there already
     if transport == "tools":
         ran = guests.ex_run_script_on_group(
-            "crowd-tools", "hostname; exit 4", auth=PASSWORD, ex_transport="tools", timeout=60
+            "crowd-tools", "hostname; exit 4", auth=PASSWORD, ex_transport="tools", timeout=240
         )
         told = {one.node.name: (one.exit_status, one.stdout) for one in ran}
         assert told == {name: (4, f"{name}\n") for name in names}
@@ -304,11 +305,25 @@ def test_one_that_fails_does_not_keep_the_others(guests: VsphereCloneNodeDriver)
     assert list(caught.value.errors) == ["bad"]
 
 
-def test_one_receiver_does_not_do_for_many(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
-    lab.reset_calls()
-    with (
-        CallbackReceiver("127.0.0.1") as receiver,
-        pytest.raises(InvalidRequestError, match="cannot report to one receiver"),
-    ):
-        group(guests, Pull(receiver), ScriptDeployment("true"), ["no-a", "no-b"])
-    assert "CloneVM_Task" not in lab.calls().by_method
+class _Counting(CallbackReceiver):
+    """Says who reported."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.taken: list[str] = []
+
+    def accept(self, path: str, posted: Any) -> bool:
+        taken = super().accept(path, posted)
+        self.taken += [path] if taken else []
+        return taken
+
+
+def test_one_receiver_does_for_many(guests: VsphereCloneNodeDriver) -> None:
+    look = ScriptDeployment("echo $SSH_CONNECTION")
+    deploy(guests, "looking", deploy=look)
+    names = ["call-a", "call-b", "call-c"]
+    with _Counting(str(look.stdout).split()[0]) as receiver:
+        nodes = group(guests, Pull(receiver), ScriptDeployment(SCRIPT), names)
+        assert len(set(receiver.taken)) == len(receiver.taken) == 3
+    results = [node.extra["deployment"] for node in nodes]
+    assert results == [{"exit_status": 3, "stdout": f"{name}\n", "stderr": "oops\n"} for name in names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, cast, get_type_hints
 
@@ -12,10 +13,13 @@ from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError
 from libcloud_vsphere_clone.inventory.sizes import Size
 from libcloud_vsphere_clone.plan.clone import NodeRequest
+from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.request import (
     CLONE_TIMEOUT_S,
     CreateOptions,
+    another,
     build_request,
+    check_each,
     clone_timeout_s,
     id_of,
     image_id_of,
@@ -40,10 +44,34 @@ def test_options_are_create_nodes_own() -> None:
     assert extras - {"ex_group", "ex_on_progress"} == CreateOptions.__annotations__.keys()
 
 
+def test_create_node_says_what_each_option_means() -> None:
+    said = set(re.findall(r"\bex_\w+", VsphereCloneNodeDriver.create_node.__doc__ or ""))
+    assert said - {"ex_group", "ex_on_progress"} == CreateOptions.__annotations__.keys()
+
+
 def test_each_request_has_an_id_of_its_own() -> None:
     ids = {build().id for _ in range(3)}
     assert len(ids) == 3
     assert all(str(uuid.UUID(node_id)) == node_id for node_id in ids)
+
+
+def test_each_node_may_have_a_script_of_its_own() -> None:
+    options: CreateOptions = {"ex_first_boot_script": lambda name: f"#!/bin/sh\necho {name}\n"}
+    first = build_request(SIZES, "web-1", "web", None, None, None, options)
+    second = another(first, "web-2", options)
+    scripts = [request.customization.first_boot_script for request in (first, second)]
+    assert scripts == ["#!/bin/sh\necho web-1\n", "#!/bin/sh\necho web-2\n"]
+    shared = another(build(ex_first_boot_script="true"), "web-2", {"ex_first_boot_script": "true"})
+    assert shared.customization.first_boot_script == "true"
+
+
+@pytest.mark.parametrize("wrong", [lambda name: None, lambda name: 4, lambda name: ""])
+def test_a_script_that_a_function_does_not_make(wrong: Any) -> None:
+    if wrong("x") is None:
+        assert build(ex_first_boot_script=wrong).customization.first_boot_script is None
+        return
+    with pytest.raises(InvalidRequestError, match="ex_first_boot_script"):
+        build(ex_first_boot_script=wrong)
 
 
 def test_nothing_asked_for_keeps_the_images() -> None:
@@ -82,6 +110,7 @@ def test_a_password_that_we_made_up_is_known_as_such() -> None:
     [
         ({"ex_grup": "web", "ex_cpu": 2}, "ex_cpu, ex_grup"),
         ({"ex_networks": "VM Network"}, "ex_networks"),
+        ({"ex_networks": Nic("VM Network")}, "ex_networks must be a list"),
         ({"ex_metadata": ["a"]}, "ex_metadata"),
         ({"ex_userdata": 7}, "ex_userdata"),
     ],
@@ -89,6 +118,44 @@ def test_a_password_that_we_made_up_is_known_as_such() -> None:
 def test_options_that_cannot_be_right(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRequestError, match=reason):
         build(**options)
+
+
+def test_what_is_a_nodes_own_holds_over_what_is_for_all() -> None:
+    common = build(ex_hostname="all", ex_networks=["VM Network"], ex_metadata={"tier": 1}, ex_domain="example.com")
+    nic = Nic(address="10.0.0.5/24")
+    own = another(
+        common, "web-2", {}, {"ex_hostname": "two", "ex_networks": ["dvpg-web", nic], "ex_metadata": {"no": 2}}
+    )
+    wanted = own.customization
+    assert (own.name, own.metadata) == ("web-2", {"no": 2})
+    assert (wanted.host_name, wanted.domain, wanted.nics) == ("two", "example.com", [Nic("dvpg-web"), nic])
+    assert own.id != common.id
+    assert another(common, "web-3", {}).customization == common.customization
+    assert another(common, "web-4", {}, {"ex_hostname": None, "ex_metadata": None}).customization.host_name is None
+
+
+def test_each_is_a_mapping_for_each() -> None:
+    assert check_each(None, 2) == [{}, {}]
+    assert check_each([{}, {"ex_hostname": "b"}], 2) == [{}, {"ex_hostname": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("each", "reason"),
+    [
+        ([{}], "2 mappings, one for each node"),
+        ({"a": {}, "b": {}}, "2 mappings, one for each node"),
+        ("ab", "2 mappings, one for each node"),
+        (["s3cret", "b"], "2 mappings, one for each node"),
+        (
+            [{}, {"ex_first_boot_script": "s3cret", "hostname": "a"}],
+            "ex_first_boot_script, hostname cannot .*ex_hostname",
+        ),
+    ],
+)
+def test_each_that_cannot_be_right(each: Any, reason: str) -> None:
+    with pytest.raises(InvalidRequestError, match=reason) as caught:
+        check_each(each, 2)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, "60", None, float("nan")])
@@ -103,8 +170,8 @@ def test_time_outs() -> None:
 
 def test_things_are_known_by_their_ids() -> None:
     image = NodeImage("uuid-1", "debian-12", DRIVER)
-    assert (image_id_of(image), id_of(to_size("small"), "size", "list_sizes()")) == ("uuid-1", "small")
-    assert id_of(None, "size", "list_sizes()") is None
+    assert (image_id_of(image), id_of(to_size("small"), NodeSize)) == ("uuid-1", "small")
+    assert id_of(None, NodeSize) is None
 
 
 def test_a_name_is_no_thing() -> None:

@@ -65,7 +65,7 @@ def keyboard():
     return Keyboard(log_in=True, pace=Pace(keys_per_call=200, pause_s=0))
 
 def deploy(name, step=None, **words):
-    how = {"auth": auth, "timeout": 60, "max_tries": 1, "ex_on_stage": lambda node, what: print(node, what), **words}
+    how = {"auth": auth, "timeout": 240, "max_tries": 1, "ex_on_stage": lambda node, what: print(node, what), **words}
     step = step or ScriptDeployment("ps axww -o args; env", delete=True)
     return driver.deploy_node(step, name=name, size=None, image=image, ex_group="secrets", **how)
 
@@ -84,9 +84,9 @@ def run(name, what):
         show(name, error)
         traceback.print_exc()
 
-def session(transport, word, command="ps axww -o args; env", seconds=30, **words):
+def session(transport, word, command="ps axww -o args; env", seconds=120, **words):
     node = driver.ex_get_node(name="over-ssh", ex_group="secrets")
-    client = driver.ex_open_session(node, transport, auth=NodeAuthPassword(word), **{"timeout": 20, **words})
+    client = driver.ex_open_session(node, transport, auth=NodeAuthPassword(word), **{"timeout": 120, **words})
     print(client, vars(client).keys(), client.run(command, timeout=seconds))
     client.close()
 
@@ -157,7 +157,7 @@ def said(lab: Lab, guests: VsphereCloneNodeDriver, tmp_path_factory: pytest.Temp
         capture_output=True,
         text=True,
         env={**os.environ, "LIBCLOUD_DEBUG": str(debug), "PYTHONPATH": str(Path(__file__).parent.parent)},
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -259,7 +259,7 @@ vmware-rpctool 'info-get guestinfo.userdata'
 
 @pytest.mark.parametrize("name", ["over-ssh", "over-tools", "over-pull"])
 def test_no_guest_keeps_it(guests: VsphereCloneNodeDriver, nodes: dict[str, Node], name: str) -> None:
-    client = guests.ex_open_session(nodes[name], "ssh", auth=NodeAuthPassword(PASSWORD), timeout=30)
+    client = guests.ex_open_session(nodes[name], "ssh", auth=NodeAuthPassword(PASSWORD), timeout=240)
     try:
         client.run("cloud-init status --wait")
         kept = client.run(LOOK)[0]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).absolute().parents[2]
+
+LONGEST_S = 600.0
+"""Seconds for one answer: several times what the slowest peer takes for anything that it is asked."""
 
 
 class Child:
@@ -38,22 +43,30 @@ class Child:
     def ask(self, **request: Any) -> Any:
         """The child's answer.
 
-        :raises RuntimeError: it has ended.
+        :raises RuntimeError: it says that it failed, it has ended, or it did not answer in ``LONGEST_S``.
         """
         to, back = self._process.stdin, self._process.stdout
         if to is None or back is None:
             raise RuntimeError("the child has no pipes")
-        to.write(json.dumps(request) + "\n")
-        to.flush()
+        with suppress(BrokenPipeError):  # it has ended, and so has its output
+            to.write(json.dumps(request) + "\n")
+            to.flush()
+        if not select.select([back], [], [], LONGEST_S)[0]:
+            self._process.kill()
+            raise RuntimeError(f"no answer in {LONGEST_S:.0f} s")
         line = back.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args!r} ended with exit status {self._process.wait()}")
-        return json.loads(line)
+            raise RuntimeError(f"it ended with exit status {self._process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
 
     def close(self) -> None:
         """Closes its input, at which it ends by itself."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:

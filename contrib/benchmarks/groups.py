@@ -19,7 +19,7 @@ class Load:
 
     :param task_s: how long the lab lets each clone task take, beside its own work.
     :param rounds: for ours and the floor.
-    :param builtin: whether the built-in driver is asked too, and with latency: ten seconds for each node.
+    :param builtin: whether the built-in driver is asked too, and with latency: more than ten seconds for each node.
     :param govc_serial: likewise govc, one by one.
     """
 
@@ -73,7 +73,7 @@ def _others(load: Load, govc: str | None) -> list[Contestant]:
     found = [Contestant("ours", _steps("ours", "bench-ours", load.count), warm=False)]
     if load.builtin:
         steps = _steps("built-in driver, one by one", "bench-builtin", load.count)
-        far_rounds = 1 if load.builtin_far else 0
+        far_rounds = 1 if load.builtin_far or load.task_s else 0  # with slow tasks all go through the relay
         found.append(Contestant("builtin", steps, most_rounds=1, most_far_rounds=far_rounds, warm=False))
     if govc and load.govc_serial:
         steps = _steps("govc, one by one", "bench-govc", load.count)

@@ -127,20 +127,20 @@ class Stage:
     def connect(self, child: Child, *, relayed: bool = False, warm_up: Sequence[str] = (), **options: Any) -> None:
         """Connect a worker that has started; ``warm_up`` are ops to do on the small lab first."""
         if warm_up and self._warm is not None:
-            _do(child, connect={**self.direct(self._warm), **options})
+            child.ask(connect={**self.direct(self._warm), **options})
             for op in warm_up:
                 child.ask(prepare=op)
                 child.ask(run=op)
-        _do(child, connect={**(self.relayed() if relayed else self.direct()), **options})
+        child.ask(connect={**(self.relayed() if relayed else self.direct()), **options})
 
     @contextmanager
     def recorded(self, peer: str, op: str, methods: set[str], **args: Any) -> Iterator[list[dict[str, Any]]]:
         """The requests of these methods that ``op`` sends. Their session lives until the end of the ``with`` block."""
         self.relay.delay(0)
         with self.worker(peer, relayed=True) as child:
-            _do(child, prepare=op, args=args)
+            child.ask(prepare=op, args=args)
             self.relay.reset()
-            _do(child, run=op, args=args)
+            child.ask(run=op, args=args)
             yield [request for request in self.relay.requests() if request["method"] in methods]
 
 
@@ -211,11 +211,11 @@ def _take(relay: Relay, child: Child, mine: _Samples) -> None:
     args = dict(mine.step.args)
     relay.delay(0 if _is_near_only(mine) else LATENCY_MS)
     try:
-        _do(child, prepare=mine.step.op, args=args)
+        child.ask(prepare=mine.step.op, args=args)
         if mine.step.before is not None:
             mine.step.before()
         relay.reset()
-        result = _do(child, run=mine.step.op, args=args)
+        result = child.ask(run=mine.step.op, args=args)
     except RuntimeError as error:
         mine.error = str(error)
         return
@@ -223,13 +223,6 @@ def _take(relay: Relay, child: Child, mine: _Samples) -> None:
     mine.peaks.append(result["peak_bytes"])
     mine.found = result["found"]
     mine.counts.append(relay.counts())
-
-
-def _do(child: Child, **request: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = child.ask(**request)
-    if "error" in answer:
-        raise RuntimeError(answer["error"])
-    return answer
 
 
 def _floor(samples: Sequence[_Samples], mine: _Samples) -> _Samples | None:

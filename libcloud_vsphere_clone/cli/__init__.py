@@ -12,7 +12,7 @@ The code, in the order in which it is best read:
 5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``type``, ``doctor``, ``lab``  the commands
 6. ``login``       how to log in and what to run there, for ``deploy`` and ``run``
 7. ``order``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how it is carried out
-8. ``results``     how many nodes went; ``placement``, how the doctor asks for one
+8. ``results``     how many nodes went; ``lines``, what they write; ``placement``, how the doctor asks for one
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ COMMANDS = {
 """{command: the module that has it, under the same name with _ for -}"""
 
 
-@click.group(cls=CommandGroup, modules=COMMANDS, epilog=EPILOG)
+@click.group(
+    cls=CommandGroup, modules=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="vsphere-clone")
 @debug_option
 def main() -> None:

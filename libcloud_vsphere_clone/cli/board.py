@@ -32,6 +32,11 @@ class Board(Narrator):
         self._lines: dict[str, TaskID] = {}
         self._shares: dict[str, float] = {}  # of the present step, 1 is done
 
+    def hide(self) -> None:
+        """Show nothing live any more: from now on other lines are printed."""
+        if self._live:
+            self._live.stop()
+
     def tell(self, step: str) -> None:
         """The step of all nodes that begins now; none of them has begun it."""
         with self._lock:

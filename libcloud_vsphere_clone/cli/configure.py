@@ -27,10 +27,10 @@ def configure_image(
     resource_pool: str | None,
     as_json: bool,
 ) -> None:
-    """Write on an image how its guests are set up, who logs in, and how to get in; '' clears a word.
+    """Write on an image how to set up and enter its guests.
 
-    Mechanisms: cloud-init, cloudinit-prep, linux-prep, sysprep, ignition, none. A template becomes a VM for that
-    moment, and no clone of it can begin then.
+    '' clears a word. Mechanisms: cloud-init, cloudinit-prep, linux-prep, sysprep, ignition, none. A template becomes a
+    VM for that moment, and no clone of it can begin then.
     """
     if customize is None and login is None and transport is None:
         raise click.UsageError("give --customize, --login or --transport")

@@ -243,7 +243,7 @@ _OPTIONS = (
     _option("--datacenter", "Needed where several have the images folder."),
     _option("--images-folder", "Where the images are.", default=Connection.images_folder, show_default=True),
     _option("--nodes-folder", "Where the groups' folders are.  [default: beside the images folder]"),
-    _option("--allow-unmanaged", "Allow to destroy nodes that were not made by this driver.", is_flag=True),
+    _option("--allow-unmanaged", "Nodes that this driver did not make, too.", is_flag=True),
     _option(
         "--lab",
         "Connect to the running lab of this name  [default]. Write --lab=NAME before an argument.",

@@ -36,23 +36,39 @@ def copy(
     boot_timeout: float,
     **login_words: Any,
 ) -> None:
-    """Copy a file into a node or out of it; the one in the node is NODE:PATH, and - is stdin or stdout.
+    """Copy a file into a node or out of it.
 
-    A PATH that does not begin at the root begins in the user's home. Missing folders are made in the node.
+    The one in the node is NODE:PATH, and - is stdin or stdout. A PATH that does not begin at the root begins in the
+    user's home, and one that ends in / is a folder, for a file of the same name. Missing folders are made in the node.
+    A folder is copied as an archive: tar c FOLDER | vsphere-clone copy - NODE:folder.tar
     """
     from_node, to_node = REMOTE.fullmatch(source), REMOTE.fullmatch(target)
     if (from_node is None) == (to_node is None):
         raise click.UsageError("one of the two has to be NODE:PATH, and the other a file here")
     remote = from_node or to_node
     assert remote is not None  # noqa: S101 - for the type checker
-    if to_node and source != "-" and not Path(source).is_file():
-        raise click.UsageError(f"there is no file {source!r} here")
+    if to_node:
+        _check_source(source, remote["path"])
     login = build_login(**login_words)
     with opened(connection, remote["node"], group, transport, login, boot_timeout) as (_, session):
         if to_node:
-            click.echo(_put(session, source, remote["path"]))
+            path = remote["path"]
+            click.echo(_put(session, source, path + Path(source).name if path.endswith("/") else path))
         else:
             _get(session, remote["path"], target)
+
+
+def _check_source(source: str, path: str) -> None:
+    """:raises click.UsageError: it is no file of this machine, or what comes from stdin would have no name."""
+    if source == "-":
+        if path.endswith("/"):
+            raise click.UsageError("what comes from standard input needs a file name: NODE:PATH must not end in /")
+    elif Path(source).is_dir():
+        raise click.UsageError(
+            f"{source!r} is a folder, and copy takes one file; pack it: tar c {source} | vsphere-clone copy - NODE:PATH"
+        )
+    elif not Path(source).is_file():
+        raise click.UsageError(f"there is no file {source!r} here")
 
 
 def _put(session: BaseSSHClient, source: str, path: str) -> str:

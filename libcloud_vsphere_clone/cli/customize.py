@@ -13,8 +13,8 @@ NETWORK_WORDS = ("address", "gateway", "mac")
 
 CUSTOMIZE_OPTIONS = (
     click.option("--network", "ex_networks", multiple=True, metavar="NAME[,address=...]",
-                 help="For the next adapter; repeat it. NAME,address=10.0.0.5/24,gateway=10.0.0.1,mac=... is static."
-                      "  [default: kept]"),
+                 help="For the next adapter; repeat it. Static: NAME,address=10.0.0.5/24,gateway=10.0.0.1 (and mac=...)"
+                      ".  [default: kept]"),
     click.option("--hostname", "ex_hostname", help="Of the guest.  [default: made of the node's name]"),
     click.option("--domain", "ex_domain", help="That the host name is in."),
     click.option("--dns", "ex_dns", multiple=True, metavar="ADDRESS", help="A DNS server; repeat it."),

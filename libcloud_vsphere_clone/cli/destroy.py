@@ -39,10 +39,10 @@ def destroy(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Destroy nodes, given by names or ids, with their disks; or all of a group.
+    """Destroy nodes with their disks, or all nodes of a group.
 
-    Nothing is destroyed unless every name leads to exactly one node. Disks attached later are detached and kept. What
-    others made in a group's folder stays, and then so does the folder.
+    NODE is a name or an id. Nothing is destroyed unless every name leads to exactly one node. Disks attached later are
+    detached and kept. What others made in a group's folder stays, and then so does the folder.
     """
     _check_usage(nodes, group, whole_group, remove_folder)
     if not yes and not _is_terminal():

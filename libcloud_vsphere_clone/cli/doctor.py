@@ -46,10 +46,11 @@ class Check:
 @connection_options
 @json_option
 def doctor(connection: Connection, as_json: bool) -> None:
-    """Check all that a clone needs, and say what to do.
+    """Check what a clone needs, and say what to do.
 
-    From the connection to a place for a clone of each image, and what the lab needs. Nothing is changed. Exit status
-    1 if a check failed; a missing container engine is none where --host names a vCenter: only the lab needs one.
+    From the connection to a place for a clone of each image, and what the lab needs. Nothing is changed. Privileges
+    are not checked. Exit status 1 if a check failed; a missing container engine is none where --host names a vCenter:
+    only the lab needs one.
     """
     done = []
     for check in _checks(connection):
@@ -157,13 +158,14 @@ def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Ite
 
 def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
     from ..errors import VsphereError
-    from .placement import describe_placement
 
     name = f"placement of {image.extra['path']}"
     try:
-        return Check(name, OK, describe_placement(driver, image))
+        found = driver.ex_find_placement(None, image)
     except VsphereError as failure:
         return Check(name, FAILED, describe_error(failure), REMEDIES["placement"])
+    host = f", host {found.host}" if found.host not in (None, found.location) else ""
+    return Check(name, OK, f"on {found.location}{host}, datastore {found.datastore}")
 
 
 def _check_engine(*, needed: bool) -> Check:

@@ -45,13 +45,16 @@ def lab_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def lab() -> None:
-    """A simulated vCenter with real Linux guests, on this machine."""
+    """A vCenter on this machine, with real Linux guests."""
 
 
 @lab.command()
 @lab_options
 def start(name: str, as_json: bool, **words: Any) -> None:
-    """Start a lab that stays until it is stopped; what it needs is built first."""
+    """Start a lab that stays until it is stopped.
+
+    What it needs is built first.
+    """
     from ..errors import LabError
     from ..lab.process import find_lab, launch, wait_until_ready
 
@@ -175,7 +178,7 @@ def _show(record: LabRecord, as_json: bool) -> None:
         click.echo(json.dumps(connection, indent=2))
         return
     click.echo(f"Lab {record.name} runs. To connect from Python:\n")
-    click.echo("    from libcloud_vsphere_clone.lab import Lab")
+    click.echo("    from libcloud_vsphere_clone import Lab")
     click.echo(f"    driver = Lab.attach({record.name!r}).driver()\n")
     for key, value in connection.items():  # no table: a folded path or command could not be copied
         click.echo(f"{key:<14} {value}")

@@ -26,13 +26,16 @@ SPELLINGS = (
     (r"in ssh_key_password", "in --ssh-key-password-file"),
     (r"auth=NodeAuthPassword\(\.\.\.\)", "--ssh-password-file"),
     (r"make the driver with ex_allow_unmanaged=True", "give --allow-unmanaged"),
+    (r", or wait first, with wait_until_running\(.*\)", ""),
     (r"ex_resource_pool=", "--pool"),
     (r"ex_list_groups\(\)", "vsphere-clone groups"),
     (r"\bssh_key=", "--ssh-key"),
     (r"list_(nodes|images|sizes|locations)\(\)", r"vsphere-clone \1"),
     (r"\b(?:ex_)?(?:location|group|datastore|thumbprint|datacenter|images_folder|nodes_folder|ca_cert|host|port|timeout)=",
      lambda found: "--" + found[0].removeprefix("ex_").rstrip("=").replace("_", "-")),
-    (r"\bex_(cpus|memory_mib|disk_gib|userdata|metadata|thumbprint)\b",
+    (r"\bex_networks\b", "--network"),
+    (r"\bex_(annotation|cpus|customization_spec|customize|disk_gib|dns|dns_search|domain|first_boot_script|hostname"
+     r"|memory_mib|metadata|thumbprint|timezone|transport|userdata|wait_for)\b",
      lambda found: "--" + found[1].replace("_", "-")),
 )  # fmt: skip
 

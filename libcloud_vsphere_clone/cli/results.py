@@ -49,13 +49,18 @@ def exit_status_of(results: Sequence[NodeResult]) -> int:
     return max((result.exit_status for result in results), default=0)
 
 
-def show_results(group: str, results: Sequence[NodeResult], *, as_json: bool, of_script: bool) -> None:
-    """Print JSON, the output of each node's script with the node's name before each line, or the nodes as a table."""
+def show_results(
+    group: str, results: Sequence[NodeResult], *, as_json: bool, of_script: bool, is_printed: bool = False
+) -> None:
+    """Print JSON, the output of each node's script with the node's name before each line, or the nodes as a table.
+
+    :param is_printed: the scripts' output is printed already.
+    """
     if as_json:
         print_json({"group": group, "nodes": [asdict(result) for result in results]})
     elif of_script:
         for result in results:
-            _print_script(result)
+            _print_script(result, is_printed=is_printed)
     else:
         print_nodes([result.node for result in results if result.node is not None])
     for result in results:
@@ -65,8 +70,8 @@ def show_results(group: str, results: Sequence[NodeResult], *, as_json: bool, of
             click.echo(f"error: {result.name}: {result.problem}", err=True)
 
 
-def _print_script(result: NodeResult) -> None:
-    if result.script:
+def _print_script(result: NodeResult, *, is_printed: bool) -> None:
+    if result.script and not is_printed:
         for text, err in ((result.script["stdout"], False), (result.script["stderr"], True)):
             for line in text.splitlines():
                 click.echo(f"{result.name}: {line}", err=err)

@@ -10,6 +10,7 @@ import click
 
 from .board import Board, boarded
 from .connection import Connection, connected, connection_options
+from .lines import NodeLines
 from .login import (
     BOOT_TIMEOUT,
     LOGIN_OPTIONS,
@@ -60,10 +61,10 @@ def run(
     as_json: bool,
     **login_words: Any,
 ) -> None:
-    """Run a command or a script in a node, or in all nodes of a group at once.
+    """Run a command or script in a node, or in a whole group.
 
-    In one node: its output is passed on as it comes, and the exit status is its own. In a group: each line of output
-    begins with its node's name, and the exit status is the highest of all; it is 1 where the script could not run.
+    Output is passed on as it comes. In one node the exit status is its own. In a group each line of output begins
+    with its node's name, and the exit status is the highest of all; it is 1 where the script could not run.
     """
     text, login = _what_to_run(read_script(script, command)), build_login(**login_words)
     if node is not None:
@@ -75,9 +76,10 @@ def run(
     if not login.is_given:
         raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
     with connected(connection) as driver, boarded() as board:
-        found = _run(driver, group, text, login, boot_timeout, transport, board)
+        lines = None if as_json else NodeLines(before=board.hide)
+        found = _run(driver, group, text, login, boot_timeout, transport, board, lines)
     results = _to_results(found)
-    show_results(group, results, as_json=as_json, of_script=True)
+    show_results(group, results, as_json=as_json, of_script=True, is_printed=True)
     raise click.exceptions.Exit(exit_status_of(results))
 
 
@@ -101,6 +103,7 @@ def _run(
     boot_timeout_s: float,
     transport: str | None,
     board: Board,
+    lines: NodeLines | None,
 ) -> Sequence[ScriptResult]:
     from ..plan.user_data import to_script
 
@@ -110,6 +113,7 @@ def _run(
         "timeout": boot_timeout_s,
         "ex_transport": transport,
         "ex_on_stage": lambda node, what: board.node(node.name, what),
+        "ex_on_output": lines and (lambda node, piece, is_error: lines.add(node.name, piece, is_error)),
     }
     with interruptible(board, first="") as interrupts:
         try:
@@ -117,6 +121,9 @@ def _run(
         except KeyboardInterrupt as interrupt:
             board.say(f"interrupted; where the script has begun in a node of group {group}, it may go on")
             raise click.exceptions.Exit(interrupts.exit_status) from interrupt
+        finally:
+            if lines:
+                lines.end()
 
 
 def _to_results(found: Sequence[ScriptResult]) -> list[Any]:

@@ -51,7 +51,7 @@ def _pass_on(session: BaseSSHClient, text: str) -> int:
     with _runnable(session, text) as command:
         if stream is not None:
             return int(stream(command, _write))
-        stdout, stderr, status = session.run(command)
+        stdout, stderr, status = session.run(command)  # the keyboard, of which nothing comes back
     _write(stdout.encode(), False)
     _write(stderr.encode(), True)
     return status

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..inventory.marks import TRANSPORTS
 from .connection import Connection, connected
 from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SSH_PASSWORD, Login, with_options
 from .nodes import find_node
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 TRANSPORT = click.option(
     "--transport",
+    type=click.Choice(TRANSPORTS),
     metavar="NAME",
     help="ssh, tools, winrm, keyboard or pull.  [default: what the image's mark says, else what suits the guest]",
 )
@@ -43,8 +45,9 @@ def opened(
     """
     if not login.is_given:
         raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
-    with connected(connection) as driver, _ending():
+    with connected(connection) as driver, _ending() as sessions:
         node, session = _open(driver, name, group, transport, login, boot_timeout_s)
+        sessions.append(session)
         try:
             yield node, session
         finally:
@@ -67,11 +70,14 @@ def _open(
 
 
 @contextmanager
-def _ending() -> Iterator[None]:
-    narrator = Narrator()
+def _ending() -> Iterator[list[BaseSSHClient]]:
+    """Where the session is put, so that an interrupt can say what becomes of what runs there."""
+    narrator, sessions = Narrator(), list["BaseSSHClient"]()
     with interruptible(narrator, first="") as interrupts:
         try:
-            yield
+            yield sessions
         except KeyboardInterrupt as interrupt:
-            narrator.say("interrupted; what runs in the node may go on")
+            ends = interrupts.count == 1 and all(getattr(one, "ends_commands", False) for one in sessions)
+            fate = "what runs in the node is ended" if ends else "what runs in the node may go on"
+            narrator.say(f"interrupted; {fate}" if sessions else "interrupted")
             raise click.exceptions.Exit(interrupts.exit_status) from interrupt

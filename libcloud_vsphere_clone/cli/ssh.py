@@ -33,9 +33,10 @@ def ssh(
     boot_timeout: float,
     **login_words: Any,
 ) -> None:
-    """Open a shell in a node with the system's ssh; ARGUMENTS after -- are its own.
+    """Open a shell in a node with the system's ssh.
 
-    The node is waited for, and its host key is checked as for every session; ssh is then told to accept only that.
+    ARGUMENTS after -- are its own. The node is waited for, and its host key is checked as for every session; ssh is
+    then told to accept only that.
     """
     program = shutil.which("ssh")
     if program is None:

@@ -26,10 +26,11 @@ MAX_CHARACTERS = 1_000_000
 @click.option("--plain", is_flag=True, help="Type the text as it is: <enter> is seven characters.")
 @connection_options
 def type(connection: Connection, node: str, texts: Sequence[str], group: str | None, layout: str, plain: bool) -> None:
-    """Type on a node's console: 'root<enter>', '<leftCtrlOn>c<leftCtrlOff>', '<wait5s>'.
+    """Type on a node's console, such as 'root<enter>'.
 
-    Keys are named as in Packer's boot_command; several texts are typed one after the other. The text - is standard
-    input, for what must not stand in the list of processes. Nothing comes back from the guest.
+    Keys are named as in Packer's boot_command: '<leftCtrlOn>c<leftCtrlOff>', '<wait5s>'. Several texts are typed one
+    after the other. The text - is standard input, for what must not stand in the list of processes. Nothing comes back
+    from the guest.
     """
     from .. import Keyboard
 

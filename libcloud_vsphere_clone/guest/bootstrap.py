@@ -148,16 +148,18 @@ as_user() { # shell, command: in place of this shell, with what sshd would give 
     umask 022
     cd "$home" || cd /
     session=$(command -v setsid)
+    heed='env --default-signal=INT,QUIT' # which a shell has ignored by what it starts in the background
+    $heed true || heed=env
     if [ "$user" = root ] || command -v setpriv; then
         drop=
         [ "$user" = root ] || drop="setpriv --reuid $user --regid $(id -g "$user") --init-groups"
         exec 1>&3 2>&4 3>&- 4>&-
-        exec $session $drop env -i HOME="$home" USER="$user" LOGNAME="$user" SHELL="$shell" PATH="$path" "$1" -c "$2"
+        exec $session $drop $heed -i HOME="$home" USER="$user" LOGNAME="$user" SHELL="$shell" PATH="$path" "$1" -c "$2"
     fi
     option=-c # in some, it leaves our session, so that not all of it would end with us
     ! su --help | grep -q -e --session-command || option=--session-command
     exec 1>&3 2>&4 3>&- 4>&-
-    exec $session su -s "$1" "$option" "$2" "$user"
+    exec $session $heed su -s "$1" "$option" "$2" "$user"
 }
 
 end() { # process: it and all that it started

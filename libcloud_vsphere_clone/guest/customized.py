@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..inventory import marks
 from ..vcenter.events import Event, event_kind
 from ..vcenter.rows import Row
 
@@ -17,7 +18,6 @@ __all__ = [
     "DONE",
     "FAILED",
     "FAILURE_EVENTS",
-    "GUEST_KEY",
     "NONE",
     "UNDER_WAY",
     "Outcome",
@@ -25,11 +25,8 @@ __all__ = [
     "customization_outcome",
 ]
 
-GUEST_KEY = "guestinfo.libcloud.customized"
-"""Where the guest itself says how it went, if it was told to: ``done``, ``error: ...``, anything else for not yet."""
-
 INFO_PATH = "guest.customizationInfo"  # 7.0.2 and later
-KEY_PATH = f'config.extraConfig["{GUEST_KEY}"].value'
+KEY_PATH = marks.mark_path(marks.CUSTOMIZED)
 CUSTOMIZATION_PATHS = (INFO_PATH, KEY_PATH, "guest.guestFamily", "config.guestId")
 
 SUCCESS_EVENT = "CustomizationSucceeded"
@@ -78,13 +75,15 @@ class Outcome(NamedTuple):
     is_explained: bool = True
 
 
-def customization_outcome(row: Row, event: Event | None) -> Outcome:
+def customization_outcome(row: Row, event: Event | None, *, by_guest: bool = True) -> Outcome:
     """What vCenter's status, its latest event and the guest's own word say together.
 
     The status is of the latest customization; events come a moment later, and are all there is before 7.0.2.
+
+    :param by_guest: whether the guest's own word counts.
     Source: GuestInfo.customizationInfo, CustomizationEvent (vSphere Web Services API).
     """
-    told = str(row.get(KEY_PATH) or "").strip()
+    told = str(row.get(KEY_PATH) or "").strip() if by_guest else ""
     if told.lower().startswith("error"):
         return Outcome(FAILED, told.partition(":")[2].strip() or told, CLOUD_INIT_LOG)
     info = row.get(INFO_PATH) or {}

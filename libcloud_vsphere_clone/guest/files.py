@@ -7,9 +7,12 @@ mean the same in the next.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import posixpath
 import re
+import stat
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -20,6 +23,9 @@ __all__ = ["RemoteFiles"]
 CHUNK_BYTES = 32 * 1024
 FOLDER_MODE = 0o755
 """Not open to the group under any umask: sshd refuses keys in a ``.ssh`` that others may write to."""
+
+FAILURE = "Failure"
+"""OpenSSH's whole message for all that has no code of its own (SSH_FX_FAILURE), such as a full disk."""
 
 WINDOWS_DRIVE = re.compile(r"/?[A-Za-z]:")
 
@@ -47,23 +53,38 @@ class RemoteFiles:
         if mode.replace("b", "") not in ("w", "a"):
             raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
         absolute = self._absolute(path)
-        with self._open(absolute, mode) as file:
+        with self._explained("write", absolute), self._open(absolute, mode) as file:
             if chmod is not None:
                 file.chmod(chmod)  # before the contents: they may be secret
-            file.set_pipelined(True)
-            for chunk in _chunks(contents):
-                file.write(chunk)
+            _write_all(file, _chunks(contents))
         return absolute
 
     def read(self, path: str, target: IO[bytes]) -> None:
         """Writes the file's contents to an open one; reads ahead, but no further than it needs to."""
-        self._client.getfo(self._absolute(path), target)
+        absolute = self._absolute(path)
+        with self._explained("read", absolute):
+            self._client.getfo(absolute, target)
 
     def remove(self, path: str) -> None:
         self._client.remove(self._absolute(path))
 
+    @contextlib.contextmanager
+    def _explained(self, action: str, path: str) -> Iterator[None]:
+        """OpenSSH says no more than "Failure" of much that goes wrong inside; what it most likely was."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is not None or str(error) != FAILURE:
+                raise
+            if stat.S_ISDIR(self._client.stat(path).st_mode or 0):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path) from error
+            reason = f"the guest says no more than {FAILURE!r}; is its disk full?"
+            raise OSError(f"could not {action} {path!r}: {reason}") from error
+
     def _absolute(self, path: str) -> str:
         """As Libcloud: absolute paths, of Windows too, stay as they are; others are put below the home."""
+        if "\0" in path:
+            raise ValueError(f"the path {path!r} has a NUL character in it")
         if path.startswith(("/", "\\")) or WINDOWS_DRIVE.match(path):
             return path
         if self._home is None:
@@ -91,6 +112,19 @@ class RemoteFiles:
         except FileNotFoundError:
             return False
         return True
+
+
+def _write_all(file: paramiko.SFTPFile, chunks: Iterator[bytes]) -> None:
+    """Write the chunks without waiting for each answer, but for the last: only then paramiko reads the others too, and
+    an error of one is no longer lost.
+    """
+    file.set_pipelined(True)
+    last = b""
+    for chunk in chunks:
+        file.write(last)
+        last = chunk
+    file.set_pipelined(False)
+    file.write(last)
 
 
 def _chunks(contents: str | bytes | IO[Any]) -> Iterator[bytes]:

@@ -261,7 +261,7 @@ def _to_paramiko(key: SshPrivateKey) -> paramiko.PKey:
 def _checked_line(line: str) -> str:
     match = AUTHORIZED_LINE.fullmatch(line)
     if match is None:
-        raise _bad_line(line, "expected: TYPE BASE64 [COMMENT], as in a .pub file")
+        raise _bad_line(line, "pass the contents of a .pub file, TYPE BASE64 [COMMENT]")
     kind = match["type"]
     if kind not in PUBLIC_TYPES:
         raise _bad_line(line, f"keys of type {kind} can't log in; use one of {', '.join(sorted(PUBLIC_TYPES))}")

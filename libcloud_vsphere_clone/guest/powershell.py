@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import re
 
+from ..errors import InvalidRequestError
+
 __all__ = [
     "LONGEST_INLINE",
     "command_line",
     "delete_script",
     "encoded_command",
+    "one_line",
     "quote",
     "upload_script",
     "windows_contents",
@@ -56,6 +59,20 @@ def quote(text: str) -> str:
     return "'" + SINGLE_QUOTES.sub(r"\1\1", text) + "'"
 
 
+def one_line(command: str) -> str:
+    """The command for cmd.exe, which takes the first line for all, and says nothing of the others.
+
+    :raises InvalidRequestError: it has several lines.
+    """
+    line = command.strip("\r\n")
+    if "\n" in line or "\r" in line:
+        raise InvalidRequestError(
+            "the command has several lines, of which cmd.exe would run the first only: join them with &, give them to "
+            "run_powershell, or put them into the guest as a file, and run that"
+        )
+    return line
+
+
 def encoded_command(script: str) -> str:
     """The command line that runs a script without quoting it.
 
@@ -67,10 +84,12 @@ def encoded_command(script: str) -> str:
 def command_line(command: str, uploaded: frozenset[str] = frozenset()) -> str:
     """What cmd.exe is told for a command: a ``.ps1`` at its start is run by PowerShell, all else as it is.
 
+    :raises InvalidRequestError: it has several lines.
     :param uploaded: absolute paths of files that are there by ``put``. Libcloud begins a script's command with such
         a path without quoting it, and it may have blanks.
     Source: about_PowerShell_exe, -File (the script's ``exit`` is the exit status; 1 after an uncaught error).
     """
+    command = one_line(command)
     for path in sorted(uploaded, key=len, reverse=True):
         if command.lower().startswith(path.lower()) and command[len(path) : len(path) + 1] in ("", " "):
             if path.lower().endswith(".ps1"):

@@ -14,6 +14,8 @@ Any user of a guest may write guestinfo, so a report proves no more than the gue
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import NotFoundError, TaskError, TaskTimeoutError, translated
 from ..vcenter.rows import Ref, Row
@@ -48,16 +50,15 @@ def wait_report(
 
     :param timeout_s: seconds for the whole wait, boot included.
     :param token: the recording's. A report with another one, such as that of the VM it was cloned from, is not its.
-    :param receiver: where the guest posts, if not into guestinfo; it needs the token.
+    :param receiver: where the guest posts, if not into guestinfo; it expects the token already, and not any more
+        afterwards.
     :raises TaskTimeoutError: no report in time; it says what the guest said last.
     :raises TaskError: the guest was powered off before it reported, or says that it cannot carry it out.
     :raises NotFoundError: the VM was removed.
     Source: VirtualMachine.config.extraConfig, runtime.powerState (vSphere Web Services API).
     """
     deadline, row = time.monotonic() + timeout_s, Row(vm)
-    if receiver is not None and token is not None:
-        receiver.expect(token)
-    with translated("wait for the guest's report"):
+    with translated("wait for the guest's report"), _forgotten(receiver, token):
         while (left_s := deadline - time.monotonic()) > 0:
             slice_s = left_s if receiver is None else min(left_s, LOOK_S)
             for rows in watch_rows(session, {vm: PATHS}, timeout_s=slice_s):
@@ -67,6 +68,16 @@ def wait_report(
                     return report
                 _check(row, token)
     raise _too_late(row, token, timeout_s, callback=receiver is not None)
+
+
+@contextmanager
+def _forgotten(receiver: CallbackReceiver | None, token: str | None) -> Iterator[None]:
+    """After the block nothing is taken any more."""
+    try:
+        yield
+    finally:
+        if receiver is not None and token is not None:
+            receiver.forget(token)
 
 
 def _posted(receiver: CallbackReceiver | None, token: str | None) -> Report | None:

@@ -10,9 +10,10 @@ look at an exit status and decide; here there is none yet.
 from __future__ import annotations
 
 import copy
+import hmac
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 from libcloud.compute.deployment import (
@@ -47,6 +48,10 @@ class Recording:
     steps: tuple[Step, ...]
     username: str = "root"
     token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+
+    def of(self, name: str) -> Recording:
+        """The same for the node of this name, with a token of its own, from which no other can be worked out."""
+        return replace(self, token=hmac.digest(self.token.encode(), name.encode(), "sha256").hex()[:32])
 
     def bootstrap(self, *, report_url: str | None = None) -> str:
         """The script for the guest's first boot. See ``bootstrap.build_bootstrap``."""

@@ -143,8 +143,8 @@ class _Awaited:
             return NotFoundError("node", self._vm.moid, "it was removed while waiting for it")
         if row == self.row and event == self._event and time.monotonic() < self.patience.next_due:
             return None  # it was another VM that changed
-        outcome, before = customization_outcome(row, event), self._outcome.state
-        self.row, self._event, self._outcome = _copy(row), event, outcome
+        outcome, before = self._customization(row, event), self._outcome.state
+        self.row, self._event, self._outcome = row, event, outcome
         if outcome.state != FAILED or before == "":
             self._is_old_failure = outcome.state == FAILED and not self._wait.follows_customization
         failure = self._failure() if outcome.state == FAILED and not self._is_old_failure else None
@@ -158,6 +158,10 @@ class _Awaited:
         told = report(self.row) + advice(self.row, self._wait, self._outcome)
         return TaskTimeoutError(f"{what} within {timeout_s:.0f} s: {told}", action="wait until running")
 
+    def _customization(self, row: Row, event: Event | None) -> Outcome:
+        # Guests with cloud-init tell of every script that failed: that is no reason not to log in.
+        return customization_outcome(row, event, by_guest=self._wait.wait_for == "customized")
+
     def _failure(self) -> TaskError | None:
         """The failed customization; vCenter's own words on it may take a moment longer than the state."""
         outcome = self._outcome
@@ -167,7 +171,7 @@ class _Awaited:
         elif not outcome.is_explained:
             with suppress(VsphereError):  # then it stays with what the status says
                 events = fetch_events(self._session, [self._vm], CUSTOMIZATION_EVENTS)
-                outcome = customization_outcome(self.row, events.get(self._vm))
+                outcome = self._customization(self.row, events.get(self._vm))
         return TaskError(f"{customization_failure(self.row, outcome)}; {report(self.row)}", action="customize")
 
     def _is_past_customization(self) -> bool:
@@ -186,10 +190,3 @@ class _Awaited:
         if wait.expected and not addresses and lacks_tools(row, wait, self.patience):
             return list(wait.expected)  # nobody will tell, but the guest was told
         return None
-
-
-def _copy(row: Row) -> Row:
-    """The row as it is now: updates change it."""
-    made = Row(row.ref, row)
-    made.unreadable = row.unreadable
-    return made

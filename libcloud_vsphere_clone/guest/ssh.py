@@ -19,7 +19,7 @@ from typing import IO, Any
 import paramiko
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
-from ..errors import AuthenticationError, ConnectionFailedError
+from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from .files import RemoteFiles
 from .host_keys import HostKeyCheck, HostKeyError, fingerprint_of
 from .keys import KeySource, load_private_keys
@@ -29,6 +29,10 @@ __all__ = ["GuestSSHClient"]
 
 DEFAULT_TIMEOUT_S = 15.0
 SSH_PORT = 22
+LONGEST_COMMAND = 255 * 1024
+"""Bytes. OpenSSH ends the connection at a longer packet than 256 KiB (PACKET_MAX_SIZE); a Linux takes half of it, and
+says so."""
+
 KEEPALIVE_S = 30
 """So that firewalls keep the connection of a silent script, and a dead guest is noticed."""
 
@@ -154,9 +158,15 @@ class GuestSSHClient(BaseSSHClient):
         return self._collect(cmd, timeout, listener)[1]
 
     def _collect(self, cmd: str, timeout: float | None, listener: Listener | None) -> tuple[Output, int]:
+        command = cmd.encode(errors="surrogateescape")  # a file's name of another code page stays as it is
+        if len(command) > LONGEST_COMMAND:
+            raise InvalidRequestError(
+                f"the command has {len(command)} bytes, and SSH servers take {LONGEST_COMMAND}: put it into the guest "
+                "as a file, and run that"
+            )
         channel = self._active_transport().open_session(timeout=self._step_timeout_s)
         try:
-            channel.exec_command(cmd)
+            channel.exec_command(command)
             channel.shutdown_write()
             output = collect_output(channel, timeout or None, listener)
             if not output.finished:

@@ -16,8 +16,9 @@ from pyVmomi import vim
 from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
+from .output import Listener
 from .tools_calls import GuestCalls, open_calls
-from .tools_commands import build_powershell, is_absolute, join
+from .tools_commands import Result, build_powershell, check_path, is_absolute, join
 from .tools_files import GuestFiles
 from .tools_process import GuestProcesses
 
@@ -42,6 +43,9 @@ class GuestToolsClient(BaseSSHClient):
     :param timeout: kept for those who ask; a command has its own. How long an answer may take is the session's.
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
+
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
 
     def __init__(
         self,
@@ -123,9 +127,15 @@ class GuestToolsClient(BaseSSHClient):
         :raises SSHCommandTimeoutError: with what it wrote so far. The command was ended, and all that it started.
         :raises ConnectionFailedError: VMware Tools do not answer any more.
         """
-        result = self._processes().run(cmd, timeout)
-        self._home = result.home or self._home
+        result = self._run(cmd, timeout)
         return result.stdout, result.stderr, result.status
+
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """As ``run``, but the output goes to the listener as it comes, in a Windows at the end; the exit status.
+
+        :raises SSHCommandTimeoutError: without the output, which the listener has.
+        """
+        return self._run(cmd, timeout, listener).status
 
     def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
         """As ``run``, of a PowerShell script of any characters; in a Windows only."""
@@ -166,6 +176,11 @@ class GuestToolsClient(BaseSSHClient):
         self._calls, self._home = None, ""
         return True
 
+    def _run(self, cmd: str, timeout: float | None, listener: Listener | None = None) -> Result:
+        result = self._processes().run(cmd, timeout, listener=listener)
+        self._home = result.home or self._home
+        return result
+
     def _write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
         kind = mode.replace("b", "")
         if kind not in ("w", "a"):
@@ -179,6 +194,7 @@ class GuestToolsClient(BaseSSHClient):
         return absolute
 
     def _absolute(self, path: str) -> str:
+        check_path(path)
         if is_absolute(path, windows=self.windows):
             return path
         if not self._home:

@@ -13,23 +13,41 @@ import ntpath
 import posixpath
 import re
 import shlex
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from ..errors import InvalidRequestError
+from .powershell import one_line, quote
 
-__all__ = ["Program", "Result", "build_posix", "build_powershell", "build_windows", "is_absolute", "parse_result"]
+__all__ = [
+    "Head",
+    "Program",
+    "Result",
+    "build_posix",
+    "build_powershell",
+    "build_windows",
+    "check_path",
+    "is_absolute",
+    "join",
+    "parent",
+    "read_head",
+]
 
-LONGEST_REQUEST = 48 * 1024
-"""Bytes of a command. VMware Tools take 64 KiB for a whole request (VIX_COMMAND_MAX_REQUEST_SIZE in open-vm-tools)."""
+LONGEST_REQUEST = 56 * 1024
+"""Bytes of a program's arguments. VMware Tools take 64 KiB for a whole request (VIX_COMMAND_MAX_REQUEST_SIZE in
+open-vm-tools)."""
+
+LONGEST_COMMAND = 48 * 1024
+"""Bytes of a command. Quoted for the guest's shell it is longer: each single quote takes five."""
 
 LONGEST_WINDOWS_COMMAND = 6_000
 """Characters. cmd.exe takes 8191, and CreateProcess 32767, of which base64 of UTF-16 leaves three eighths."""
 
-RESULT = "result"
+RESULT, PIECE = "result", "piece"
+OUTPUTS = ("out", "err")
 INPUT = "in"
 
 KEEPER = r"""
-d=$1 c=$2
+d=$1 c=$2 live=$3
 if ! mkdir "$d/run" 2>/dev/null; then
   [ -d "$d/run" ] || exit 125
   trap 'kill -TERM "$(cat "$d/run/pid")" 2>/dev/null' TERM
@@ -39,34 +57,59 @@ fi
 echo $$ >"$d/run/pid"
 in=/dev/null; [ ! -e "$d/in" ] || in=$d/in
 group=-; command -v setsid >/dev/null 2>&1 || group=
+heed='env --default-signal=INT,QUIT'; $heed true 2>/dev/null || heed=
 end() {
   kill -s TERM -- "$group$p" 2>/dev/null
   for i in 1 2 3 4 5; do kill -s 0 -- "$group$p" 2>/dev/null || break; sleep 0.2; done
   kill -s KILL -- "$group$p" 2>/dev/null
 }
-ended= p=
+out=0 err=0
+measure() { n=$(($(wc -c <"$d/out"))) m=$(($(wc -c <"$d/err"))); }
+slice() { [ $2 -eq $3 ] || tail -c +$(($2 + 1)) "$d/$1" | head -c $(($3 - $2)); }
+leave() {
+  {
+    printf '%s %s\n%s\n' "$2" $((n - out)) "$PWD" && slice out $out $n && slice err $err $m
+  } >"$d/part" && mv "$d/part" "$d/$1" && out=$n err=$m
+}
+follow() {
+  i=0 pause=0.1
+  while sleep $pause && [ -d "$d/run/live" ]; do
+    case $pause in 0.1) pause=0.3 ;; *) pause=1 ;; esac
+    measure
+    [ "$n $m" = "$out $err" ] || { leave "piece$i" 0 && i=$((i + 1)); }
+  done
+  echo $out $err >"$d/run/at"
+}
+ended= p= q=
 trap 'ended=1; [ -z "$p" ] || end' TERM
-${group:+setsid} "${SHELL:-/bin/sh}" -c "$c" <"$in" >"$d/out" 2>"$d/err" &
+$heed ${group:+setsid} "${SHELL:-/bin/sh}" -c "$c" <"$in" >"$d/out" 2>"$d/err" &
 p=$!
+[ -z "$live" ] || { mkdir "$d/run/live"; follow & q=$!; }
 [ -z "$ended" ] || end
 wait "$p"; s=$?
 trap '' TERM
 [ -z "$ended" ] || s=143
-n=$(wc -c <"$d/out")
-{ printf '%s %s\n%s\n' "$s" $n "$PWD"; [ $n -eq 0 ] || head -c $n "$d/out"; cat "$d/err"; } >"$d/part" &&
-  mv "$d/part" "$d/result"
+[ -z "$q" ] || { rmdir "$d/run/live"; wait "$q"; read -r out err <"$d/run/at" || exit "$s"; }
+measure
+leave result "$s"
 exit "$s"
 """
 """The first line of the result: the exit status and the size of stdout; the second: the user's home; then both outputs.
+While somebody listens, what has come since the last time is left as ``piece0``, ``piece1`` and so on, of the same form,
+and the result has the rest: each byte is fetched once, as no file transfer begins in the middle.
 
 Started twice, the second keeper only waits for the first: a request whose reply was lost may be sent again. A process
-group of its own, by setsid, is ended as a whole; what a system without setsid leaves running is on its own.
+group of its own, by setsid, is ended as a whole; what a system without setsid leaves running is on its own. A shell
+has what it starts in the background ignore SIGINT and SIGQUIT; only a newer env (coreutils 8.31) undoes that. On a full
+disk it may leave no result: then the exit code is known by VMware Tools, and the outputs are in ``out`` and ``err``.
 """
 
 WINDOWS_KEEPER = r"""
-$d = '{folder}'
-$line = '/d /s /c "chcp 65001 >nul & ({command}) <{input} >"{folder}\out" 2>"{folder}\err""'
+$d = <folder>
+$run = 'chcp 65001 >nul & (cmd.exe /d /s /c !LIBCLOUD_COMMAND!) <' + <input>
+$line = '/d /s /v:on /c "' + $run + ' >"' + $d + '\out" 2>"' + $d + '\err""'
 $start = New-Object System.Diagnostics.ProcessStartInfo -ArgumentList "$env:SystemRoot\System32\cmd.exe", $line
+$start.EnvironmentVariables['LIBCLOUD_COMMAND'] = <command>
 $start.UseShellExecute = $false
 $start.WorkingDirectory = $env:USERPROFILE
 $p = [System.Diagnostics.Process]::Start($start)
@@ -83,9 +126,15 @@ $file.Close()
 [IO.File]::Move("$d\part", "$d\result")
 exit $p.ExitCode
 """
+"""The command comes by a variable that is only expanded when the line has been understood ("cmd /?", /V:ON): whatever
+quotes and brackets are in it, the redirections are of the whole.
+"""
 
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 POWERSHELL_OPTIONS = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass"
+
+UNSENDABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What requests cannot carry: characters that XML lacks, and the carriage return, which arrives as a line feed."""
 
 WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
@@ -109,24 +158,41 @@ class Result(NamedTuple):
     stderr: str
 
 
-def build_posix(folder: str, command: str) -> Program:
+class Head(NamedTuple):
+    """What the first two lines of a file of the keeper's say.
+
+    :param size: how many of the bytes that follow are of stdout; all others are of stderr.
+    """
+
+    status: int
+    size: int
+    home: str
+
+
+def build_posix(folder: str, command: str, *, live: bool = False) -> Program:
     """The keeper for a command, in a temporary folder of its own.
 
+    :param live: leave pieces of the output while it runs.
     :raises InvalidRequestError: the command is too long, or has a NUL in it.
     Source: GuestProgramSpec.arguments: "the program will be executed by a guest shell", so they are quoted for one.
     """
-    _check_command(command, LONGEST_REQUEST)
-    words = ["-c", KEEPER.strip(), "libcloud", folder, command]
-    return Program("/bin/sh", shlex.join(words))
+    _check_command(command, LONGEST_COMMAND)
+    before, after = shlex.join(["-c", KEEPER.strip(), "libcloud", folder]), "live" if live else "''"
+    arguments = f"{before} {_shell_word(command)} {after}"
+    if len(arguments.encode()) > LONGEST_REQUEST:
+        raise _too_long(len(arguments.encode()), LONGEST_REQUEST, " when it is quoted for the guest's shell")
+    return Program("/bin/sh", arguments)
 
 
 def build_windows(folder: str, command: str, *, has_input: bool = False) -> Program:
-    """The keeper for a command of cmd.exe. Written after the documentation; it has never been run on a Windows."""
+    """The keeper for a command of cmd.exe. Written after the documentation; it has never been run on a Windows.
+
+    :raises InvalidRequestError: the command is too long, has several lines, or a NUL in it.
+    """
     _check_command(command, LONGEST_WINDOWS_COMMAND)
     source = f'"{folder}\\{INPUT}"' if has_input else "nul"
-    script = WINDOWS_KEEPER.strip()
-    for name, value in {"{folder}": folder, "{command}": command, "{input}": source}.items():
-        script = script.replace(name, value.replace("'", "''"))
+    words = {"<folder>": folder, "<command>": f'"{one_line(command)}"', "<input>": source}
+    script = re.sub("|".join(words), lambda found: quote(words[found[0]]), WINDOWS_KEEPER.strip())
     return Program(POWERSHELL, f"{POWERSHELL_OPTIONS} -EncodedCommand {_encoded(script)}")
 
 
@@ -138,15 +204,35 @@ def build_powershell(script: str) -> str:
     return f"powershell.exe {POWERSHELL_OPTIONS} -EncodedCommand {_encoded(wrapped)}"
 
 
-def parse_result(content: bytes) -> Result:
-    """What the keeper wrote.
+def _shell_word(command: str) -> str:
+    """The command as one word for a shell; what XML has no place for is put in by the shell."""
+    if not UNSENDABLE.search(command):
+        return shlex.quote(command)
+    escaped = UNSENDABLE.sub(_octal, command.replace("\\", r"\\"))
+    return f'"$(printf %b {shlex.quote(escaped)})"'
+
+
+def _octal(found: re.Match[str]) -> str:
+    return "".join(f"\\0{byte:03o}" for byte in found[0].encode(errors="surrogateescape"))
+
+
+def check_path(path: str) -> None:
+    """:raises InvalidRequestError: a request cannot carry the path as it is."""
+    wrong = UNSENDABLE.search(path)
+    if wrong:
+        raise InvalidRequestError(
+            f"guest operations cannot carry the character {wrong[0]!r} of the path {path!r}; run a command that "
+            "renames the file, or use another transport"
+        )
+
+
+def read_head(file: IO[bytes]) -> Head:
+    """The first two lines of what the keeper left; the outputs follow.
 
     :raises ValueError: it is something else.
     """
-    head, home, outputs = content.split(b"\n", 2)
-    status, size = (int(word) for word in head.split())
-    stdout, stderr = outputs[:size], outputs[size:]
-    return Result(status, home.decode(errors="replace").strip("\r"), _text(stdout), _text(stderr))
+    status, size = (int(word) for word in file.readline().split())
+    return Head(status, size, file.readline().decode(errors="replace").rstrip("\r\n"))
 
 
 def is_absolute(path: str, *, windows: bool) -> bool:
@@ -164,17 +250,17 @@ def parent(path: str, *, windows: bool) -> str:
 def _check_command(command: str, longest: int) -> None:
     if "\0" in command:
         raise InvalidRequestError("the command has a NUL character in it")
-    size = len(command.encode())
+    size = len(command.encode(errors="surrogateescape"))
     if size > longest:
-        raise InvalidRequestError(
-            f"the command has {size} bytes, and guest operations take {longest}: put it into the guest as a file, "
-            "and run that"
-        )
+        raise _too_long(size, longest)
+
+
+def _too_long(size: int, longest: int, when: str = "") -> InvalidRequestError:
+    return InvalidRequestError(
+        f"the command has {size} bytes{when}, and guest operations take {longest}: put it into the guest as a file, "
+        "and run that"
+    )
 
 
 def _encoded(script: str) -> str:
     return base64.b64encode(script.encode("utf-16-le")).decode()
-
-
-def _text(output: bytes) -> str:
-    return output.decode("utf-8", errors="replace")

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from pyVmomi import vim
 
-from ..errors import InvalidRequestError, TaskError
+from ..errors import ConnectionFailedError, InvalidRequestError, TaskError
 from ..vcenter.transfer import CHUNK_BYTES, download, upload
 from .tools_calls import GuestCalls
 from .tools_commands import parent
@@ -47,7 +47,11 @@ class GuestFiles:
         """
         with _sized(contents) as (file, size_bytes):
             url = self._following(path, lambda real: self._upload_url(real, chmod, size_bytes))
-            upload(self.calls.session, self.calls.vm, url, file, size_bytes)
+            try:
+                upload(self.calls.session, self.calls.vm, url, file, size_bytes)
+            except ConnectionFailedError as error:
+                error.add_note(f"{path!r} may be cut short; is there room for {size_bytes:,} bytes in the guest?")
+                raise
 
     def append(self, path: str, contents: str | bytes | IO[Any], chmod: int | None) -> None:
         """The file now ends in the contents.

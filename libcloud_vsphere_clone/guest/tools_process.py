@@ -6,10 +6,9 @@ guest, removed in the end, also of one that failed. Polls, as only the guest can
 
 from __future__ import annotations
 
-import io
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -17,10 +16,12 @@ from typing import IO
 from libcloud.compute.ssh import SSHCommandTimeoutError
 from pyVmomi import vim
 
-from ..errors import ConnectionFailedError, TaskError, VsphereError
-from ..vcenter.transfer import download, upload
+from ..errors import ConnectionFailedError, VsphereError
+from ..vcenter.transfer import upload
+from .output import Listener
 from .tools_calls import GuestCalls
-from .tools_commands import INPUT, RESULT, Program, Result, build_posix, build_windows, join, parse_result
+from .tools_commands import INPUT, Program, Result, build_posix, build_windows, join
+from .tools_output import KeptOutput
 
 __all__ = ["GuestProcesses"]
 
@@ -47,11 +48,17 @@ class GuestProcesses:
     windows: bool = False
 
     def run(
-        self, command: str, timeout_s: float | None, contents: IO[bytes] | None = None, size_bytes: int = 0
+        self,
+        command: str,
+        timeout_s: float | None,
+        contents: IO[bytes] | None = None,
+        size_bytes: int = 0,
+        listener: Listener | None = None,
     ) -> Result:
         """What the command wrote, and its exit status; of one that a signal ended, 128 and the signal's number.
 
         :param contents: its standard input, of ``size_bytes`` bytes; None is empty.
+        :param listener: is given the output, as it comes, instead.
         :raises SSHCommandTimeoutError: with what it wrote so far; it was ended, with all that it had started.
         :raises ConnectionFailedError: the tools do not answer any more.
         :raises TaskError: the command ended without a trace, as after a reboot of the guest.
@@ -61,20 +68,38 @@ class GuestProcesses:
                 attributes = vim.vm.guest.FileManager.FileAttributes()
                 url = self.calls.upload_url(join(folder, INPUT, windows=self.windows), attributes, size_bytes)
                 upload(self.calls.session, self.calls.vm, url, contents, size_bytes)
-            program = self._program(folder, command, contents is not None)
-            pid = self._start(program, program.arguments if self.windows else folder)
-            exit_code, ended = self._wait(pid, timeout_s)
-            if not ended:
-                self._end(pid, folder)
-            result = self._result(folder, exit_code, ended=ended)
+            output = KeptOutput(self.calls, folder, listener, windows=self.windows)
+            program = self._program(folder, command, has_input=contents is not None, live=listener is not None)
+            exit_code, ended = self._watch(program, folder, timeout_s, output.follow)
+            result = output.result(exit_code, ended=ended)
         if not ended:
             raise SSHCommandTimeoutError(command, timeout_s, result.stdout, result.stderr)  # type: ignore[arg-type]
         return result
 
-    def _program(self, folder: str, command: str, has_input: bool) -> Program:
+    def _program(self, folder: str, command: str, *, has_input: bool, live: bool) -> Program:
         if self.windows:
             return build_windows(folder, command, has_input=has_input)
-        return build_posix(folder, command)
+        return build_posix(folder, command, live=live)
+
+    def _watch(
+        self, program: Program, folder: str, timeout_s: float | None, look: Callable[[], None]
+    ) -> tuple[int | None, bool]:
+        """The exit code, if it is known, and whether the program ended by itself. It is not left running where that can
+        be helped: not over its time, nor when whoever waits is interrupted or cannot fetch its output.
+        """
+        marker, pid = program.arguments if self.windows else folder, None
+        try:
+            pid = self._start(program, marker)
+            exit_code, ended = self._wait(pid, timeout_s, look)
+        except BaseException:
+            try:
+                self._end(marker, pid)
+            except (VsphereError, OSError) as error:
+                log.warning("the command in %r may go on: %s", self.calls.name, error)
+            raise
+        if not ended:
+            self._end(marker, pid)
+        return exit_code, ended
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[str]:
@@ -120,57 +145,42 @@ class GuestProcesses:
         running = (info for info in self.calls.processes() if info.endTime is None)
         return sorted(int(info.pid) for info in running if marker in (info.cmdLine or ""))
 
-    def _wait(self, pid: int, timeout_s: float | None) -> tuple[int | None, bool]:
-        """The exit code, if it is known, and whether the program has ended."""
+    def _wait(
+        self, pid: int, timeout_s: float | None, look: Callable[[], None] | None = None
+    ) -> tuple[int | None, bool]:
+        """The exit code, if it is known, and whether the program has ended.
+
+        :param look: what else to do each time that it is found running.
+        """
         deadline = time.monotonic() + timeout_s if timeout_s else float("inf")
         delay_s, heard = FIRST_POLL_S, time.monotonic()
         while True:
             time.sleep(max(0.0, min(delay_s, deadline - time.monotonic())))
             try:
                 [info] = self.calls.processes(pid) or [None]
+                if info is None or info.endTime is not None:
+                    return (None if info is None else info.exitCode), True
+                if look is not None:
+                    look()
                 heard = time.monotonic()
             except ConnectionFailedError:
                 if time.monotonic() - heard > UNANSWERED_S:
                     raise
-            else:
-                if info is None or info.endTime is not None:
-                    return (None if info is None else info.exitCode), True
             if time.monotonic() >= deadline:
                 return None, False
             delay_s = min(LONGEST_POLL_S, delay_s * POLL_FACTOR)
 
-    def _end(self, pid: int, folder: str) -> None:
+    def _end(self, marker: str, pid: int | None) -> None:
         """End the keeper, and it the command. Where the guest's bash is no bash, ``pid`` is that of a shell between us
         and the keeper (GuestProgramSpec.programPath), so the keeper is looked for.
+
+        :param pid: None when the start was perhaps not even answered.
         """
-        keepers = [self.calls.start(TASKKILL, f"/PID {pid} /T /F")] if self.windows else self._find(folder)
+        keepers = [pid] if self.windows and pid is not None else self._find(marker)
         for keeper in keepers:
-            if not self.windows:
+            if self.windows:
+                self._wait(self.calls.start(TASKKILL, f"/PID {keeper} /T /F"), END_WITHIN_S)
+            else:
                 self.calls.terminate(keeper)
-        for process in (*keepers, pid):
+        for process in {*keepers, *([] if pid is None else [pid])}:
             self._wait(process, END_WITHIN_S)
-
-    def _result(self, folder: str, exit_code: int | None, *, ended: bool) -> Result:
-        """What the keeper left; of one that could not write it (ended by force, a full disk), what there is."""
-        content = self._read(folder, RESULT)
-        if content is not None:
-            return parse_result(content)
-        if ended and exit_code is None:
-            raise TaskError(
-                f"the command in {self.calls.name!r} ended without a trace: was the guest rebooted, or its temporary "
-                "folder cleared?",
-                action="run a command",
-                target=self.calls.name,
-            )
-        outputs = [self._read(folder, name) or b"" for name in ("out", "err")]
-        stdout, stderr = (output.decode("utf-8", errors="replace") for output in outputs)
-        return Result(-1 if exit_code is None else int(exit_code), "", stdout, stderr)
-
-    def _read(self, folder: str, name: str) -> bytes | None:
-        content = io.BytesIO()
-        try:
-            url = self.calls.download_url(join(folder, name, windows=self.windows))
-        except FileNotFoundError:
-            return None
-        download(self.calls.session, self.calls.vm, url, content)
-        return content.getvalue()

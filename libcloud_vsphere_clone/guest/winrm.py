@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from .output import Listener
 from .powershell import (
     LONGEST_INLINE,
     command_line,
@@ -65,6 +66,9 @@ class GuestWinRMClient(BaseSSHClient):
     :param timeout: seconds for the connection.
     :raises InvalidRequestError: a login that would show the password, or the library is not installed.
     """
+
+    ends_commands = True
+    """Whether a command ends when its caller is interrupted."""
 
     def __init__(
         self,
@@ -157,6 +161,13 @@ class GuestWinRMClient(BaseSSHClient):
         """
         return self._finished(cmd, command_line(cmd, self._uploaded), timeout)
 
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """As ``run``, but the output goes to the listener as it comes; the exit status.
+
+        :raises SSHCommandTimeoutError: without the output, which the listener has.
+        """
+        return self._finished(cmd, command_line(cmd, self._uploaded), timeout, listener)[2]
+
     def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
         """As ``run``, for the text of a PowerShell script: ``exit`` is its exit status, 1 an uncaught error."""
         line = encoded_command(f"$ProgressPreference = 'SilentlyContinue'\n{script}")
@@ -203,8 +214,10 @@ class GuestWinRMClient(BaseSSHClient):
             shell.close()
         return True
 
-    def _finished(self, name: str, line: str, timeout: float | None) -> tuple[str, str, int]:
-        outcome = self._open_shell().run(line, timeout or None)
+    def _finished(
+        self, name: str, line: str, timeout: float | None, listener: Listener | None = None
+    ) -> tuple[str, str, int]:
+        outcome = self._open_shell().run(line, timeout or None, listener=listener)
         if outcome.exit_status is None:
             raise SSHCommandTimeoutError(name, timeout or 0.0, outcome.stdout, outcome.stderr)
         return outcome.stdout, outcome.stderr, outcome.exit_status

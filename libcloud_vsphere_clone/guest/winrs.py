@@ -24,6 +24,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 from spnego.exceptions import SpnegoError
 
 from ..errors import AuthenticationError, ConnectionFailedError
+from .output import Listener, Output
 from .winrm_login import WinRMLogin
 
 __all__ = ["Outcome", "RemoteShell"]
@@ -36,6 +37,8 @@ GOODBYE_S = 5
 
 UTF_8 = 65001
 """The code page of the shell; what ignores it and writes in another comes out with replacement characters."""
+
+XML_HEAD = b"#< CLIXML"
 
 ACCESS_DENIED = 5
 SHELL_GONE = 2150858843
@@ -53,6 +56,34 @@ class Outcome:
     stdout: str
     stderr: str
     exit_status: int | None
+
+
+class _Streams:
+    """The output of one command, taken from each answer.
+
+    An error output that begins as PowerShell's XML is kept until its end, as only the whole of it can be read.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._xml = b""
+        self._is_text = False
+
+    def take(self, process: Process) -> None:
+        """Add what the last answer brought."""
+        stdout, stderr, process.stdout, process.stderr = process.stdout, self._xml + process.stderr, b"", b""
+        if stdout:
+            self._output.add(stdout, is_error=False)
+        self._is_text = self._is_text or not XML_HEAD.startswith(stderr[: len(XML_HEAD)])
+        self._xml = b"" if self._is_text else stderr
+        if self._is_text and stderr:
+            self._output.add(stderr, is_error=True)
+
+    def outcome(self, status: int | None) -> Outcome:
+        """All of it, but for what a listener has."""
+        if self._xml:
+            self._output.add(_error_text(self._xml).encode(), is_error=True)
+        return Outcome(self._output.stdout, self._output.stderr, status)
 
 
 class _Connection(WSMan):
@@ -123,30 +154,40 @@ class RemoteShell:
                 self._connection.close()
                 raise
 
-    def run(self, line: str, timeout_s: float | None, lines_in: Iterable[bytes] | None = None) -> Outcome:
+    def run(
+        self,
+        line: str,
+        timeout_s: float | None,
+        lines_in: Iterable[bytes] | None = None,
+        listener: Listener | None = None,
+    ) -> Outcome:
         """What a command line wrote, and its exit status; None for one that the time-out ended.
 
         :param lines_in: what it is to read, one request each; None is the end of the input at once.
+        :param listener: is given the output, as it comes, instead.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         with translated(self._login):
             process = Process(self._shell, line)
             process.begin_invoke()
-            try:
+        output = _Streams(Output(listener=listener))
+        try:
+            with translated(self._login):
                 self._feed(process, lines_in)
-                while process.state != CommandState.DONE:
-                    left_s = math.inf if deadline is None else deadline - time.monotonic()
-                    if left_s <= 0:
-                        break
+            while process.state != CommandState.DONE:
+                left_s = math.inf if deadline is None else deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                with translated(self._login):
                     # The server's time-out is in whole seconds: a shorter rest of the time is a second.
                     process.poll_invoke(None if deadline is None else math.ceil(min(left_s, POLL_S)))
-            finally:
-                # Ends the command when it has not, and frees what the server keeps of it.
-                with contextlib.suppress(WinRMError, requests.RequestException):
-                    process.signal(SignalCode.TERMINATE)
+                output.take(process)  # not inside: what a listener raises is no error of the transport
+        finally:
+            # Ends the command when it has not, and frees what the server keeps of it.
+            with contextlib.suppress(WinRMError, requests.RequestException):
+                process.signal(SignalCode.TERMINATE)
         done = process.state == CommandState.DONE
-        status = None if not done else -1 if process.rc is None else process.rc
-        return Outcome(_text(process.stdout), _error_text(process.stderr), status)
+        return output.outcome(None if not done else -1 if process.rc is None else process.rc)
 
     def close(self) -> None:
         """The shell and its connection closed, as far as the guest still answers."""
@@ -256,15 +297,9 @@ def _body(envelope: ET.Element) -> ET.Element:
     return body
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", errors="replace")
-
-
 def _error_text(data: bytes) -> str:
     """As PowerShell means it: it may write its errors as XML, with its progress."""
-    text = _text(data)
-    if not text.startswith("#< CLIXML"):
-        return text
+    text = data.decode("utf-8", errors="replace")
     with contextlib.suppress(ET.ParseError, ValueError):
         return Client.sanitise_clixml(text)
     return text

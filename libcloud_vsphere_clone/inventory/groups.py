@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +15,15 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from ..vcenter.tasks import fetch_running_kinds, wait_task
 from .layout import FolderNames, Layout, find_layout
+from .locations import fetch_tree
 from .nodes import NODE_PATHS, Found, fetch_nodes, is_node
 from .paths import check_name, escape_name, unescape_name
-from .tree import TREE_PATHS, Tree
+from .tree import Tree
 
-NAMES_PER_NODE = 64
-"""Names there are at least for each node of a group: then a free one is soon found."""
+LEAST_DIGITS = 5
+NAMES_PER_NODE = 4096
+"""Names there are at least for each node that is drawn one: of a hundred that join ten thousand, one may have to draw
+again. To read which are taken would cost a call each time, and nobody could keep them free until the clone is sent."""
 
 
 MAY_FILL = ("clone", "createvm", "registervm", "moveinto", "importvapp", "deploy")
@@ -87,7 +89,7 @@ def fetch_group(session: Session, names: FolderNames, name: str, extra: tuple[st
 
     :raises NotFoundError: there is no such group.
     """
-    tree = Tree(fetch_rows(session, TREE_PATHS))
+    tree = fetch_tree(session)
     layout = find_layout(tree, names)
     folder = find_group_folder(tree, layout, name)
     if folder is None:
@@ -97,23 +99,13 @@ def fetch_group(session: Session, names: FolderNames, name: str, extra: tuple[st
     return folder, Found([row for row in inside if is_node(row, tree, layout)], tree, layout)
 
 
-def fetch_names(session: Session, folder: Ref | None) -> set[str]:
-    """The names of the VMs in a group's folder and below; none while there is no folder. One round trip."""
-    if folder is None:
-        return set()
-    rows = fetch_rows(session, {"VirtualMachine": ("name",), "Folder": ("name",)}, below=folder)
-    return {unescape_name(row.get("name", "")) for ref, row in rows.items() if ref.kind == "VirtualMachine"}
-
-
-def choose_names(group: str, count: int, taken: Collection[str]) -> list[str]:
-    """Names ``<group>-<hex>`` that nobody has: three digits, more where a group is so large that they would run out."""
-    digits = max(3, len(f"{(count + len(taken)) * NAMES_PER_NODE:x}"))
-    chosen: dict[str, None] = {}
-    while len(chosen) < count:
-        name = f"{group}-{secrets.token_hex(digits)[:digits]}"
-        if name not in taken:
-            chosen[name] = None
-    return list(chosen)
+def draw_names(group: str, count: int) -> list[str]:
+    """Different names ``<group>-<hex>``, which hardly anybody has: five digits, more where they are many."""
+    digits = max(LEAST_DIGITS, len(f"{count * NAMES_PER_NODE:x}"))
+    drawn: set[str] = set()
+    while len(drawn) < count:
+        drawn.add(f"{group}-{secrets.token_hex(digits)[:digits]}")
+    return sorted(drawn)
 
 
 def remove_group_folder(session: Session, folder: Ref, name: str, *, timeout_s: float) -> None:

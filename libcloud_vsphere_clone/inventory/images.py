@@ -8,10 +8,10 @@ from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from . import marks
 from .layout import FolderNames, find_layout, images_folder
+from .locations import fetch_tree
 from .lookup import find_vm_by_uuid
 from .nodes import Found
 from .paths import unescape_name
-from .tree import TREE_PATHS, Tree
 
 IMAGE_PATHS = (
     "name",
@@ -40,7 +40,7 @@ def fetch_images(session: Session, names: FolderNames) -> Found:
 
     :raises NotFoundError: there is no images folder.
     """
-    tree = Tree(fetch_rows(session, TREE_PATHS))
+    tree = fetch_tree(session)
     layout = find_layout(tree, names)
     folder = images_folder(layout, names)
     rows = fetch_rows(session, {"VirtualMachine": IMAGE_PATHS}, below=folder).values()
@@ -75,7 +75,7 @@ def find_image(
 
 
 def find_image_by_name(session: Session, names: FolderNames, name: str) -> tuple[Row, Found]:
-    """The one image of this name, or of this path below the images folder (``archive/debian-11``).
+    """The one image of this name, or of this path below the images folder: ``archive/debian-11``, ``/debian-12``.
 
     :raises NotFoundError: there is none.
     :raises AmbiguousNameError: there are several, in different folders.
@@ -83,7 +83,7 @@ def find_image_by_name(session: Session, names: FolderNames, name: str) -> tuple
     found = fetch_images(session, names)
     folder = found.layout.images_folder
     paths = {row.ref: found.tree.path(row, folder) for row in found.rows}
-    rows = [row for row in found.rows if name in (unescape_name(row["name"]), paths[row.ref])]
+    rows = [row for row in found.rows if name in (unescape_name(row["name"]), paths[row.ref], f"/{paths[row.ref]}")]
     match rows:
         case [row]:
             return row, found
@@ -91,4 +91,4 @@ def find_image_by_name(session: Session, names: FolderNames, name: str) -> tuple
             known = ", ".join(sorted(paths.values())) or "the folder is empty"
             raise NotFoundError("image", name, f"there are: {known}")
         case many:
-            raise AmbiguousNameError("image", name, [paths[row.ref] for row in many], "give its path, or its id")
+            raise AmbiguousNameError("image", name, [f"/{paths[row.ref]}" for row in many], "give its path, or its id")

@@ -14,7 +14,8 @@ from .tree import Tree
 class FolderNames:
     """What the caller said about where things are.
 
-    :param datacenter: its name; None when there is only one, or only one with the images folder.
+    :param datacenter: its name or path; one with a slash before it is a path. None when there is only one, or only one
+        with the images folder.
     :param images: the images folder, a path below the datacenter's VM folder.
     :param nodes: the folder that holds the group folders, likewise; None means where the images folder is.
     :raises InvalidRequestError: everything, or every node, would be an image.
@@ -58,7 +59,7 @@ def find_layout(tree: Tree, names: FolderNames) -> Layout:
         case [layout]:
             return layout
         case many:
-            paths = [tree.path(tree.rows[layout.datacenter]) for layout in many]
+            paths = [f"/{tree.path(tree.rows[layout.datacenter])}" for layout in many]
             raise AmbiguousNameError("datacenter", names.datacenter or "*", paths, "choose one with ex_datacenter=")
 
 
@@ -74,9 +75,17 @@ def images_folder(layout: Layout, names: FolderNames) -> Ref:
 
 
 def group_name(tree: Tree, layout: Layout, row: Row) -> str | None:
-    """The name of the folder that the VM is in; None directly in the nodes folder."""
+    """The name of the folder that the VM is in; None directly in the nodes folder.
+
+    Of a folder further down it is the path: what is in it is in no group of its name.
+    """
     parent = tree.parent(row)
-    return None if parent in (layout.nodes_folder, layout.vm_folder) else tree.name(parent)
+    if parent in (None, layout.nodes_folder, layout.vm_folder):
+        return None
+    folder = tree.rows.get(parent)
+    if folder is None or folder.get("parent") == layout.nodes_folder:
+        return tree.name(parent)
+    return tree.path(folder, layout.nodes_folder)
 
 
 def find_folder(tree: Tree, top: Ref, path: str) -> Ref | None:
@@ -96,7 +105,7 @@ def _tidy(path: str) -> str:
 
 def _datacenters(tree: Tree, name: str | None) -> list[Row]:
     rows = [row for ref, row in tree.rows.items() if ref.kind == "Datacenter"]
-    found = [row for row in rows if name is None or name in (tree.name(row.ref), tree.path(row))]
+    found = [row for row in rows if name is None or name in (tree.name(row.ref), tree.path(row), f"/{tree.path(row)}")]
     if not found:
         known = ", ".join(sorted(tree.path(row) for row in rows)) or "none is visible to this user"
         raise NotFoundError("datacenter", name or "*", f"there are: {known}")

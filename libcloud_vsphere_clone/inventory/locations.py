@@ -55,6 +55,11 @@ def fetch_places(session: Session) -> Tree:
     return Tree(fetch_rows(session, PLACE_PATHS))
 
 
+def fetch_tree(session: Session) -> Tree:
+    """The tree alone, in one round trip, by the view of ``fetch_places``: a session needs no second one."""
+    return Tree(fetch_rows(session, TREE_PATHS, everywhere=PLACE_PATHS))
+
+
 def list_clusters(tree: Tree, datacenter: Ref) -> list[Row]:
     """The clusters and stand-alone hosts of a datacenter, by path."""
     return _sorted(tree, [row for row in tree.rows.values() if row.ref.kind in CLUSTER_KINDS], datacenter)

@@ -9,10 +9,14 @@ from ..errors import NotFoundError, translated
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
+from .locations import PLACE_PATHS
 from .tree import TREE_PATHS, Tree
 
 UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
 """Where a VM tells its id; the second may answer where there is no ``config``."""
+
+
+_BY_NAME = {"image": "ex_get_image_by_name(name)", "node": "ex_get_node(name=...)"}
 
 
 def find_vm_by_uuid(
@@ -38,11 +42,12 @@ def find_vm_by_uuid(
     around = tree_paths or TREE_PATHS
     every = {"VirtualMachine": tuple(dict.fromkeys((*UUID_PATHS, *paths))), **around}
     for place in _places(session, instance_uuid, moid):
-        rows = fetch_rows(session, every, objects=[place], everywhere=around)
+        rows = fetch_rows(session, every, objects=[place], everywhere=PLACE_PATHS)
         row = rows.get(place)
         if row is not None and (vm_id(row) in (instance_uuid, place.moid) or place.moid == instance_uuid):
             return row, Tree(rows)
-    raise NotFoundError(what, instance_uuid, "it was removed, or this user cannot see it")
+    by_name = "" if _is_uuid(instance_uuid) else f"; ids are UUIDs, {_BY_NAME[what]} takes names"
+    raise NotFoundError(what, instance_uuid, f"it was removed, or this user cannot see it{by_name}")
 
 
 def vm_id(row: Row) -> str:

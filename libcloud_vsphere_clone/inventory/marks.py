@@ -27,10 +27,14 @@ TRANSPORT = "libcloud.transport"
 SSH, TOOLS, WINRM, KEYBOARD, PULL = TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
 CUSTOMIZATION = "libcloud.customization"
 """On a node: what its guest was customized with, and why with that: ``cloud-init: the image's mark``."""
+ADDRESSES = "libcloud.addresses"
+"""On a node: the static addresses that its guest was told, comma-separated."""
 HOST_KEY = "libcloud.hostkey"
 """On a node: the fingerprints of its SSH host keys."""
 PUBLISHED_HOST_KEYS = "guestinfo.libcloud.hostkeys"
 """The same, by the guest itself."""
+CUSTOMIZED = "guestinfo.libcloud.customized"
+"""How its customization went, by the guest itself: ``done``, ``error: ...``, anything else for not yet."""
 
 OWN_PREFIX = "libcloud."
 GUEST_PREFIX = "guestinfo."
@@ -54,6 +58,11 @@ def read_customization(row: Row) -> tuple[str | None, str | None]:
     """What a node's guest was customized with, and why with that."""
     mechanism, _, reason = (read_mark(row, CUSTOMIZATION) or "").partition(": ")
     return mechanism or None, reason or None
+
+
+def read_addresses(row: Row) -> list[str]:
+    """The static addresses that a node's guest was told when it was made."""
+    return [address for address in (read_mark(row, ADDRESSES) or "").split(",") if address]
 
 
 def is_managed(row: Row) -> bool | None:

@@ -11,6 +11,7 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from . import marks
 from .layout import FolderNames, Layout, find_layout, group_name
+from .locations import PLACE_PATHS
 from .lookup import find_vm_by_uuid, has_config
 from .paths import unescape_name
 from .tree import TREE_PATHS, Tree
@@ -54,7 +55,7 @@ FULL_LISTING_PATHS = {**LISTING_PATHS, "VirtualMachine": (*NODE_PATHS, *FULL_PAT
 SESSION_PATHS = (
     "config.guestId",
     "network",
-    *(marks.mark_path(key) for key in (marks.LOGIN, marks.TRANSPORT, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
+    *map(marks.mark_path, (marks.LOGIN, marks.TRANSPORT, marks.ADDRESSES, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
 )
 """What is asked of a node that a session into is to be opened: it tells how."""
 
@@ -109,7 +110,7 @@ def fetch_some(session: Session, names: FolderNames, vms: Sequence[Ref], *, extr
     :param extra: paths to read beside ``NODE_PATHS``.
     """
     paths = {"VirtualMachine": (*NODE_PATHS, *extra), **TREE_PATHS}
-    rows = fetch_rows(session, paths, objects=vms, everywhere=TREE_PATHS)
+    rows = fetch_rows(session, paths, objects=vms, everywhere=PLACE_PATHS)
     tree = Tree(rows)
     return Found([rows[vm] for vm in vms if vm in rows], tree, find_layout(tree, names))
 

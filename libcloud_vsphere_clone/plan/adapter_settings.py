@@ -15,7 +15,7 @@ from ..errors import InvalidRequestError
 from .customization import Customization
 from .nics import Nic
 
-__all__ = ["build_adapter_mappings", "build_global_settings"]
+__all__ = ["build_adapter_mappings", "build_global_settings", "copied"]
 
 
 def build_global_settings(wanted: Customization, nics: Sequence[Nic], base: Any = None) -> Any:
@@ -43,21 +43,34 @@ def build_adapter_mappings(wanted: Customization, nics: Sequence[Nic], base: Seq
     ]
 
 
+def copied(thing: Any) -> Any:
+    """A data object of its own with the same values."""
+    return type(thing)(**{known.name: getattr(thing, known.name) for known in thing._GetPropertyList()})
+
+
 def _build_settings(index: int, nic: Nic, wanted: Customization, base: Any) -> Any:
     if nic.routes:
         raise InvalidRequestError("vSphere's guest customization knows no routes; leave routes= out, or use cloud-init")
-    if nic.is_plain and base is not None:
-        _check_told(index, base.adapter.ip)
-        return base.adapter
+    settings = _build_addresses(nic) if nic.addresses or base is None else _kept_addresses(index, base.adapter)
+    # Linux ignores these; Windows has them at each adapter.
+    servers = list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
+    settings.dnsServerList = servers or settings.dnsServerList
+    settings.dnsDomain = wanted.domain or settings.dnsDomain
+    return settings
+
+
+def _build_addresses(nic: Nic) -> Any:
     settings = vim.vm.customization.IPSettings(ip=_build_generator(nic))
     for interface in (interface for interface in nic.addresses if interface.version == 4):
         settings.subnetMask = str(interface.netmask)
     settings.gateway = [str(gateway) for gateway in nic.gateways if gateway.version == 4]
     settings.ipV6Spec = _build_ipv6(nic)
-    # Linux ignores these; Windows has them at each adapter.
-    settings.dnsServerList = list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
-    settings.dnsDomain = wanted.domain
     return settings
+
+
+def _kept_addresses(index: int, stored: Any) -> Any:
+    _check_told(index, stored.ip)
+    return copied(stored)
 
 
 def _build_generator(nic: Nic) -> Any:

@@ -20,7 +20,7 @@ from ..inventory.paths import check_name, check_text, escape_name
 from ..inventory.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
-from .customization import Customization, check_shared
+from .customization import Customization, check_apart
 from .guest_customization import mechanism_of
 from .guest_data import GuestData, build_guest_data, default_login, needs_macs
 from .hardware import Hardware, build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
@@ -117,7 +117,7 @@ def build_clone_plan(
     networks = _find_networks(tree, datacenter, nics)
     guest = _build_guest(request, image, choice, nics)
     placement = choose_placement(tree, datacenter, image, _build_wish(request, tree, image, networks), taken)
-    more_marks = _choice_marks(image, choice, host_key_mark)
+    more_marks = _choice_marks(image, choice, host_key_mark, nics)
     changes = build_adapter_changes(tree, image, networks, [nic.mac_address for nic in nics])
     spec = vim.vm.CloneSpec(
         location=_build_location(placement),
@@ -141,8 +141,7 @@ def build_clone_plans(
     :raises VsphereError: as ``build_clone_plan``; NoPlacementError when the last location is full too.
     """
     wanted, taken, left = list(requests), Taken(), list(locations)
-    for request in wanted:
-        check_shared(request.customization, len(wanted))
+    check_apart([request.customization for request in wanted])
     return [_build_fitting_plan(request, image, tree, datacenter, taken, left) for request in wanted]
 
 
@@ -165,7 +164,7 @@ def _check_metadata(metadata: object) -> None:
     if not isinstance(metadata, Mapping):
         raise InvalidRequestError(f"ex_metadata must be a mapping, got {metadata!r}")
     try:
-        text = json.dumps(dict(metadata), ensure_ascii=False)
+        text = json.dumps(dict(metadata), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as cause:
         raise InvalidRequestError(f"ex_metadata must be JSON: {cause}") from cause
     check_text(text, "ex_metadata")
@@ -220,18 +219,16 @@ def _build_config(
     return config
 
 
-def _choice_marks(image: Row, choice: Choice, host_keys: str) -> dict[str, str]:
+def _choice_marks(image: Row, choice: Choice, host_keys: str, nics: Sequence[Nic]) -> dict[str, str]:
     """How the guest is told what it shall be, how to get into it later, and how to know it then."""
     found = {
         marks.CUSTOMIZATION: f"{choice.mechanism}: {choice.reason}",
         marks.LOGIN: default_login(image, choice),
         marks.TRANSPORT: marks.read_mark(image, marks.TRANSPORT),
         marks.HOST_KEY: host_keys,
+        marks.ADDRESSES: ",".join(str(address.ip) for nic in nics for address in nic.addresses),
     }
-    return {
-        marks.CUSTOMIZATION: f"{choice.mechanism}: {choice.reason}",
-        **{key: value for key, value in found.items() if value},
-    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _build_marks(request: NodeRequest, image: Row) -> dict[str, str]:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InvalidRequestError
+from .cloud_init_end import end_config
 from .customization import Customization
 from .login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from .network_config import build_network_config
@@ -44,8 +45,8 @@ def build_guestinfo(
 ) -> dict[str, str]:
     """The guestinfo keys that make cloud-init set up the guest: ``{key: value}``.
 
-    With nothing wanted there is only metadata. User data alone is passed on as it is. With the same arguments the
-    result is the same, but for the salt of a password.
+    The guest is always told to say when cloud-init has ended. With the same arguments the result is the same, but for
+    the salt of a password.
 
     :param instance_id: changes for every clone; by it cloud-init knows that this is a first boot.
     :param nics: every adapter with its MAC address, where the guest's network needs more than DHCP.
@@ -58,24 +59,22 @@ def build_guestinfo(
         metadata |= {"network": _packed(config), "network.encoding": ENCODING}
     if is_cleaned(wanted):
         metadata["cleanup-guestinfo"] = ["userdata"]
-    userdata = _build_userdata(wanted)
-    values = {"metadata": json.dumps(metadata, ensure_ascii=False).encode()}
-    if userdata is not None:
-        values["userdata"] = userdata
+    userdata = _build_userdata(wanted, _merged(_cloud_config(wanted), end_config()))
+    values = {"metadata": json.dumps(metadata, ensure_ascii=False).encode(), "userdata": userdata or b""}
     return {key: value for name, content in values.items() for key, value in encode_guestinfo(name, content).items()}
 
 
 def build_raw_data(
     *, instance_id: str, host_name: str, wanted: Customization, nics: Sequence[Nic] = ()
 ) -> tuple[str, str | None]:
-    """Metadata and user data as the text that vSphere's CloudinitPrep takes.
+    """Metadata and user data as the text that vSphere's CloudinitPrep takes; vCenter itself tells how that goes.
 
     The parameters are ``build_guestinfo``'s.
     """
     metadata = _build_metadata(instance_id, host_name, wanted)
     if nics:
         metadata["network"] = build_network_config(wanted, nics)
-    userdata = _build_userdata(wanted)
+    userdata = _build_userdata(wanted, _cloud_config(wanted))
     return json.dumps(metadata, ensure_ascii=False), userdata.decode() if userdata is not None else None
 
 
@@ -113,9 +112,9 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
-def _build_userdata(wanted: Customization) -> bytes | None:
+def _build_userdata(wanted: Customization, ours: Mapping[str, Any]) -> bytes | None:
     theirs = check_user_data(wanted.userdata) if wanted.userdata else None
-    return build_user_data(theirs, _cloud_config(wanted), wanted.first_boot_script)
+    return build_user_data(theirs, ours, wanted.first_boot_script)
 
 
 # What our part says

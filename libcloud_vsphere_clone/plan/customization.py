@@ -20,7 +20,7 @@ from .login import Login
 from .nics import Nic, to_addresses
 from .windows import Windows
 
-__all__ = ["MECHANISMS", "MOST_ADAPTERS", "Customization", "Windows", "check_shared"]
+__all__ = ["MECHANISMS", "MOST_ADAPTERS", "Customization", "Windows", "check_apart"]
 
 MECHANISMS = ("cloud-init", "cloudinit-prep", "linux-prep", "sysprep", "ignition", "none")
 """How a guest can be told; ``ex_customize`` and an image's mark name one of them."""
@@ -28,6 +28,7 @@ MECHANISMS = ("cloud-init", "cloudinit-prep", "linux-prep", "sysprep", "ignition
 MOST_ADAPTERS = 10
 """Adapters one VM can have (vSphere Configuration Maximums)."""
 
+_HALF = re.compile("[\ud800-\udfff]")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 
 
@@ -78,18 +79,20 @@ def check_mechanism(word: object, where: str) -> None:
         raise InvalidRequestError(f"{where} must be one of {', '.join(MECHANISMS)}, got {word!r}")
 
 
-def check_shared(wanted: Customization, count: int) -> None:
+def check_apart(nodes: Sequence[Customization]) -> None:
     """:raises InvalidRequestError: several nodes would share what only one can have."""
+    nics = [nic for node in nodes for nic in node.nics]
     single = {
-        "ex_hostname": wanted.host_name,
-        "a static address": any(nic.addresses for nic in wanted.nics),
-        "a MAC address": any(nic.mac for nic in wanted.nics),
+        "the host name": [node.host_name.lower() for node in nodes if node.host_name],
+        "the address": [str(interface.ip) for nic in nics for interface in nic.addresses],
+        "the MAC address": [nic.mac_address for nic in nics if nic.mac_address],
     }
-    found = [what for what, given in single.items() if given]
-    if count > 1 and found:
-        raise InvalidRequestError(
-            f"{count} nodes cannot share {' and '.join(found)}; leave it out, or create such nodes one by one"
-        )
+    for what, values in single.items():
+        for value, count in Counter(values).items():
+            if count > 1:
+                raise InvalidRequestError(
+                    f"{count} nodes cannot share {what} {value}; leave it out, or give each node its own with ex_each="
+                )
 
 
 def _check_names(wanted: Customization) -> None:
@@ -128,14 +131,19 @@ def _check_scripts(wanted: Customization) -> None:
         raise InvalidRequestError(f"ex_first_boot_script must be the text of a script, got a {type(script).__name__}")
     if script is not None and not script.strip():
         raise InvalidRequestError("ex_first_boot_script is empty; leave it out")
+    for word, text in (("ex_userdata", wanted.userdata), ("ex_first_boot_script", script)):
+        if isinstance(text, str) and _HALF.search(text):
+            raise InvalidRequestError(f"{word} is no text: it has halves of characters in it, which UTF-8 cannot hold")
 
 
 def _check_nics(nics: object) -> None:
     if not isinstance(nics, Sequence) or isinstance(nics, str):
-        raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got {nics!r}")
+        raise InvalidRequestError(f"ex_networks must be a list of names, paths, ids and Nic(...), got {nics!r}")
     for nic in nics:
         if not isinstance(nic, Nic):
-            raise InvalidRequestError(f"ex_networks must be a list of names and Nic(...), got {nic!r} in it")
+            raise InvalidRequestError(
+                f"ex_networks must be a list of names, paths, ids and Nic(...), got {nic!r} in it"
+            )
     if len(nics) > MOST_ADAPTERS:
         raise InvalidRequestError(f"ex_networks names {len(nics)} networks; a VM has at most {MOST_ADAPTERS} adapters")
     _check_once([nic.mac_address for nic in nics if nic.mac_address], "the MAC address")

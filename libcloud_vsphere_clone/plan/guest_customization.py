@@ -17,15 +17,16 @@ from typing import Any
 from pyVmomi import VmomiSupport, vim
 
 from ..errors import InvalidRequestError
-from .adapter_settings import build_adapter_mappings, build_global_settings
+from ..inventory.paths import check_text
+from .adapter_settings import build_adapter_mappings, build_global_settings, copied
 from .cloud_init import build_raw_data
 from .customization import Customization
-from .login import DEFAULT_USER
+from .login import DEFAULT_USER, Login
 from .nics import Nic
-from .sysprep import build_sysprep
+from .sysprep import build_sysprep, is_administrator
 from .user_data import to_script
 
-__all__ = ["MAX_RAW_BYTES", "MAX_SCRIPT_LENGTH", "build_specification", "copied", "mechanism_of", "supports"]
+__all__ = ["MAX_RAW_BYTES", "MAX_SCRIPT_LENGTH", "build_specification", "mechanism_of", "sets_password"]
 
 MAX_RAW_BYTES = 524_288
 """Of the metadata and of the user data alike (CustomizationCloudinitPrep)."""
@@ -100,11 +101,6 @@ def supports(api_version: str | None, needed: str) -> bool:
     return api_version is None or VmomiSupport.IsChildVersion(api_version, needed)
 
 
-def copied(thing: Any) -> Any:
-    """A data object of its own with the same values."""
-    return type(thing)(**{known.name: getattr(thing, known.name) for known in thing._GetPropertyList()})
-
-
 def _check_base(mechanism: str, wanted: Customization, base: Any) -> None:
     if base is not None and mechanism_of(base) != mechanism:
         raise InvalidRequestError(
@@ -129,6 +125,7 @@ def _build_raw_specification(
                 f"the {what} has {len(text.encode()):,} bytes, and cloudinit-prep takes {MAX_RAW_BYTES:,} at most; "
                 "ex_customize='cloud-init' compresses it"
             )
+    check_text(userdata or "", "ex_userdata")
     return vim.vm.customization.Specification(
         options=vim.vm.customization.LinuxOptions(),
         identity=vim.vm.customization.CloudinitPrep(metadata=metadata, userdata=userdata),
@@ -144,18 +141,24 @@ def _build_linux_prep(host_name: str, wanted: Customization, base: Any, api_vers
     if wanted.first_boot_script is not None:
         identity.scriptText = _build_script(wanted.first_boot_script)
     login = wanted.login
-    if login is not None and login.password and login.username == DEFAULT_USER and supports_password(api_version):
+    if login is not None and login.password and sets_password("linux-prep", login, api_version):
         identity.password = vim.vm.customization.Password(value=login.password, plainText=True)
     return identity
 
 
-def supports_password(api_version: str | None) -> bool:
-    """Whether linux-prep can set root's password in this vCenter."""
-    return api_version is not None and supports(api_version, ROOT_LOGIN_VERSION)
+def sets_password(mechanism: str, login: Login | None, api_version: str | None) -> bool:
+    """Whether a specification sets this user's password: sysprep the Administrator's, linux-prep root's."""
+    if login is None:
+        return False
+    if mechanism == "sysprep":
+        return is_administrator(login)
+    is_able = mechanism == "linux-prep" and api_version is not None and supports(api_version, ROOT_LOGIN_VERSION)
+    return is_able and login.username == DEFAULT_USER
 
 
 def _build_script(script: str) -> str:
     """VMware Tools run it twice, before and after they customize the guest; this one goes on the second time only."""
+    check_text(script, "ex_first_boot_script")
     text = f"""#!/bin/sh
 [ "$1" = postcustomization ] || exit 0
 f=$(mktemp) && printf %s {shlex.quote(to_script(script))} >"$f" && chmod 700 "$f" && "$f"

@@ -10,7 +10,7 @@ from ..inventory import marks
 from ..vcenter.rows import Row
 from .cloud_init import build_guestinfo, is_cleaned
 from .customization import Customization
-from .guest_customization import build_specification, supports_password
+from .guest_customization import build_specification, sets_password
 from .host_name import build_host_name
 from .ignition import DEFAULT_LOGIN as CORE_USER
 from .ignition import build_ignition
@@ -71,10 +71,10 @@ def build_guest_data(
     :param api_version: what this vCenter is spoken to in; None is not checked.
     :raises InvalidRequestError: the mechanism cannot tell it.
     """
-    sets_password = choice.mechanism == "linux-prep" and supports_password(api_version)
-    check_carried(str(image["name"]), choice, wanted, generated_password=generated_password and not sets_password)
     if wanted.login is not None:
         wanted = replace(wanted, login=wanted.login.named(default_login(image, choice)))
+    is_lost = generated_password and not sets_password(choice.mechanism, wanted.login, api_version)
+    check_carried(str(image["name"]), choice, wanted, generated_password=is_lost)
     host_name = wanted.host_name or build_host_name(name, f"node-{node_id[:8]}")
     told = nics if needs_macs(choice, wanted) else ()
     match choice.mechanism:

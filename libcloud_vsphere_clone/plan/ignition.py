@@ -31,6 +31,9 @@ VERSION = "3.3.0"
 DEFAULT_LOGIN = "core"
 """The user that both systems come with; root may not log in there."""
 
+MAX_HOST_NAME_LENGTH = 64
+"""gethostname(2), HOST_NAME_MAX; systemd leaves a longer /etc/hostname unread (hostname(5))."""
+
 SCRIPT = "/opt/libcloud/first-boot"
 UNIT = "libcloud-first-boot.service"
 
@@ -47,8 +50,7 @@ def build_ignition(*, host_name: str, wanted: Customization, nics: Sequence[Nic]
         config["ignition"]["config"] = {"merge": [{"source": _data_url(theirs)}]}
     if wanted.login is not None:
         config["passwd"] = {"users": [_build_user(wanted.login)]}
-    full_name = f"{host_name}.{wanted.domain}" if wanted.domain else host_name
-    files = [_file("/etc/hostname", f"{full_name}\n"), *_network_files(wanted, nics)]
+    files = [_file("/etc/hostname", f"{_full_name(host_name, wanted)}\n"), *_network_files(wanted, nics)]
     if wanted.first_boot_script is not None:
         files.append(_file(SCRIPT, to_script(wanted.first_boot_script), mode=0o700))
         config["systemd"] = {"units": [{"name": UNIT, "enabled": True, "contents": _build_unit()}]}
@@ -78,6 +80,16 @@ def _check_config(userdata: str | bytes) -> str:
             "with butane"
         )
     return text
+
+
+def _full_name(host_name: str, wanted: Customization) -> str:
+    name = f"{host_name}.{wanted.domain}" if wanted.domain else host_name
+    if len(name) > MAX_HOST_NAME_LENGTH:
+        raise InvalidRequestError(
+            f"the host name {name!r} has {len(name)} characters, and Linux takes {MAX_HOST_NAME_LENGTH}: give a "
+            "shorter one with ex_hostname=, or leave ex_domain= out"
+        )
+    return name
 
 
 def _build_user(login: Login) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from passlib.hash import sha512_crypt
 
 from ..errors import InvalidRequestError
+from ..inventory.paths import check_text
 
 __all__ = ["DEFAULT_USER", "WINDOWS_ADMINISTRATOR", "Login"]
 
@@ -53,8 +54,9 @@ class Login:
             )
         if self.username == "default":
             raise InvalidRequestError("'default' means the image's own user to cloud-init: name that user itself")
-        if self.password is not None and (not self.password or "\0" in self.password):
-            raise InvalidRequestError("the password is empty or has a NUL in it: sshd refuses such a login")
+        if self.password is not None and (not isinstance(self.password, str) or not self.password):
+            raise InvalidRequestError("the password is no text or empty: sshd refuses such a login")
+        check_text(self.password or "", "the password")
 
     def named(self, default: str | None) -> Login:
         """The login with a user name: the caller's, else this default, else root."""

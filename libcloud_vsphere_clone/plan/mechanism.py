@@ -30,17 +30,18 @@ CARRIES: dict[str, set[str]] = {
     "cloudinit-prep": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
     "ignition": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
     "linux-prep": {*_NAMES, *_NETWORK, "ex_first_boot_script", "ex_customization_spec"},
-    "sysprep": {*_NAMES, *_NETWORK, "a generated password", "ex_windows", "ex_customization_spec"},
+    "sysprep": {*_NAMES, *_NETWORK, "ex_windows", "ex_customization_spec"},
     "none": set(),
 }
-"""``{mechanism: wishes that it can carry into a guest}``, in the words of ``_wishes``."""
+"""``{mechanism: wishes that it can carry into a guest}``, in the words of ``_wishes``. A password of the user whose
+password a specification can set is another matter."""
 
 HINTS = {
     "cloud-init": "",
     "cloudinit-prep": "",
     "ignition": "",
     "linux-prep": "; guests with cloud-init take more: ex_customize='cloud-init'",
-    "sysprep": "; commands for the first log-on go into ex_windows=Windows(run_once=[...])",
+    "sysprep": "; it sets the Administrator's password only; further steps go into ex_windows=Windows(run_once=[...])",
     "none": "; log in with the image's own password as auth=NodeAuthPassword(...), or use another image",
 }
 

@@ -204,6 +204,8 @@ def _check_gateways(nic: Nic) -> None:
 
 
 def _check_routes(nic: Nic) -> None:
+    if not isinstance(nic.routes, Sequence) or isinstance(nic.routes, str):
+        raise InvalidRequestError(f"routes= takes a list of Route(to, via=...), got {nic.routes!r}")
     for route in nic.routes:
         if not isinstance(route, Route):
             raise InvalidRequestError(f"routes= takes Route(to, via=...), got {route!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import NoPlacementError, NotFoundError
 from ..inventory.locations import find_one, list_clusters, list_datastores, list_resource_pools, pool_path
@@ -17,6 +17,9 @@ from ..inventory.tree import Tree
 from ..vcenter.rows import Ref, Row
 
 MIB = 1024 * 1024
+
+Rejection = tuple[str, str]
+"""What cannot take a clone, and why."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,16 @@ class PlacementWish:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a clone goes; ``host`` is None where DRS, or the pool of a stand-alone host, decides."""
+    """Where a clone goes; ``host`` is None where DRS, or the pool of a stand-alone host, decides.
+
+    :param rejected: hosts and datastores that cannot take it, by name, each with the reason.
+    """
 
     cluster: Ref
     resource_pool: Ref
     datastore: Ref
     host: Ref | None
+    rejected: tuple[Rejection, ...] = field(default=(), compare=False)
 
 
 class Taken(Counter[Ref]):
@@ -72,15 +79,15 @@ def choose_placement(
     """
     cluster = choose_cluster(tree, datacenter, image, wish.location)
     pool = choose_pool(tree, cluster, wish.resource_pool)
-    hosts = _usable_hosts(tree, cluster, wish.networks)
+    hosts, poor_hosts = _usable_hosts(tree, cluster, wish.networks)
     taken = Taken() if taken is None else taken
-    datastore = _choose_datastore(tree, datacenter, image, hosts, wish, taken)
+    datastore, poor_stores = _choose_datastore(tree, datacenter, image, hosts, wish, taken)
     reaching = [host for host in hosts if datastore.ref in host.get("datastore", [])]
     host = None if _is_placed_by_vsphere(cluster) else _roomiest(reaching, taken)
     taken[datastore.ref] += wish.needed_bytes
     if host is not None:
         taken[host] += wish.memory_bytes
-    return Placement(cluster.ref, pool, datastore.ref, host)
+    return Placement(cluster.ref, pool, datastore.ref, host, (*poor_hosts, *poor_stores))
 
 
 def is_drs_automatic(cluster: Row) -> bool:
@@ -120,7 +127,7 @@ def choose_pool(tree: Tree, cluster: Row, wanted: str | None) -> Ref:
     return find_one(tree, "resource pool", by_path[0].ref.moid if by_path else wanted, pools).ref
 
 
-def _usable_hosts(tree: Tree, cluster: Row, networks: Iterable[Ref]) -> list[Row]:
+def _usable_hosts(tree: Tree, cluster: Row, networks: Iterable[Ref]) -> tuple[list[Row], list[Rejection]]:
     hosts = [tree.rows[ref] for ref in cluster.get("host", []) if ref in tree.rows]
     checks: list[Check] = [
         (lambda host: host.get("runtime.connectionState") == "connected", "it is not connected"),
@@ -136,7 +143,7 @@ def _has_network(network: Ref) -> Callable[[Row], bool]:
 
 def _choose_datastore(
     tree: Tree, datacenter: Ref, image: Row, hosts: list[Row], wish: PlacementWish, taken: Taken
-) -> Row:
+) -> tuple[Row, list[Rejection]]:
     def free_bytes(store: Row) -> int:
         return int(store.get("summary.freeSpace", 0)) - taken[store.ref]
 
@@ -151,23 +158,24 @@ def _choose_datastore(
         (lambda store: store.get("summary.maintenanceMode", "normal") == "normal", "it is in maintenance mode"),
         (lambda store: free_bytes(store) >= wish.needed_bytes, f"less than {_gib(wish.needed_bytes)} free"),
     ]
-    fitting = _filtered(tree, candidates, checks, "no datastore can take the clone")
-    return max(fitting, key=lambda store: (store.ref in own, free_bytes(store)))
+    fitting, rejected = _filtered(tree, candidates, checks, "no datastore can take the clone")
+    return max(fitting, key=lambda store: (store.ref in own, free_bytes(store))), rejected
 
 
 Check = tuple[Callable[[Row], bool], str]
 
 
-def _filtered(tree: Tree, rows: list[Row], checks: list[Check], message: str) -> list[Row]:
-    """The rows that pass every check.
+def _filtered(tree: Tree, rows: list[Row], checks: list[Check], message: str) -> tuple[list[Row], list[Rejection]]:
+    """The rows that pass every check, and why the others do not.
 
     :raises NoPlacementError: none does.
     """
     reasons = {row.ref: next((why for passes, why in checks if not passes(row)), None) for row in rows}
     fitting = [row for row in rows if reasons[row.ref] is None]
+    rejected = [(str(tree.name(ref)), why) for ref, why in reasons.items() if why is not None]
     if not fitting:
-        raise NoPlacementError(message, [(str(tree.name(ref)), str(why)) for ref, why in reasons.items()])
-    return fitting
+        raise NoPlacementError(message, rejected)
+    return fitting, rejected
 
 
 def _is_placed_by_vsphere(cluster: Row) -> bool:

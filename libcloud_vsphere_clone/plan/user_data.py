@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from email import message_from_bytes
@@ -40,6 +41,7 @@ CONTENT_TYPES = {
 }
 """How user data starts, and its MIME type; a longer start stands before a shorter one that it contains."""
 
+_PLAIN = re.compile(r"[\t\n -~]*")
 GZIP_MAGIC = b"\x1f\x8b"
 
 SCRIPT_NAME = "zz-libcloud-first-boot"
@@ -63,7 +65,10 @@ def build_user_data(
 
 
 def to_script(text: str) -> str:
-    """A script that names its interpreter; without a word it is the shell."""
+    """A script that names its interpreter; without a word it is the shell. One written on Windows is made readable."""
+    text = text.removeprefix("\ufeff")
+    if text.partition("\n")[0].endswith("\r"):  # cloud-init goes by the first line, too; nobody else would see to it
+        text = text.replace("\r\n", "\n")
     return text if text.startswith("#!") else f"#!/bin/sh\n{text}"
 
 
@@ -82,16 +87,17 @@ def check_user_data(userdata: str | bytes) -> bytes:
             "the user data is neither UTF-8 text nor such a text in gzip; put binary parts into write_files, "
             "encoded as base64"
         ) from None
-    if not _is_mime(data) and _content_type(data) is None:
+    if _content_type(data) is None and not _is_mime(data):
         raise InvalidRequestError(
             "cloud-init would ignore this user data: its first line must say what it is, such as #cloud-config, "
-            "#!/bin/sh or #include, or it must be a MIME archive with a MIME-Version header"
+            "#!/bin/sh or #include, or the first header of a MIME archive with a MIME-Version"
         )
     return data
 
 
 def _is_mime(data: bytes) -> bool:
-    return b"mime-version:" in data[:4096].lower()
+    """Whether it is an archive: cloud-init goes by the word alone, but knows the content by the headers only."""
+    return b"mime-version:" in data[:4096].lower() and bool(message_from_bytes(data).keys())
 
 
 def _content_type(data: bytes) -> str | None:
@@ -107,12 +113,12 @@ def _archive(theirs: bytes | None, ours: str | None, script: str | None) -> byte
     if theirs is not None:
         archive.attach(_their_part(theirs))
     if ours is not None:
-        part = MIMEText(ours, "cloud-config", "utf-8")
+        part = _to_part(ours, "cloud-config")
         part["Merge-Type"] = OUR_MERGE
         part.add_header("Content-Disposition", "attachment", filename="libcloud-login")
         archive.attach(part)
     if script is not None:
-        step = MIMEText(to_script(script), "x-shellscript", "utf-8")
+        step = _to_part(to_script(script), "x-shellscript")
         step.add_header("Content-Disposition", "attachment", filename=SCRIPT_NAME)
         archive.attach(step)
     return archive.as_bytes()
@@ -122,7 +128,12 @@ def _their_part(theirs: bytes) -> Message:
     if _is_mime(theirs):
         return message_from_bytes(theirs)
     kind = _content_type(theirs) or "text/plain"
-    return MIMEText(theirs.decode(), kind.partition("/")[2], "utf-8")
+    return _to_part(theirs.decode(), kind.partition("/")[2])
+
+
+def _to_part(text: str, kind: str) -> MIMEText:
+    """A part of the archive, as it is where mail can carry it: base64 would pack far worse, and cannot be read."""
+    return MIMEText(text, kind, "us-ascii" if _PLAIN.fullmatch(text) else "utf-8")
 
 
 def _to_text(config: Mapping[str, Any]) -> str:

@@ -71,10 +71,12 @@ def suitable_transport(row: Row) -> Transport:
 def awaited_of(row: Row, transport: Transport, wait: Wait, *, new: bool) -> Wait:
     """What is awaited of one node before a session into it can be opened.
 
-    :param row: read with ``NODE_PATHS``.
+    :param row: read with ``NODE_PATHS`` and ``SESSION_PATHS``.
     :param wait: the caller's wishes, for all nodes.
-    :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too.
+    :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too,
+        and so are the addresses that it was told.
     """
     by_vcenter = marks.read_customization(row)[0] in SPEC_MECHANISMS
     follows = by_vcenter and (new or wait.wait_for == "customized")
-    return replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)
+    wait = replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)
+    return wait.expecting(marks.read_addresses(row)) if new else wait

@@ -24,7 +24,8 @@ class Pull(Transport):
     """Nothing connects in: the guest runs the deployment at its first boot, and reports through vCenter.
 
     :param receiver: where the guest reports by HTTP instead, if it may not write guestinfo.
-    :param report_url: its address as the guest sees it; default the receiver's own.
+    :param report_url: its address as the guests see it; default the receiver's own. A path follows it that is each
+        node's own.
     """
 
     name: ClassVar[str] = marks.PULL
@@ -45,18 +46,24 @@ class Pull(Transport):
         return replace(self, recording=record(deploy, access.username))
 
     def create_words(self) -> Mapping[str, Any]:
-        url = self.report_url or (self.receiver.url if self.receiver else None)
-        return {"ex_first_boot_script": self._recorded().bootstrap(report_url=url)}
+        return {"ex_first_boot_script": self._script_of}
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
         tell("waiting for its report")
-        recording = self._recorded()
+        recording = self._recorded().of(target.name)
         report = wait_report(
             target.session, target.vm, timeout_s=timeout_s, token=recording.token, receiver=self.receiver
         )
         client = replay(recording, report)
         client.connect()
         return client
+
+    def _script_of(self, name: str) -> str:
+        """The script of the node of this name, whose report is taken from now on: it may come before it is awaited."""
+        recording, url = self._recorded().of(name), self.report_url
+        if self.receiver is not None:
+            url = self.receiver.expect(recording.token, url)
+        return recording.bootstrap(report_url=url)
 
     def _recorded(self) -> Recording:
         if self.recording is None:

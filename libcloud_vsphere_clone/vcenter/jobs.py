@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConnectionFailedError, VsphereError, error_of, translated
+from pyVmomi import vmodl
+
+from ..errors import CONNECTION_ERRORS, ConnectionFailedError, VsphereError, error_of, translated
 from ..parallel import in_parallel
 from .pace import MOST_APART_S, TIME_PATHS, Pace
 from .rows import Ref, Row
 from .session import Session
-from .task_watch import TaskWatch
-from .tasks import Progress, start_cancel, task_failure, task_gone, task_overdue
+from .task_errors import fetch_failure, task_blocked, task_gone, task_overdue
+from .watch import Watch
+
+Progress = Callable[[int], None]
+"""Called with vCenter's percentage of a task."""
 
 END_PATHS = ("info.state", "info.result", *TIME_PATHS)
 PROGRESS_PATHS = ("info.state", "info.result", "info.progress")
+"""Not ``info.error``: it may be of a fault type this pyVmomi lacks, so it is read only when needed."""
 
 SENDERS = 8
 """Starts on their way at once: each is a call, and a far vCenter makes a queue of calls one after the other long."""
+
+QUESTION_S = 5.0
+"""Seconds that a task may go on while its VM asks something: some questions block nothing, and some are answered."""
 
 REPLY_S = 5.0
 """Seconds that starts on their way have to be answered after an interrupt: what is known needs no search."""
@@ -35,6 +45,7 @@ class Job:
     :param timeout_s: seconds from its start.
     :param on_progress: called with vCenter's percentage when it changes, and with 100 when it is done.
     :param cancel_overdue: ask vCenter to cancel the task when it is overdue; it is not waited for.
+    :param asked_by: a VM whose question would block the task for ever.
     """
 
     action: str
@@ -42,17 +53,25 @@ class Job:
     timeout_s: float
     on_progress: Progress | None = None
     cancel_overdue: bool = False
+    asked_by: Ref | None = None
     task: Any = None
     result: Any = None
     error: Exception | None = None
     started: float = 0.0
     progress: int | None = None
+    asked_since: float | None = None
     ended: bool = False  # vCenter has said so
 
     @property
     def ref(self) -> Ref:
         """The task's reference, once it is started."""
         return Ref("Task", self.task._moId)
+
+    @property
+    def due(self) -> float:
+        """When it is given up, by ``time.monotonic``."""
+        overdue = self.started + self.timeout_s
+        return overdue if self.asked_since is None else min(overdue, self.asked_since + QUESTION_S)
 
 
 def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> None:
@@ -64,22 +83,24 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
 
     One job's failure is its own: it is in ``job.error``, as ``errors.py`` maps it, and the others go on. When vCenter
     itself is lost, no further job is started, and all that have not ended have that for their error. A task that is
-    overdue has a TaskTimeoutError; unless ``cancel_overdue``, it is left running. Only an interrupt, or what
-    ``on_progress`` raises, is raised; a start that is on its way then has ``REPLY_S`` to be answered.
+    overdue has a TaskTimeoutError; unless ``cancel_overdue``, it is left running, and so is one that a question blocks.
+    Only an interrupt, or what ``on_progress`` raises, is raised; a start that is on its way then has ``REPLY_S`` to be
+    answered.
+    Source: TaskInfo, VirtualMachine.runtime.question (vSphere Web Services API).
     """
     waiting, running = deque(jobs), dict[Ref, Job]()
     told = any(job.on_progress for job in jobs)
-    with TaskWatch(session, PROGRESS_PATHS if told else END_PATHS) as watch:
+    paths = {"Task": PROGRESS_PATHS if told else END_PATHS, "VirtualMachine": ("runtime.question",)}
+    with Watch(session, paths) as watch:
         pace = Pace()
         try:
             _start_some(session, waiting, running, max_in_flight)
             look_at = None
             while running:
-                ended = _take_ended(session, watch, running, look_at)
-                pace.learn(ended)
-                if ended and running:
-                    pace.learn(_take_rest(session, watch, running, pace))
-                is_wave = bool(ended and waiting) and not told
+                has_ended = _take_ended(session, watch, running, look_at, pace)
+                if has_ended and running:
+                    _take_rest(session, watch, running, pace)
+                is_wave = has_ended and bool(waiting) and not told
                 _start_some(session, waiting, running, max_in_flight)
                 starts = [job.started for job in running.values()]
                 look_at = pace.look_at(starts) if is_wave and starts else None
@@ -136,52 +157,70 @@ def _start(session: Session, job: Job) -> None:
         job.error = failure
 
 
-def _take_ended(session: Session, watch: TaskWatch, running: dict[Ref, Job], look_at: float | None) -> list[Row]:
+def _take_ended(session: Session, watch: Watch, running: dict[Ref, Job], look_at: float | None, pace: Pace) -> bool:
     """Wait for a change, or for the time to look; take those off the list that have ended or are overdue.
 
-    :returns: what is known of those that have ended.
+    :returns: whether there are any.
     """
-    nearest = min(job.started + job.timeout_s for job in running.values())
+    nearest = min(job.due for job in running.values())
+    targets = {*running, *(job.asked_by for job in running.values() if job.asked_by is not None)}
     with translated("wait for tasks"):
         if look_at is None:
-            rows = watch.wait(running.keys(), timeout_s=max(0.0, nearest - time.monotonic()))
+            rows = watch.wait(targets, timeout_s=max(0.0, nearest - time.monotonic()))
         else:
             time.sleep(max(0.0, min(look_at, nearest) - time.monotonic()))
-            rows = watch.read(running.keys())
-    ended = [job for job in running.values() if _take(session, job, rows[job.ref])]
+            rows = watch.read(targets)
+    ended = [job for job in running.values() if _take(session, job, rows)]
     for job in ended:
         del running[job.ref]
-    return [row for job in ended if (row := rows[job.ref]) is not None]
+    if ended:
+        longest_s = time.monotonic() - min(job.started for job in ended)
+        pace.learn([row for job in ended if (row := rows[job.ref]) is not None], longest_s)
+    return bool(ended)
 
 
-def _take_rest(session: Session, watch: TaskWatch, running: dict[Ref, Job], pace: Pace) -> list[Row]:
+def _take_rest(session: Session, watch: Watch, running: dict[Ref, Job], pace: Pace) -> None:
     """Those of a wave that should be over in a moment, before others take the slots of the first that have ended."""
     look_at = pace.look_at([job.started for job in running.values()])
     soon = time.monotonic() + 2 * pace.spare_s  # how far apart they end is not known from the first alone
     if look_at is None or look_at > soon + MOST_APART_S:
         time.sleep(pace.spare_s)
-        return []
-    return _take_ended(session, watch, running, max(look_at, soon))
+    else:
+        _take_ended(session, watch, running, max(look_at, soon), pace)
 
 
-def _take(session: Session, job: Job, row: Row | None) -> bool:
-    """Whether the job has ended or is overdue; its result or error is set then."""
+def _take(session: Session, job: Job, rows: Mapping[Ref, Row | None]) -> bool:
+    """Whether the job has ended or is given up; its result or error is set then."""
+    row = rows[job.ref]
     state = row.get("info.state") if row is not None else None
     job.ended = row is None or state in ("success", "error")
     if row is None:
-        job.error = task_gone(job.action, "")
+        job.error = task_gone(job.action)
     elif state == "success":
         job.result = row.get("info.result")
         _tell(job, 100)
     elif state == "error":
         job.error = _failure(session, job)
-    elif time.monotonic() >= job.started + job.timeout_s:
-        job.error = task_overdue(job.ref, job.action, "", job.timeout_s)
-        if job.cancel_overdue:
-            start_cancel(job.task)
-    else:
+    elif not _give_up(job, rows):
         _tell(job, row.get("info.progress"))
         return False
+    return True
+
+
+def _give_up(job: Job, rows: Mapping[Ref, Row | None]) -> bool:
+    """Whether the job has had its time; its error is set then."""
+    asker = rows.get(job.asked_by) if job.asked_by is not None else None
+    question = asker.get("runtime.question") if asker is not None else None
+    now = time.monotonic()
+    job.asked_since = (job.asked_since or now) if question else None
+    if now < job.due:
+        return False
+    if question:
+        job.error = task_blocked(job.action, question)
+        return True
+    job.error = task_overdue(job.action, job.ref, job.timeout_s)
+    if job.cancel_overdue:
+        start_cancel(job.task)
     return True
 
 
@@ -189,9 +228,18 @@ def _failure(session: Session, job: Job) -> Exception:
     """Why the task failed; or why that could not be read."""
     try:
         with translated(job.action):
-            return task_failure(session, job.task, job.action, "")
+            return fetch_failure(session, job.ref, job.action)
     except VsphereError as unread:
         return unread
+
+
+def start_cancel(task: Any) -> None:
+    """Ask vCenter to cancel the task. It may refuse, or be done already.
+
+    Source: Task.CancelTask (vSphere Web Services API).
+    """
+    with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
+        task.CancelTask()
 
 
 def _tell(job: Job, progress: int | None) -> None:

@@ -11,12 +11,24 @@ which sees the reply in order, less the objects that were understood without it.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+from xml.etree.ElementTree import Element, XMLPullParser
 
-from .rows import INTEGERS, TYPE, VIM, Ref, Reply, Row, read_chunks, to_row, to_value
+from .rows import (
+    GARBLED,
+    INTEGERS,
+    TYPE,
+    VIM,
+    Ref,
+    Reply,
+    Row,
+    is_scalar,
+    local_name,
+    read_chunks,
+    to_row,
+    to_value,
+)
 
 _END = b"</objects>"
 _FIRST = "</obj><propSet><name>"
@@ -27,6 +39,9 @@ _OBJECT_TAGS, _PROPERTY_TAGS = 3, 6
 
 _ABOVE_OBJECTS = 4
 """Elements around ``objects``: Envelope, Body, RetrievePropertiesExResponse, returnval."""
+
+_LONGEST_REST = 1 << 20
+"""Bytes without an object's end that are kept for the next piece: copied each time, they would cost more and more."""
 
 _REFS = "ArrayOfManagedObjectReference"
 
@@ -86,10 +101,13 @@ class PageReader:
                         yield row
                     else:
                         yield from self._parse(part + _END)
+                if len(rest) > _LONGEST_REST:
+                    yield from self._parse(rest)
+                    rest = b""
             yield from self._parse(rest)
             self._parser.close()
-        except (ParseError, zlib.error) as cause:
-            raise ConnectionError(f"the reply was cut short: {cause}") from cause
+        except GARBLED as cause:
+            raise ConnectionError(f"the reply was cut short or garbled: {cause}") from cause
 
     def _parse(self, part: bytes) -> Iterator[Row]:
         """The rows that the XML parser completes with this part."""
@@ -108,7 +126,7 @@ class PageReader:
     def _take(self, element: Element, part: bytes) -> Row:
         row, faults = to_row(element)
         self.unauthenticated |= "NotAuthenticated" in faults
-        self._between = self._depth == _ABOVE_OBJECTS and not self._hiding
+        self._between = part.endswith(_END) and self._depth == _ABOVE_OBJECTS and not self._hiding
         if self._between:
             self._known.learn(part, element)
         element.clear()
@@ -184,7 +202,7 @@ class _Known:
         found = _HEAD.match(piece)
         if found is None:
             return
-        kind = value.get(TYPE), value.get("type")
+        kind = local_name(value.get(TYPE)), value.get("type")
         if kind not in self._memos:
             self._memos[kind] = _memo(*kind)
         self._heads[found.group()] = path, self._memos[kind]
@@ -219,7 +237,7 @@ def _memo(kind: str | None, referred: str | None) -> _Memo | None:
     """What turns the text of such a property into its value; None where that is the text itself."""
     if kind is not None and kind.startswith("ArrayOf"):
         return _Array(kind, referred)
-    if referred is None and (kind is None or (kind.startswith("xsd:") and kind not in INTEGERS | {"xsd:boolean"})):
+    if referred is None and (kind is None or (is_scalar(kind) and kind not in INTEGERS | {"boolean"})):
         return None
     return _Memo(kind, referred)
 

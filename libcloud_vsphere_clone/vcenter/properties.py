@@ -45,7 +45,7 @@ def fetch_rows(
     Source: PropertyCollector.RetrievePropertiesEx (vSphere Web Services API).
     """
     kinds = frozenset(paths if everywhere is None else everywhere)
-    specs = [_Collector.ObjectSpec(obj=session.managed(*ref)) for ref in objects]
+    specs = [build_object_spec(session, ref) for ref in objects]
     if below is not None:
         specs.append(_below_spec(session, below))
     if not kinds and not specs:
@@ -78,15 +78,15 @@ def iterate_rows(session: Session, paths: Paths, *, everywhere: Iterable[str]) -
     """
     kinds = frozenset(everywhere)
     with translated(f"read the inventory of {session.endpoint}"):
-        view, generation = session.view(kinds), session.stub.generation
+        view = session.view(kinds)
         rows = _iterate_pages(session, paths, view)
         try:
             first = next(rows, None)
-            lost = first is None and session.stub.generation != generation
-        except vmodl.fault.ManagedObjectNotFound:
+        except (vmodl.fault.ManagedObjectNotFound, vim.fault.NotAuthenticated):
             session.drop_view(view)
-            lost = True
-        if lost:
+            first = None
+        if first is None:
+            session.check_alive()  # a session that has ended can look like an empty inventory
             rows = _iterate_pages(session, paths, session.view(kinds))
             first = next(rows, None)
         if first is not None:
@@ -149,7 +149,7 @@ def _read_view(session: Session, paths: Paths, specs: list[Any], kinds: frozense
 
 def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, Row]:
     collector = session.content.propertyCollector
-    args: list[Any] = [[_filter_spec(session, paths, specs)], _Collector.RetrieveOptions()]
+    args: list[Any] = [[build_filter_spec(session, paths, specs)], _Collector.RetrieveOptions()]
     page = stream(session, "RetrievePropertiesEx", collector, args, _authenticated_page)
     rows, generation = {row.ref: row for row in page.rows}, session.stub.generation
     while page.token:
@@ -163,10 +163,16 @@ def _read_pages(session: Session, paths: Paths, specs: list[Any]) -> dict[Ref, R
     return rows
 
 
-def _filter_spec(session: Session, paths: Paths, specs: list[Any]) -> Any:
+def build_filter_spec(session: Session, paths: Paths, specs: list[Any]) -> Any:
+    """These paths of the objects that these ObjectSpecs lead to."""
     return _Collector.FilterSpec(
         objectSet=specs, propSet=build_property_specs(session, paths), reportMissingObjectsInResults=True
     )
+
+
+def build_object_spec(session: Session, ref: Ref) -> Any:
+    """A single object."""
+    return _Collector.ObjectSpec(obj=session.managed(*ref))
 
 
 def build_view_spec(view: Any) -> Any:
@@ -189,7 +195,7 @@ def _below_spec(session: Session, folder: Ref) -> Any:
 
 def _iterate_pages(session: Session, paths: Paths, view: Any) -> Iterator[Row]:
     collector = session.content.propertyCollector
-    args: list[Any] = [[_filter_spec(session, paths, [build_view_spec(view)])], _Collector.RetrieveOptions()]
+    args: list[Any] = [[build_filter_spec(session, paths, [build_view_spec(view)])], _Collector.RetrieveOptions()]
     method = "RetrievePropertiesEx"
     while True:
         page = PageReader()

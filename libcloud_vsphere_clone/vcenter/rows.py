@@ -14,7 +14,9 @@ from xml.etree.ElementTree import Element, ParseError, XMLPullParser, fromstring
 
 VIM = "{urn:vim25}"
 TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-INTEGERS = frozenset({"xsd:int", "xsd:long", "xsd:short", "xsd:byte"})
+INTEGERS = frozenset({"int", "long", "short", "byte"})
+GARBLED = (ParseError, zlib.error, LookupError, ValueError)
+"""What a reply that is cut short, or no reply of a property collector, surfaces as here."""
 _CHUNK = 65536
 
 TYPE_KEY = "@type"
@@ -41,6 +43,15 @@ class Row(dict[str, Any]):
         super().__init__(values or {})
         self.ref = ref
         self.unreadable: frozenset[str] = frozenset()
+
+
+def merged(before: Row | None, change: Row) -> Row:
+    """The row after a change, in which a property that was unset is None. What was there before stays as it is."""
+    values = {**(before or {}), **dict.fromkeys(change.unreadable), **change}
+    after = Row(change.ref, {path: value for path, value in values.items() if value is not None})
+    known = before.unreadable - change.keys() if before is not None else frozenset()
+    after.unreadable = known | change.unreadable
+    return after
 
 
 class Reply(Protocol):
@@ -99,7 +110,7 @@ def read_fault(body: bytes) -> tuple[str, str]:
         raise ConnectionError(f"the reply was cut short: {cause}") from cause
     detail = root.find(".//detail/*")
     kind = "" if detail is None else detail.get(TYPE) or detail.tag.rpartition("}")[2]
-    return kind.rpartition(":")[2], (root.findtext(".//faultstring") or "").strip()
+    return local_name(kind) or "", (root.findtext(".//faultstring") or "").strip()
 
 
 class _Changes:
@@ -149,22 +160,32 @@ def _changed_row(update: Element) -> tuple[Row, set[str]]:
 
 def to_value(element: Element) -> Any:
     """The plain value of a property: its ``xsi:type`` decides, and text stays text."""
-    kind = element.get(TYPE)
+    kind = local_name(element.get(TYPE))
     if kind is not None:
         if kind in INTEGERS:
             return int(element.text or 0)
-        if kind == "xsd:boolean":
-            return element.text in ("true", "1")
+        if kind == "boolean":
+            return (element.text or "").strip() in ("true", "1")
         if kind == "ManagedObjectReference":
             return Ref(element.get("type", ""), element.text or "")
         if kind.startswith("ArrayOf"):
             return [to_value(child) for child in element]
-        if len(element) or (not element.text and not kind.startswith("xsd:")):
+        if len(element) or (not element.text and not is_scalar(kind)):
             return {TYPE_KEY: kind, **_fields(element)}
     if len(element) == 0:
         referred = element.get("type")
         return Ref(referred, element.text or "") if referred else element.text or ""
     return _fields(element)
+
+
+def local_name(kind: str | None) -> str | None:
+    """A type's name without the prefix, which is for the server to choose."""
+    return kind.rpartition(":")[2] if kind is not None else None
+
+
+def is_scalar(kind: str) -> bool:
+    """Whether the type is one of XML Schema's own: vSphere's begin with a capital letter."""
+    return kind[:1].islower()
 
 
 def _fields(element: Element) -> dict[str, Any]:
@@ -200,7 +221,7 @@ def to_row(element: Element) -> tuple[Row, set[str]]:
 def _missing_fault(missing: Element) -> str:
     """The type of MissingProperty.fault.fault, such as ``NoPermission``."""
     fault = missing.find(f"{VIM}fault/{VIM}fault")
-    return (fault.get(TYPE, "") if fault is not None else "").rpartition(":")[2]
+    return (local_name(fault.get(TYPE)) or "") if fault is not None else ""
 
 
 def _elements(reply: Reply, tags: set[str]) -> Iterator[Element]:
@@ -212,8 +233,8 @@ def _elements(reply: Reply, tags: set[str]) -> Iterator[Element]:
                 if element.tag in tags:
                     yield element
         parser.close()
-    except (ParseError, zlib.error) as cause:
-        raise ConnectionError(f"the reply was cut short: {cause}") from cause
+    except GARBLED as cause:
+        raise ConnectionError(f"the reply was cut short or garbled: {cause}") from cause
 
 
 def read_chunks(reply: Reply) -> Iterator[bytes]:

@@ -26,10 +26,11 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from pyVmomi import SoapStubAdapter, VmomiSupport, vim, vmodl
+from pyVmomi import VmomiSupport, vim, vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer
 
 from ..errors import CONNECTION_ERRORS, AuthenticationError, InvalidRequestError, VsphereError
+from .connections import PoolingStub, has_ended
 from .rows import Reply, read_body, read_fault
 from .tls import Trust, build_context, connection_class
 from .types import to_fault
@@ -70,7 +71,7 @@ IDLE_CONNECTION_S = 25
 """Drop pooled connections before a server or proxy does: a write on a dead one cannot be sent again."""
 
 
-class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
+class VcenterStub(PoolingStub):
     """One vCenter endpoint, logged in when ``login`` says so.
 
     :param timeout_s: seconds to wait for an answer on any connection.
@@ -102,7 +103,6 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         self.generation = 0
         self.cookie: str
         self.login: Callable[[], None] | None = None
-        self.closed = False
         self._logins = 0
         self._failure: VsphereError | None = None
         self._renewing = threading.Lock()
@@ -146,16 +146,14 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         :raises AuthenticationError: the session ended and could not be renewed.
         :raises InvalidRequestError: it was closed.
         """
-        if self.closed:
-            raise InvalidRequestError(
-                f"could not call {method}: the connection to {self.host} was closed; make a new one"
-            )
         delays, renewals = iter(REPEAT_DELAYS_S), 2
         while True:
+            self._check_open(method)
             generation = self.generation
             try:
                 return self._timed(method, attempt)
             except vim.fault.NotAuthenticated:
+                self._check_open(method)  # it may have been closed while the call was on its way
                 if method in LOGIN_METHODS or self.login is None or not renewals:
                     raise
                 renewals -= 1
@@ -192,14 +190,14 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
 
     def close(self, log_out: Callable[[], None], *, timeout_s: float) -> None:
         """Call ``log_out`` if there is a session, waiting this long at most, and send nothing from then on."""
-        self.login = None
+        self.login, self.closed = None, True
         self.timeout_s = self.schemeArgs["timeout"] = min(timeout_s, self.timeout_s)
         try:
             if self.cookie:
                 log_out()
         except Exception as cause:  # whatever it is, the caller is leaving
             log.debug("logout from %s: %s", self.host, type(cause).__name__)
-        self.closed, self.cookie = True, ""
+        self.cookie = ""
         self.DropConnections()
 
     def forget(self) -> None:
@@ -208,6 +206,12 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         self.DropConnections()  # closes this process's ends; nothing is sent
         self.cookie = ""
         self.generation += 1
+
+    def _check_open(self, method: str) -> None:
+        if self.closed and method != "Logout":
+            raise InvalidRequestError(
+                f"could not call {method}: the connection to {self.host} was closed; make a new one"
+            )
 
     def _exchange(self, method: str, request: bytes, parse: Callable[[Reply], Result], held_s: float) -> Result:
         with self._reply(method, request, held_s) as response:
@@ -218,21 +222,27 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         """The reply to one request; its connection serves again once the reply was read to its end."""
         connection = self.GetConnection()
         try:
+            if has_ended(connection):
+                connection.close()  # it dials again by itself
             _set_timeout(connection, self.timeout_s + held_s)
             connection.request("POST", self.path, request, self._headers(method))
-            response = connection.getresponse()
-            self._check_answer(response)
-            yield response
-            response.read()
+            with connection.getresponse() as response:
+                try:
+                    self._check_answer(response)
+                    yield response
+                except vmodl.MethodFault:
+                    response.read()  # it may have been told before the end
+                    raise
+                response.read()
         except vmodl.MethodFault:
             self.ReturnConnection(connection)
             raise
-        except GeneratorExit:
-            connection.close()  # the caller has seen enough
-            raise
-        except BaseException:
+        except Exception:
             connection.close()
             self.DropConnections()  # whatever broke this one has broken the idle ones
+            raise
+        except BaseException:
+            connection.close()  # an interrupt, or the caller has seen enough
             raise
         self.ReturnConnection(connection)
         if method == "Login":
@@ -248,12 +258,14 @@ class VcenterStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         }
 
     def _check_answer(self, response: http.client.HTTPResponse) -> None:
-        if response.status == 200:
+        is_page = "html" in response.headers.get("Content-Type", "").lower()  # of whoever answers in vCenter's place
+        if response.status == 200 and not is_page:
             return
-        if response.status == 500:
+        if response.status == 500 and not is_page:
             raise self._fault(read_body(response))  # type: ignore[arg-type]  # its getheader takes any default
         response.read()
-        raise http.client.HTTPException(f"HTTP {response.status} {response.reason}")
+        what = ", with an HTML page: something answers in vCenter's place" if is_page else ""
+        raise http.client.HTTPException(f"HTTP {response.status} {response.reason}{what}")
 
     def _typed(self, body: bytes, kind: Any) -> Any:
         return SoapResponseDeserializer(self).Deserialize(io.BytesIO(body), kind)  # a file: then its end counts too

@@ -10,7 +10,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InvalidRequestError
+from ..errors import PIN_MISMATCH, InvalidRequestError
 
 CONNECT_TIMEOUT_S = 10.0
 """Seconds for TCP and TLS to be up; the caller's time-out is for answers, which may take longer."""
@@ -46,6 +46,17 @@ def parse_thumbprint(text: str) -> str:
     return digits
 
 
+class _Socket(ssl.SSLSocket):
+    """Closed at once when its handshake is interrupted; Python's own is left to the garbage collector then."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def build_context(trust: Trust) -> ssl.SSLContext:
     """An SSL context that verifies as ``trust`` says.
 
@@ -61,6 +72,7 @@ def build_context(trust: Trust) -> ssl.SSLContext:
     except ssl.SSLError as cause:
         file = trust.ca_file or trust.extra_ca_file
         raise InvalidRequestError(f"the CA file {file!r} holds no PEM certificate: {cause}") from cause
+    context.sslsocket_class = _Socket
     if not trust.verify or (trust.thumbprint and trust.ca_file is None):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -82,15 +94,22 @@ def connection_class(trust: Trust) -> type[http.client.HTTPSConnection]:
 
 class _DialledConnection(http.client.HTTPSConnection):
     pin: str | None = None
+    _context: ssl.SSLContext  # given to the constructor
 
     def connect(self) -> None:
         answer_timeout_s = self.timeout
         self.timeout = min(answer_timeout_s or CONNECT_TIMEOUT_S, CONNECT_TIMEOUT_S)
         try:
-            super().connect()
+            http.client.HTTPConnection.connect(self)
+            # The handshake by itself: HTTPSConnection would lose the socket to an interrupt in it.
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock.do_handshake()
+            self.sock.settimeout(answer_timeout_s)
+        except BaseException:
+            self.close()
+            raise
         finally:
             self.timeout = answer_timeout_s
-        self.sock.settimeout(answer_timeout_s)
         if self.pin is not None:
             self._check_pin(self.pin)
 
@@ -100,5 +119,5 @@ class _DialledConnection(http.client.HTTPSConnection):
         if not hmac.compare_digest(seen, pin):
             self.close()
             error = ssl.SSLCertVerificationError(f"the certificate's SHA-256 is {seen}, not the pinned {pin}")
-            error.verify_message = str(error.args[0])
+            error.verify_message, error.verify_code = str(error.args[0]), PIN_MISMATCH
             raise error

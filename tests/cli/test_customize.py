@@ -25,7 +25,7 @@ METADATA = 'config.extraConfig["guestinfo.metadata"].value'
     [
         (["--network", "VM Network,speed=10"], 2, "--network NAME takes address, gateway, mac"),
         (["--network", "VM Network,address=10.0.0.300/24"], 1, "10.0.0.300/24"),
-        (["--customize", "magic"], 1, "ex_customize must be one of"),
+        (["--customize", "magic"], 1, "--customize must be one of"),
         (["--timezone", "Mars/Olympus"], 1, "Mars/Olympus"),
         (["--hostname", "not a host"], 1, "not a host"),
     ],

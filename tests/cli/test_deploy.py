@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from click.testing import Result
 
 from libcloud_vsphere_clone.lab import Lab
 from tests.cli.signals import interrupt_at
+from tests.direct import Direct
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -121,6 +121,16 @@ def test_a_node_without_an_address_stays_and_its_id_is_said(on_bare: Run, bare_c
     assert error.endswith(f"it stays; destroy it with: vsphere-clone destroy {node.id}")
 
 
+def test_the_end_of_the_customization_is_waited_for_without_a_script(on_bare: Run, bare_cleared: Lab) -> None:
+    waiting = ["--wait-for", "customized", "--boot-timeout", "1"]
+    failed = on_bare("deploy", "web-1", "--image", "debian-12", *waiting)
+    assert failed.exit_code == 1
+    assert "was made, but: no end of the customization within 1 s" in failed.stderr
+    refused = on_bare("deploy", "--count", "2", "--image", "debian-12", *waiting)
+    assert refused.exit_code == 2
+    assert "with --count it is for nodes that run a script" in refused.stderr.replace("\n", " ")
+
+
 @pytest.mark.parametrize("words", [[], ["--command", "true"]])
 def test_a_failed_node_is_destroyed_if_wanted(on_bare: Run, names: Callable[[], set[str]], words: list[str]) -> None:
     timing = ["--boot-timeout", "1", "--destroy-on-failure"]
@@ -148,10 +158,14 @@ def test_a_failed_clone_is_one_line(on_bare: Run, bare_cleared: Lab, names: Call
 
 @pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_clone_leaves_nothing(
-    start: Start, bare_cleared: Lab, names: Callable[[], set[str]], sign: signal.Signals, status: int
+    start: Start,
+    bare_cleared: Lab,
+    direct: Direct,
+    names: Callable[[], set[str]],
+    sign: signal.Signals,
+    status: int,
 ) -> None:
-    bare_cleared.delay_tasks({"CloneVM": 1500})
-    begin = time.monotonic()
+    bare_cleared.delay_tasks({"CloneVM": 4000})
     process = start("deploy", "web-1", "--image", "debian-12", f"--lab={bare_cleared.name}")
     interrupt_at(process, "cloning", sign)
     printed, errors = process.communicate(timeout=120)
@@ -160,7 +174,7 @@ def test_an_interrupted_clone_leaves_nothing(
         "interrupted; cleaning up (interrupt again to leave what was made)",
         "interrupted; nothing is left of node 'web-1'",
     ]
-    time.sleep(max(0, begin + 3 - time.monotonic()))  # the clone would be done by now
+    direct.await_clones()  # what was not cancelled is done then
     assert "web-1" not in names()
 
 
@@ -178,7 +192,7 @@ def test_an_interrupted_wait_destroys_the_node(
 
 def test_an_interrupted_clean_up_says_what_may_remain(start: Start, bare_cleared: Lab) -> None:
     process = start("deploy", "web-1", "--image", "debian-12", f"--lab={bare_cleared.name}")
-    bare_cleared.delay_tasks({"Destroy": 5000})
+    bare_cleared.delay_tasks({"Destroy": 20_000})
     interrupt_at(process, "waiting for its address")
     interrupt_at(process, "destroying")
     _, errors = process.communicate(timeout=120)

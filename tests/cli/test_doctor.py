@@ -22,6 +22,7 @@ from libcloud_vsphere_clone.cli.doctor import CONNECT_CHECKS
 from libcloud_vsphere_clone.errors import LabError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.engine import Engine
+from tests.direct import Direct
 
 Run = Callable[..., Result]
 HOUR = timedelta(hours=1)
@@ -182,15 +183,15 @@ def test_a_wrong_password_is_tried_once(run: Run, bare_lab: Lab) -> None:
     assert SECRET["VSPHERE_CLONE_PASSWORD"] not in failed.output
 
 
-def test_no_place_for_a_clone(on_bare: Run, bare_cleared: Lab) -> None:
+def test_no_place_for_a_clone(on_bare: Run, bare_cleared: Lab, direct: Direct) -> None:
     """Each image is a check of its own, with the reasons."""
-    with bare_cleared.driver() as driver:
-        image = driver.ex_get_image_by_name("debian-12")
-    bare_cleared.control.change_vm(image.extra["moid"], {"summary.storage.committed": 10**18})
+    vm = direct.find("vm/jclouds-images/debian-12")
+    committed = direct.read(vm, "summary.storage").committed
+    bare_cleared.control.change_vm(vm._moId, {"summary.storage.committed": 10**18})
     try:
         failed = on_bare("doctor", "--json")
     finally:
-        bare_cleared.control.change_vm(image.extra["moid"], {"summary.storage.committed": 0})
+        bare_cleared.control.change_vm(vm._moId, {"summary.storage.committed": committed})
     assert results(failed)["placement of debian-12"] == "failed"
     assert results(failed)["placement of archive/debian-11"] == "ok"
     assert "shared-1: " in detail(failed, "placement of debian-12")

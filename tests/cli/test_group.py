@@ -42,6 +42,12 @@ def test_help_names_every_command_and_the_exit_statuses(run: Run) -> None:
     assert "script's own exit status" in shown.stdout
 
 
+@pytest.mark.parametrize("group", [[], ["lab"]])
+def test_the_list_of_commands_cuts_no_sentence(run: Run, group: list[str]) -> None:
+    _, commands = run(*group, "-h").stdout.split("Commands:\n")
+    assert "..." not in commands
+
+
 def test_version(run: Run) -> None:
     assert run("--version").stdout == f"vsphere-clone, version {__version__}\n"
 

@@ -5,24 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 
 from click.testing import Result
 
 from libcloud_vsphere_clone.lab import Lab
+from tests.direct import await_calls
 
 Run = Callable[..., Result]
 Make = Callable[..., str]
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-def await_watch(lab: Lab) -> None:
-    """Comes back when somebody waits for changes; call ``lab.reset_calls`` before."""
-    deadline = time.monotonic() + 120
-    while lab.calls().by_method.get("WaitForUpdatesEx", 0) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_nodes(on_bare: Run, make: Make) -> None:
@@ -72,7 +64,7 @@ def test_a_time_limit_is_for_a_watch(on_bare: Run) -> None:
 def test_changes_are_lines_until_ctrl_c(start: Start, on_bare: Run, make: Make, bare_lab: Lab) -> None:
     bare_lab.reset_calls()
     process = start("nodes", "--watch", "--filter", "web-*", f"--lab={bare_lab.name}")
-    await_watch(bare_lab)
+    await_calls(bare_lab, "WaitForUpdatesEx", 2)  # until it has subscribed, and waits
     make("db-1")
     node_id = make("web-1")
     assert process.stdout
@@ -89,7 +81,7 @@ def test_changes_are_lines_until_ctrl_c(start: Start, on_bare: Run, make: Make, 
 def test_changes_as_lines_of_json(start: Start, make: Make, bare_lab: Lab) -> None:
     bare_lab.reset_calls()
     process = start("nodes", "--watch", "--group", "shop", "--json", f"--lab={bare_lab.name}")
-    await_watch(bare_lab)
+    await_calls(bare_lab, "WaitForUpdatesEx", 2)  # until it has subscribed, and waits
     make("web-0", "other")
     node_id = make("web-1", "shop")
     assert process.stdout

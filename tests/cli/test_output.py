@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from libcloud_vsphere_clone.cli.output import cell, in_options, print_table, redacted
-from libcloud_vsphere_clone.errors import AmbiguousNameError, NotFoundError
+from libcloud_vsphere_clone.deployment import check_wait
+from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NotFoundError
+from libcloud_vsphere_clone.guest.waits import build_wait
+from libcloud_vsphere_clone.transports import Keyboard
 
 
 def test_secrets_are_redacted_at_any_depth() -> None:
@@ -51,9 +54,20 @@ def test_an_empty_table_says_so(capsys: pytest.CaptureFixture[str]) -> None:
         ("name one with ex_images_folder=", "with --images-folder"),
         ("name one you may use with ex_resource_pool=", "with --pool"),
         ("ex_memory_mib must be a multiple of 4", "--memory-mib must be"),
+        ("ex_dns_search: '-' is no domain name; not ex_dns", "--dns-search: '-' is no domain name; not --dns"),
+        ("(asked for with ex_customize)", "(asked for with --customize)"),
+        ("ex_networks names 11 networks", "--network names"),
         ("is encrypted: pass its passphrase as ssh_key_password", "is encrypted: give --ssh-key-password-file"),
         ("make the driver with ex_allow_unmanaged=True to allow it", "give --allow-unmanaged to allow it"),
     ],
 )
 def test_messages_name_options(message: str, shown: str) -> None:
     assert shown in in_options(message)
+
+
+def test_advice_that_only_python_can_take_is_left_out() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        check_wait(Keyboard(), build_wait("customized"))
+    shown = in_options(str(caught.value))
+    assert "so --wait-for='customized' does not go with it: use 'ssh' or 'tools'" in shown
+    assert "wait_until_running" not in shown

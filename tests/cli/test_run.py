@@ -6,12 +6,12 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from libcloud_vsphere_clone.lab import Lab
-from tests.cli.signals import interrupt_at
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -64,8 +64,14 @@ def test_scripts_on_many(on_guests: Run, guests_cleared: Lab, ssh_key: str, star
         (name, {"exit_status": 0, "stdout": "", "stderr": "root\n"}) for name in sorted(names)
     ]
 
-    process = start("run", *login, "--command", "sleep 60", f"--lab={guests_cleared.name}")
-    interrupt_at(process, f"{names[0]}: running the script", signal.SIGINT)
+    lines = on_guests("run", *login, "--command", "printf 'one\\ntwo'; echo oops >&2")
+    assert sorted(lines.stdout.splitlines()) == sorted(f"{name}: {word}" for name in names for word in ("one", "two"))
+    assert all(f"{name}: oops\n" in lines.stderr for name in names)
+
+    process = start("run", *login, "--command", "echo begun; sleep 60", f"--lab={guests_cleared.name}")
+    assert process.stdout
+    assert {process.stdout.readline() for _ in names} == {f"{name}: begun\n" for name in names}
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     last = errors.splitlines()[-1]
@@ -73,9 +79,11 @@ def test_scripts_on_many(on_guests: Run, guests_cleared: Lab, ssh_key: str, star
 
 
 @pytest.mark.guests
-def test_an_interrupted_deploy_of_many_destroys_the_nodes(start: Start, guests_cleared: Lab, ssh_key: str) -> None:
-    words = ["--group", "web", "--count", "2", "--ssh-key", ssh_key, "--command", "sleep 60"]
-    process = start("deploy", "--image", "debian-12", *words, f"--lab={guests_cleared.name}")
+def test_an_interrupted_deploy_of_many_destroys_the_nodes(start: Start, guests_cleared: Lab, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("vsphere-lab")
+    login = ["--ssh-password-file", str(tmp_path / "password")]
+    words = ["--group", "web", "--count", "2", *login, "--command", "sleep 60"]
+    process = start("deploy", "--image", "debian-12-static", *words, f"--lab={guests_cleared.name}")
     assert process.stderr
     for line in process.stderr:
         if line.endswith(": running the script\n"):

@@ -40,8 +40,12 @@ def web(lab: Lab, ssh_key: str) -> Iterator[list[str]]:
         (["run", "web-1", "--ssh-key", __file__], "a command after --"),
         (["run", "web-1", "--command", "true", "--", "true"], "a command after --"),
         (["run", "web-1", "--", "true"], "give --ssh-key or --ssh-password-file"),
+        (["run", "web-1", "--transport", "telnet", "--", "true"], "'telnet' is not one of 'ssh', 'tools'"),
+        (["deploy", "web-1", "--image", "debian-12", "--transport", "telnet"], "'telnet' is not one of"),
         (["copy", __file__, "/etc/motd"], "NODE:PATH"),
         (["copy", "web-1:/a", "web-2:/b"], "NODE:PATH"),
+        (["copy", "/etc", "web-1:/b", "--ssh-key", __file__], "'/etc' is a folder, and copy takes one file; pack it"),
+        (["copy", "-", "web-1:/b/", "--ssh-key", __file__], "needs a file name"),
         (["copy", "nowhere.txt", "web-1:/b", "--ssh-key", __file__], "no file 'nowhere.txt' here"),
     ],
 )
@@ -88,7 +92,12 @@ def test_files_are_copied_in_and_out(on_guests: Run, web: list[str], tmp_path: P
     got = on_guests("copy", "web-1:new folder/file", str(tmp_path / "out"), *web)
     assert got.exit_code == 0, got.stderr
     assert (tmp_path / "out").read_text() == "höhe\n"
-    assert on_guests("copy", "web-1:/new folder", "-", *web).exit_code == 1
+    into = on_guests("copy", str(tmp_path / "in"), "web-1:-x/", *web)
+    assert into.stdout == "/root/-x/in\n", into.stderr
+    for wrong in (["web-1:/root/new folder", "-"], [str(tmp_path / "in"), "web-1:new folder"]):
+        refused = on_guests("copy", *wrong, *web)
+        assert refused.exit_code == 1
+        assert refused.stderr.endswith("error: /root/new folder: Is a directory\n")
     missing = on_guests("copy", "web-1:/nowhere", str(tmp_path / "none"), *web)
     assert (missing.exit_code, (tmp_path / "none").exists()) == (1, False)
     assert missing.stderr.endswith("error: there is no file '/nowhere' in the node\n")
@@ -125,6 +134,32 @@ def test_a_command_over_guest_operations(on_guests: Run, db: list[str]) -> None:
     assert ended.stderr.endswith("oops\n")
 
 
+def test_an_interrupted_command_over_guest_operations_is_ended(start: Start, lab: Lab, db: list[str]) -> None:
+    process = start("run", "db-1", *db, f"--lab={lab.name}", "--command", "echo begun; sleep 4717")
+    assert process.stdout and process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted; what runs in the node is ended"
+    look = start("run", "db-1", *db, f"--lab={lab.name}", "--command", "ps axo args; ls -d /tmp/libcloud-*")
+    seen, _ = look.communicate(timeout=120)
+    assert "sleep 4717" not in seen
+    assert seen.count("\n/tmp/libcloud-") == 1  # that of the look
+
+
+@pytest.mark.parametrize("way", ["db", "web"])
+def test_output_that_nobody_reads_any_more(start: Start, lab: Lab, way: str, request: pytest.FixtureRequest) -> None:
+    options = request.getfixturevalue(way)
+    process = start("run", f"{way}-1", *options, f"--lab={lab.name}", "--command", "while echo y; do sleep 0.1; done")
+    assert process.stdout and process.stdout.readline() == "y\n"
+    process.stdout.close()
+    assert process.stderr
+    errors = process.stderr.read()
+    assert process.wait(120) == 1
+    assert "Traceback" not in errors
+    assert "error" not in errors
+
+
 def test_files_over_guest_operations(on_guests: Run, db: list[str], tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(bytes(range(256)))
     put = on_guests("copy", str(tmp_path / "in"), "db-1:new folder/file", *db)
@@ -144,7 +179,7 @@ def test_a_key_does_not_do_for_guest_operations(on_guests: Run, db: list[str], s
     assert "'tools' logs in with a password" in refused.stderr
 
 
-@pytest.mark.parametrize(("transport", "said"), [("pull", "first boot"), ("telnet", "must be one of ssh, tools")])
+@pytest.mark.parametrize(("transport", "said"), [("pull", "first boot"), ("telnet", "is not one of 'ssh', 'tools'")])
 def test_what_is_no_way_into_a_node_that_is_there(on_guests: Run, db: list[str], transport: str, said: str) -> None:
     refused = on_guests("run", "db-1", *db[:2], "--transport", transport, "--command", "true")
     assert refused.exit_code in (1, 2)

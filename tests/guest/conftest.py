@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,9 +28,12 @@ SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port on which nothing listens; none of those that the system gives to the tests beside this one by itself."""
+    while True:
+        port = random.randrange(15_000, 32_000)  # noqa: S311  # not for secrets
+        with closing(socket.socket()) as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
@@ -43,6 +48,13 @@ class Sshd:
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
+
+    def count(self, text: str, expected: int) -> int:
+        """How often the log says this. OpenSSH answers a login before it logs it, so the log may have to be awaited."""
+        deadline = time.monotonic() + 10
+        while self.log.count(text) < expected and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self.log.count(text)
 
     def authorize(self, *lines: str) -> None:
         (self.folder / "authorized_keys").write_text("".join(f"{line}\n" for line in lines))
@@ -81,7 +93,7 @@ class Sshd:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
 
@@ -146,22 +158,23 @@ def username() -> str:
 @pytest.fixture
 def client(sshd: Sshd, client_key: Path, username: str) -> Iterator[GuestSSHClient]:
     """A session into the loopback server."""
-    session = GuestSSHClient("127.0.0.1", sshd.port, username, timeout=10, pkeys=[load_private_key(client_key)])
+    session = GuestSSHClient("127.0.0.1", sshd.port, username, timeout=60, pkeys=[load_private_key(client_key)])
     session.connect()
     yield session
     session.close()
 
 
 @contextmanager
-def password_user(name: str, password: str) -> Iterator[None]:
-    """A user of this machine for the time of a test; for root only."""
+def password_user(password: str) -> Iterator[str]:
+    """A user of this machine for the time of a test, by a name that nobody has; for root only."""
     from passlib.hash import sha512_crypt
 
     hashed = sha512_crypt.using(rounds=5000).hash(password)
+    name = f"libcloud-{uuid.uuid4().hex[:8]}"
     command = ["useradd", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", hashed, name]
     subprocess.run(command, check=True)
     try:
-        yield
+        yield name
     finally:
         subprocess.run(["userdel", "--force", name], check=True, stderr=subprocess.DEVNULL)
 

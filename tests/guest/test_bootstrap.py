@@ -54,23 +54,25 @@ def test_addresses_that_take_no_report(url: str) -> None:
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 @pytest.mark.parametrize("change", [str, lambda text: text.replace("setpriv", "no-setpriv")], ids=["setpriv", "su"])
 def test_steps_as_another_user(tmp_path: Path, shell: str, change: Callable[[str], str]) -> None:
-    folder, name = f"/var/tmp/{uuid.uuid4().hex}", f"pull-{uuid.uuid4().hex[:6]}"  # noqa: S108
+    folder = f"/var/tmp/{uuid.uuid4().hex}"  # noqa: S108
     unique = 10**6 + uuid.uuid4().int % 10**6
     steps: list[Step] = [
         Put(f"{folder}/a b/it's", b"text\n", 0o600),
+        Run("kill -INT $$; echo ignored"),
         Run(f"id -un; pwd; cat {folder}/*/*; stat -c '%U %a' {folder} {folder}/*/*; echo err >&2; exit 7"),
         Delete(f"{folder}/a b/it's"),
         Run(f"rm -r {folder}; sleep {unique} & sleep {unique}", 0.3),
         Run("never"),
     ]
     script = tmp_path / "script"
-    with CallbackReceiver("127.0.0.1") as receiver, password_user(name, "x"):
-        receiver.expect("t")
-        script.write_text(change(build_bootstrap(steps, username=name, token="t", report_url=receiver.url)))
+    with CallbackReceiver("127.0.0.1") as receiver, password_user("x") as name:
+        url = receiver.expect("t")
+        script.write_text(change(build_bootstrap(steps, username=name, token="t", report_url=url)))
         subprocess.run([shell, script], check=True, timeout=120)
         report = receiver.take("t", timeout_s=0)
     assert report == Report("t", "/", report.results if report else ())
-    put, run, delete, slow = report.results
+    put, interrupted, run, delete, slow = report.results
+    assert (interrupted.stdout, interrupted.exit_status) == ("", 130)
     assert (put.exit_status, delete.exit_status, slow.timed_out) == (0, 0, True)
     assert (run.stdout, run.stderr) == (f"{name}\n/\ntext\n{name} 755\n{name} 600\n", "err\n")
     assert run.exit_status == 7

@@ -86,9 +86,9 @@ def test_a_lost_answer_is_not_typed_again(keyboard: Keyboard, bare_lab: Lab, typ
 
 
 def test_time_is_over(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
-    slow = keyboard(pace=Pace(keys_per_call=1, pause_s=0.02))
+    slow = keyboard(pace=Pace(keys_per_call=1, pause_s=0.2))
     with pytest.raises(TaskTimeoutError, match="could not type all on the console of 'typist' in time"):
-        slow._console.type(parse_text("x" * 1000, LAYOUTS["us"]), timeout_s=0.1)
+        slow._console.type(parse_text("x" * 1000, LAYOUTS["us"]), timeout_s=0.7)
     assert 0 < len(bare_lab.typed(typist)) < 10
 
 

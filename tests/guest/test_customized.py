@@ -73,6 +73,11 @@ def test_state(status: str, kind: str, told: str, expected: str) -> None:
     assert customization_outcome(row(status, told), event(kind) if kind else None).state == expected
 
 
+@pytest.mark.parametrize("told", ["done", "running", "error: no such user"])
+def test_the_guests_word_counts_where_it_is_asked_for(told: str) -> None:
+    assert customization_outcome(row(told=told), None, by_guest=False).state == NONE
+
+
 @pytest.mark.parametrize(
     ("found", "about", "expected"),
     [

@@ -52,7 +52,7 @@ def session(client_key: Path, username: str) -> Iterator[Connect]:
     def session(sshd: Sshd, *known: str) -> GuestSSHClient:
         check = HostKeyCheck(frozenset(known)) if known else None
         keys = [load_private_key(client_key)]
-        made.append(GuestSSHClient("127.0.0.1", sshd.port, username, timeout=10, pkeys=keys, host_key=check))
+        made.append(GuestSSHClient("127.0.0.1", sshd.port, username, timeout=60, pkeys=keys, host_key=check))
         return made[-1]
 
     yield session
@@ -182,7 +182,7 @@ def _key_of(client: GuestSSHClient) -> str:
 def _log_in(driver: VsphereCloneNodeDriver, node: Node, check: HostKeyCheck | None) -> GuestSSHClient:
     [(_, addresses)] = driver.wait_until_running([node], ssh_interface="private_ips")
     return connect_when_ready(
-        lambda username: GuestSSHClient(addresses[0], 22, username, PASSWORD, host_key=check), ["root"], deadline_s=30
+        lambda username: GuestSSHClient(addresses[0], 22, username, PASSWORD, host_key=check), ["root"], deadline_s=240
     )
 
 
@@ -214,7 +214,7 @@ def test_guest_with_user_data_publishes_its_keys(guests: VsphereCloneNodeDriver)
     node = _boot(guests, ex_userdata="#cloud-config\n{}")
     vm = Ref("VirtualMachine", node.extra["moid"])
     published: frozenset[str] = frozenset()
-    for rows in watch_rows(guests._session, {vm: SESSION_PATHS}, timeout_s=30):
+    for rows in watch_rows(guests._session, {vm: SESSION_PATHS}, timeout_s=240):
         row = rows[vm]
         if row and (published := read_host_keys(row)[0]):
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +42,13 @@ def fake_time() -> FakeTime:
     return FakeTime()
 
 
-def threads() -> int:
-    return sum(isinstance(thread, paramiko.Transport) for thread in threading.enumerate())
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """Waits end with all the connections that they tried."""
+    before = set(threading.enumerate())
+    yield
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if isinstance(thread, paramiko.Transport)]
 
 
 def test_backoff_grows_to_its_ceiling() -> None:
@@ -63,7 +68,6 @@ def test_a_server_that_starts_late(new_sshd: SshdFactory, client_key: Path, user
     assert client.run("echo in")[0] == "in\n"
     assert time.monotonic() - started < 60  # in good time before the deadline
     client.close()
-    assert threads() == 0
 
 
 def test_a_key_that_comes_late(new_sshd: SshdFactory, client_key: Path, username: str) -> None:
@@ -76,17 +80,16 @@ def test_a_key_that_comes_late(new_sshd: SshdFactory, client_key: Path, username
     client = connect_when_ready(
         lambda name: GuestSSHClient("127.0.0.1", server.port, name, key_files=client_key),
         [username],
-        deadline_s=20,
+        deadline_s=120,
     )
     client.close()
-    assert threads() == 0
 
 
 def test_the_user_who_can_log_in_is_found(sshd: Sshd, client_key: Path, username: str) -> None:
     client = connect_when_ready(
         lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=client_key),
         ["nobody-of-this-name", username],
-        deadline_s=20,
+        deadline_s=120,
     )
     assert client.username == username
     client.close()
@@ -109,7 +112,6 @@ def test_giving_up_on_a_silent_address(fake_time: FakeTime, client_key: Path) ->
     assert fake_time.sleeps[0] == 0.05
     assert max(fake_time.sleeps) == 1.0
     assert fake_time.now == pytest.approx(1030)  # the last attempt at the very end
-    assert threads() == 0
 
 
 def test_refused_keys_are_tried_until_the_end(
@@ -117,7 +119,7 @@ def test_refused_keys_are_tried_until_the_end(
 ) -> None:
     with pytest.raises(AuthenticationError, match=r"1 key\(s\) refused; check the user name"):
         connect_when_ready(
-            lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=make_key("-t", "rsa")),
+            lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=make_key("-t", "rsa", "-b", "2048")),
             [username],
             deadline_s=60,
             clock=fake_time.clock,
@@ -126,7 +128,6 @@ def test_refused_keys_are_tried_until_the_end(
     assert fake_time.sleeps[:3] == [0.5, 0.75, 1.125]
     assert max(fake_time.sleeps) == 5.0
     assert fake_time.now == pytest.approx(1060)
-    assert threads() == 0
 
 
 @AS_ROOT
@@ -137,10 +138,10 @@ def test_refused_passwords_stay_below_what_fail2ban_counts(
     server = new_sshd()
     server.start()
     server.wait()
-    with password_user("libcloudwait", "right"), pytest.raises(AuthenticationError) as caught:
+    with password_user("right") as user, pytest.raises(AuthenticationError) as caught:
         connect_when_ready(
             lambda name: GuestSSHClient("127.0.0.1", server.port, name, "wrong"),
-            ["libcloudwait"],
+            [user],
             deadline_s=deadline_s,
             clock=fake_time.clock,
             sleep=fake_time.sleep,
@@ -149,7 +150,7 @@ def test_refused_passwords_stay_below_what_fail2ban_counts(
     assert "the password is refused" in message
     assert ("no more passwords were tried" in message) is (deadline_s == 300)
     assert "wrong" not in message
-    assert server.log.count("Failed password") == sent
+    assert server.count("Failed password", sent) == sent
     assert fake_time.sleeps[:3] == [4.0, 16.0, 64.0]
 
 
@@ -160,16 +161,16 @@ def test_with_a_key_the_wait_goes_on_without_the_password(
     server = new_sshd()
     server.start()
     server.wait()
-    keys = GuestSSHClient("127.0.0.1", key_files=make_key("-t", "rsa")).pkeys
-    with password_user("libcloudwait", "right"), pytest.raises(AuthenticationError):
+    keys = GuestSSHClient("127.0.0.1", key_files=make_key("-t", "rsa", "-b", "2048")).pkeys
+    with password_user("right") as user, pytest.raises(AuthenticationError):
         connect_when_ready(
             lambda name: GuestSSHClient("127.0.0.1", server.port, name, "wrong", pkeys=keys),
-            ["libcloudwait"],
+            [user],
             deadline_s=120,
             clock=fake_time.clock,
             sleep=fake_time.sleep,
         )
-    assert server.log.count("Failed password") == 4
+    assert server.count("Failed password", 4) == 4
     assert fake_time.now == pytest.approx(1120)
 
 
@@ -185,7 +186,6 @@ def test_ctrl_c_ends_the_wait_at_once(client_key: Path) -> None:
             deadline_s=60,
             sleep=interrupted,
         )
-    assert threads() == 0
 
 
 def test_a_server_without_a_common_algorithm(new_sshd: SshdFactory, client_key: Path) -> None:
@@ -198,7 +198,6 @@ def test_a_server_without_a_common_algorithm(new_sshd: SshdFactory, client_key: 
             ["root"],
             deadline_s=60,
         )
-    assert threads() == 0
 
 
 def test_no_user(client_key: Path) -> None:

@@ -46,6 +46,15 @@ def test_recorded_deployment_stays_as_it_was() -> None:
     assert (script.exit_status, script.stdout, script.stderr) == (None, None, None)
 
 
+def test_each_node_has_a_token_of_its_own() -> None:
+    recording = record(ScriptDeployment("true"))
+    tokens = [recording.of(name).token for name in ("a", "b", "a")]
+    assert tokens[0] == tokens[2] != tokens[1]
+    assert len({recording.token, *tokens, record(ScriptDeployment("true")).of("a").token}) == 4
+    assert recording.of("a").steps == recording.steps
+    assert recording.token not in recording.of("a").bootstrap()
+
+
 def test_each_recording_has_a_secret_that_is_not_shown() -> None:
     one, two = record(ScriptDeployment("secret-1")), record(ScriptDeployment("secret-1"))
     assert one.token != two.token

@@ -6,7 +6,7 @@ A wait that is to fail at once has far more time than any test may take: it woul
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,14 +14,14 @@ from pyVmomi import vim
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError, TaskError, TaskTimeoutError, VsphereError
-from libcloud_vsphere_clone.guest.customized import GUEST_KEY
 from libcloud_vsphere_clone.guest.running import RUNNING_PATHS, wait_running, watch_running
 from libcloud_vsphere_clone.guest.waits import Wait, build_wait
+from libcloud_vsphere_clone.inventory import marks
 from libcloud_vsphere_clone.lab import Lab, LabControl
 from libcloud_vsphere_clone.vcenter.properties import fetch_rows
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
-from tests.direct import Create, Direct
+from tests.direct import Create, Direct, await_calls
 
 LONG_S = 300.0
 """Longer than any test: what fails by itself fails before."""
@@ -62,11 +62,12 @@ class Guest:
 
     def say(self, direct: Direct, text: str) -> None:
         """Writes the key of guestinfo, as a guest does."""
-        option = vim.option.OptionValue(key=GUEST_KEY, value=text)
+        option = vim.option.OptionValue(key=marks.CUSTOMIZED, value=text)
         direct.wait(self.vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option])))
 
 
 MakeGuest = Callable[..., Guest]
+Later = Callable[..., None]
 
 
 @pytest.fixture
@@ -89,21 +90,35 @@ def failure(session: Session, guest: Guest, wait: Wait | None = None) -> Vsphere
     return found
 
 
+@pytest.fixture
+def later(bare_lab: Lab) -> Iterator[Later]:
+    """Does something while the test waits: its wait has been told the present state, and asks for more."""
+    threads: list[threading.Thread] = []
+
+    def start(work: Callable[..., object], *args: Any, **words: Any) -> None:
+        bare_lab.reset_calls()
+
+        def act() -> None:
+            await_calls(bare_lab, "WaitForUpdatesEx", 2)
+            work(*args, **words)
+
+        threads.append(threading.Thread(target=act))
+        threads[-1].start()
+
+    yield start
+    for thread in threads:
+        thread.join()
+
+
 def told(outcome: tuple[Row, Any]) -> tuple[Ref, Any]:
     """An outcome of a wait, without the row."""
     return outcome[0].ref, outcome[1]
 
 
-def later(work: Callable[..., object], *args: Any, **words: Any) -> threading.Timer:
-    timer = threading.Timer(0.2, work, args, words)
-    timer.start()
-    return timer
-
-
 # Ready
 
 
-def test_an_address(session: Session, guest: MakeGuest) -> None:
+def test_an_address(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     later(one.report, "10.0.0.5")
     assert wait_running(session, {one.ref: Wait()}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
@@ -172,13 +187,13 @@ def test_what_is_known_already_needs_no_subscription(bare_lab: Lab, session: Ses
 @pytest.mark.parametrize(
     "ready", [{"guest.guestOperationsReady": True}, {"guest.toolsRunningStatus": "guestToolsRunning"}]
 )
-def test_tools(session: Session, guest: MakeGuest, ready: dict[str, object]) -> None:
+def test_tools(session: Session, guest: MakeGuest, ready: dict[str, object], later: Later) -> None:
     one = guest()
     later(one.set, **{name.replace(".", "__"): value for name, value in ready.items()})
     assert wait_running(session, {one.ref: Wait("tools")}, timeout_s=LONG_S) == {one.ref: []}
 
 
-def test_tools_that_run_but_take_no_operations_yet(session: Session, guest: MakeGuest) -> None:
+def test_tools_that_run_but_take_no_operations_yet(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     one.set(guest__guestOperationsReady=False, guest__toolsRunningStatus="guestToolsRunning")
     later(one.set, guest__guestOperationsReady=True)
@@ -187,7 +202,7 @@ def test_tools_that_run_but_take_no_operations_yet(session: Session, guest: Make
 
 @pytest.mark.parametrize("wait", [Wait("customized"), Wait("ssh", customizing=True)])
 @pytest.mark.parametrize("word", [{"status": "SUCCEEDED"}, {"event": "CustomizationSucceeded"}])
-def test_customized(session: Session, guest: MakeGuest, wait: Wait, word: dict[str, str]) -> None:
+def test_customized(session: Session, guest: MakeGuest, wait: Wait, word: dict[str, str], later: Later) -> None:
     one = guest()
     one.report("10.0.0.5")
     one.customize("RUNNING" if "status" in word else None, "CustomizationStartedEvent")
@@ -196,11 +211,22 @@ def test_customized(session: Session, guest: MakeGuest, wait: Wait, word: dict[s
     assert list(map(told, ready)) == [(one.ref, ["10.0.0.5"])]
 
 
-def test_customized_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest) -> None:
+def test_customized_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest, later: Later) -> None:
     one = guest()
     one.report("10.0.0.5")
     later(one.say, direct, "done")
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
+
+
+def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
+    session: Session, direct: Direct, guest: MakeGuest, later: Later
+) -> None:
+    """A script that failed is no reason not to log in, nor is one that still runs."""
+    one = guest()
+    outcomes = watch_running(session, {one.ref: Wait("ssh")}, timeout_s=LONG_S)
+    later(one.say, direct, "error: cloud-init failed in scripts-user")
+    later(one.report, "10.0.0.5")
+    assert list(map(told, outcomes)) == [(one.ref, ["10.0.0.5"])]
 
 
 def test_customized_without_an_address(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +236,7 @@ def test_customized_without_an_address(session: Session, guest: MakeGuest, monke
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: []}
 
 
-def test_no_address_counts_while_a_customization_is_under_way(session: Session, guest: MakeGuest) -> None:
+def test_no_address_counts_while_a_customization_is_under_way(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     one.report("10.0.0.99")
     one.customize("RUNNING")
@@ -234,7 +260,7 @@ def test_an_old_failure_is_no_failure_of_today(session: Session, guest: MakeGues
     assert wait_running(session, {one.ref: Wait()}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
-def test_a_better_address_may_follow(session: Session, guest: MakeGuest) -> None:
+def test_a_better_address_may_follow(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     wait = build_wait(expected="10.0.0.5/24")
     one.report("10.0.0.99")
@@ -256,7 +282,9 @@ def test_an_expected_address_without_tools_is_taken_on_trust(session: Session, g
     assert wait_running(session, {one.ref: wait}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
-def test_the_end_of_the_session_is_survived_with_its_events(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
+def test_the_end_of_the_session_is_survived_with_its_events(
+    bare_lab: Lab, session: Session, guest: MakeGuest, later: Later
+) -> None:
     one = guest()
     one.report("10.0.0.5")
 
@@ -285,19 +313,31 @@ def test_nothing_to_wait_for(bare_lab: Lab, session: Session) -> None:
 # What cannot recover
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A VM that is off for a moment is one that is off; test_obstacles.py tells for how long."""
+    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 0.2)
+
+
+@pytest.mark.usefixtures("hasty")
 def test_off_from_the_start(session: Session, bare_lab: Lab, direct: Direct, create: Create) -> None:
     one = Guest(bare_lab.control, direct, create("web"))
     assert str(failure(session, one)) == "no address can come: 'web' is poweredOff; start it with start_node"
 
 
-def test_the_guest_powers_off_meanwhile(session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest) -> None:
+@pytest.mark.usefixtures("hasty")
+def test_the_guest_powers_off_meanwhile(
+    session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
+) -> None:
     one = guest()
     one.customize("RUNNING")
     later(driver.stop_node, one.node, ex_hard=True)
     assert str(failure(session, one, Wait("customized"))).startswith("no guest can answer: 'web' is poweredOff")
 
 
-def test_it_is_removed_meanwhile(session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest) -> None:
+def test_it_is_removed_meanwhile(
+    session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
+) -> None:
     one, two = guest("one"), guest("two")
     outcomes = watch_running(session, {one.ref: Wait(), two.ref: Wait()}, timeout_s=LONG_S)
     later(driver.destroy_node, one.node)
@@ -314,7 +354,7 @@ def test_all_adapters_disconnected(session: Session, guest: MakeGuest) -> None:
     assert "its tools are guestToolsNotRunning, its addresses are none" in found
 
 
-def test_adapters_that_are_connected_meanwhile(session: Session, guest: MakeGuest) -> None:
+def test_adapters_that_are_connected_meanwhile(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     one.report("10.0.0.5")
     one.connect(False)
@@ -346,7 +386,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("event", FAILURES)
-def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str) -> None:
+def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str, later: Later) -> None:
     one = guest()
     one.report("10.0.0.5")
     later(one.customize, event=event, message="The guest said no.")
@@ -354,13 +394,16 @@ def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str) 
     assert found.startswith(f"the customization of node 'web' failed: The guest said no ({event}); the guest's log: ")
 
 
-def test_a_failure_by_its_status_and_the_event_that_follows(session: Session, guest: MakeGuest) -> None:
+def test_a_failure_by_its_status_and_the_event_that_follows(
+    bare_lab: Lab, session: Session, guest: MakeGuest, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libcloud_vsphere_clone.guest.running.EVENT_S", LONG_S)
     one = guest()
     one.customize("RUNNING")
 
     def fail() -> None:
         one.customize("FAILED", message="short")
-        threading.Event().wait(0.3)
+        await_calls(bare_lab, "WaitForUpdatesEx", 3)  # it has been told that, and waits for the event
         one.customize(event="CustomizationFailed", message="A long story.")
 
     later(fail)
@@ -375,7 +418,9 @@ def test_a_failure_without_an_event(session: Session, guest: MakeGuest, monkeypa
     assert "failed: short; the guest's log: " in str(failure(session, one, Wait("ssh", customizing=True)))
 
 
-def test_a_failure_during_a_plain_wait_is_looked_up(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
+def test_a_failure_during_a_plain_wait_is_looked_up(
+    bare_lab: Lab, session: Session, guest: MakeGuest, later: Later
+) -> None:
     one = guest()
     one.customize("RUNNING")
     waiting = watch_running(session, {one.ref: Wait()}, timeout_s=LONG_S)
@@ -390,7 +435,7 @@ def test_a_failure_during_a_plain_wait_is_looked_up(bare_lab: Lab, session: Sess
     assert bare_lab.control.leftovers().collectors == 0
 
 
-def test_a_failure_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest) -> None:
+def test_a_failure_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest, later: Later) -> None:
     one = guest()
     later(one.say, direct, "error: no such user")
     found = str(failure(session, one, Wait("customized")))
@@ -399,7 +444,7 @@ def test_a_failure_by_the_guests_own_word(session: Session, direct: Direct, gues
     )
 
 
-def test_another_vms_events_do_not_count(session: Session, guest: MakeGuest) -> None:
+def test_another_vms_events_do_not_count(session: Session, guest: MakeGuest, later: Later) -> None:
     one, other = guest("one"), guest("other")
     one.report("10.0.0.5")
     other.customize(event="CustomizationFailed", message="not mine")

@@ -67,8 +67,8 @@ def test_shells_at_a_terminal(tmp_path: Path, shell: str) -> None:
         reading.start()
         for line in lines:
             terminal.write(f"{line}\r".encode())
-        process.wait(timeout=30)
-        reading.join(timeout=30)
+        process.wait(timeout=120)
+        reading.join(timeout=120)
     assert (tmp_path / "a/b c.sh").read_bytes() == NOISE + b"\techo !! $HOME\n" + SCRIPT[:9000]
 
 

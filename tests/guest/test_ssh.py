@@ -27,7 +27,7 @@ from libcloud.compute.drivers.dummy import DummyNodeDriver
 from libcloud.compute.ssh import SSHCommandTimeoutError
 from libcloud.compute.types import NodeState
 
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 from libcloud_vsphere_clone.guest import output
 from libcloud_vsphere_clone.guest.keys import load_private_key
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
@@ -38,9 +38,10 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of this mac
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
     yield
-    left = [thread for thread in threading.enumerate() if isinstance(thread, paramiko.Transport)]
-    assert not left
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if isinstance(thread, paramiko.Transport)]
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_run_gives_both_outputs_and_the_status(client: GuestSSHClient) -> None:
 
 
 def test_run_gives_empty_input(client: GuestSSHClient) -> None:
-    assert client.run("cat; echo done", timeout=5) == ("done\n", "", 0)
+    assert client.run("cat; echo done", timeout=60) == ("done\n", "", 0)
 
 
 def test_run_reads_megabytes_on_both_outputs(client: GuestSSHClient) -> None:
@@ -203,7 +204,7 @@ def test_a_server_that_goes_away_while_a_command_runs(new_sshd: SshdFactory, cli
     session = GuestSSHClient("127.0.0.1", server.port, username, key_files=str(client_key))
     session.connect()
     # $PPID is the server's process of this session.
-    assert session.run("echo x; sleep 0.3; kill -9 $PPID; sleep 0.2", timeout=10)[::2] == ("x\n", -1)
+    assert session.run("echo x; sleep 0.3; kill -9 $PPID; sleep 0.2", timeout=60)[::2] == ("x\n", -1)
     with pytest.raises(paramiko.SSHException, match="SSH session not active"):
         session.run("true")
     session.close()
@@ -233,7 +234,9 @@ def test_without_sftp(new_sshd: SshdFactory, client_key: Path, username: str) ->
         assert session.run("echo ok")[0] == "ok\n"
 
 
-@pytest.mark.parametrize("arguments", [("-t", "rsa", "-m", "PEM"), ("-t", "ecdsa", "-m", "PKCS8"), ("-t", "ed25519")])
+@pytest.mark.parametrize(
+    "arguments", [("-t", "rsa", "-b", "2048", "-m", "PEM"), ("-t", "ecdsa", "-m", "PKCS8"), ("-t", "ed25519")]
+)
 def test_login_with_each_kind_of_key(
     new_sshd: SshdFactory, make_key: Callable[..., Path], username: str, arguments: tuple[str, ...]
 ) -> None:
@@ -250,13 +253,13 @@ def test_login_with_each_kind_of_key(
 
 
 def test_the_second_key_is_tried(sshd: Sshd, make_key: Callable[..., Path], client_key: Path, username: str) -> None:
-    keys = [make_key("-t", "rsa"), client_key]
+    keys = [make_key("-t", "rsa", "-b", "2048"), client_key]
     with closing(GuestSSHClient("127.0.0.1", sshd.port, username, key_files=keys)) as session:
         assert session.connect()
 
 
 def test_a_refused_key(sshd: Sshd, make_key: Callable[..., Path], username: str) -> None:
-    session = GuestSSHClient("127.0.0.1", sshd.port, username, key_files=make_key("-t", "rsa"))
+    session = GuestSSHClient("127.0.0.1", sshd.port, username, key_files=make_key("-t", "rsa", "-b", "2048"))
     with pytest.raises(AuthenticationError) as caught:
         session.connect()
     assert str(caught.value) == (f"127.0.0.1 port {sshd.port} refused the login as {username!r}: 1 key(s) refused")
@@ -279,17 +282,17 @@ def test_login_with_a_password(new_sshd: SshdFactory) -> None:
     server = new_sshd()
     server.start()
     server.wait()
-    with password_user("libcloudtest", "pass wörd"):
-        session = GuestSSHClient("127.0.0.1", server.port, "libcloudtest", "pass wörd", timeout=10)
+    with password_user("pass wörd") as user:
+        session = GuestSSHClient("127.0.0.1", server.port, user, "pass wörd", timeout=60)
         with closing(session):
             assert session.connect()
-            assert session.run("id -un")[0] == "libcloudtest\n"
-        wrong = GuestSSHClient("127.0.0.1", server.port, "libcloudtest", "secret-guess")
+            assert session.run("id -un")[0] == f"{user}\n"
+        wrong = GuestSSHClient("127.0.0.1", server.port, user, "secret-guess")
         with pytest.raises(AuthenticationError, match="the password is refused") as caught:
             wrong.connect()
         assert wrong.password_refused is True
         assert "secret-guess" not in str(caught.value)
-        assert server.log.count("Failed password") == 1
+        assert server.count("Failed password", 1) == 1
 
 
 @AS_ROOT
@@ -385,3 +388,37 @@ def test_the_known_hosts_line_is_what_ssh_takes(client: GuestSSHClient, sshd: Ss
     command = ["ssh-keygen", "-y", "-f", str(sshd.folder / "host_key")]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert shown.split()[:2] == [kind, key]
+
+
+@pytest.mark.parametrize("size", [1, 1_000_000, 10_000_000])
+def test_a_write_to_a_full_disk_fails(client: GuestSSHClient, size: int) -> None:
+    with pytest.raises(OSError, match=r"could not write '/dev/full': .*'Failure'; is its disk full"):
+        client.put("/dev/full", b"x" * size)
+    with pytest.raises(OSError, match="/dev/full"):
+        client.put("/dev/full", b"x" * size, mode="a")
+    client.put("/dev/null", b"x" * size)
+
+
+def test_a_folder_is_no_file(client: GuestSSHClient, tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        client.put(str(tmp_path), "x")
+    with pytest.raises(IsADirectoryError):
+        client.get(str(tmp_path), io.BytesIO())
+
+
+def test_a_path_with_a_nul(client: GuestSSHClient) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        client.put("a\0b", "x")
+    assert client.run("true")[2] == 0
+
+
+def test_a_command_of_another_code_page(client: GuestSSHClient) -> None:
+    assert client.run("printf '%s' '\udcff\r\x1b' | od -An -tx1")[0].split() == ["ff", "0d", "1b"]
+
+
+def test_a_command_longer_than_a_packet_is_refused(client: GuestSSHClient) -> None:
+    with pytest.raises(InvalidRequestError, match="put it into the guest as a file"):
+        client.run("x" * 300_000)
+    stdout, stderr, status = client.run("true " + "x" * 200_000)
+    assert (stdout, "too long" in stderr, status != 0) == ("", True, True)
+    assert client.run("true " + "x" * 100_000) == ("", "", 0)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -75,14 +77,63 @@ def test_large_output_comes_whole(client: GuestWinRMClient) -> None:
     assert client.run("head -c 300000 /dev/zero | tr '\\000' x") == ("x" * 300_000, "", 0)
 
 
+def test_output_comes_while_the_command_runs(client: GuestWinRMClient, drive: Path) -> None:
+    heard: list[tuple[bytes, bool]] = []
+
+    def listen(piece: bytes, is_error: bool) -> None:
+        heard.append((piece, is_error))
+        if len(heard) == 2:
+            (drive / "go").touch()  # the command ends only because its output has come
+
+    wait = f"until [ -e '{drive / 'go'}' ]; do sleep 0.05; done"
+    assert client.stream(f"printf 'one \\303'; echo oops >&2; {wait}; printf '\\244 two'; exit 6", listen) == 6
+    assert b"".join(piece for piece, is_error in heard if not is_error) == "one ä two".encode()
+    assert b"".join(piece for piece, is_error in heard if is_error) == b"oops\n"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError("nobody reads")])
+def test_a_command_that_nobody_listens_to_any_more_is_ended(
+    client: GuestWinRMClient, server: LabWinRM, error: BaseException
+) -> None:
+    def leave(piece: bytes, is_error: bool) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        client.stream("echo up; sleep 60", leave)
+    assert caught.value is error
+    assert server.counts().running == 0
+    assert client.run("echo on")[0] == "on\n"
+
+
+def test_an_interrupt_ends_the_command(client: GuestWinRMClient, server: LabWinRM) -> None:
+    def interrupt() -> None:
+        while not server.counts().running:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        client.run("sleep 60")
+    thread.join()
+    assert server.counts().running == 0
+    assert client.run("echo on")[0] == "on\n"
+
+
+def test_a_command_of_several_lines_is_refused(client: GuestWinRMClient) -> None:
+    with pytest.raises(InvalidRequestError, match=r"cmd\.exe would run the first only"):
+        client.run("echo one\necho two")
+    assert client.run("echo one\r\n")[0] == "one\n"
+
+
 def test_a_time_out_ends_the_command(client: GuestWinRMClient, server: LabWinRM) -> None:
     started = time.monotonic()
     with pytest.raises(SSHCommandTimeoutError) as caught:
-        client.run("echo so far; echo bad >&2; sleep 60", timeout=1)
+        client.run("echo so far; echo bad >&2; sleep 60", timeout=3)
     assert time.monotonic() - started < 50  # the command would take a minute
-    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("so far\n", "bad\n", 1)
+    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("so far\n", "bad\n", 3)
     assert server.counts().running == 0
-    assert client.run("echo on", timeout=20) == ("on\n", "", 0)
+    assert client.run("echo on", timeout=120) == ("on\n", "", 0)
 
 
 def test_run_powershell(client: GuestWinRMClient) -> None:
@@ -141,7 +192,7 @@ def test_unknown_mode(client: GuestWinRMClient) -> None:
 
 @pytest.mark.parametrize("name", ["C:\\Windows\\Temp\\x.ps1", "my scripts\\x.ps1", "x.CMD.cmd", None])
 def test_script_deployment_unchanged(client: GuestWinRMClient, drive: Path, name: str | None) -> None:
-    step = ScriptDeployment("echo $1-$2; echo no >&2; exit 5\n", args=["a", "b"], name=name, delete=True, timeout=20)
+    step = ScriptDeployment("echo $1-$2; echo no >&2; exit 5\n", args=["a", "b"], name=name, delete=True, timeout=120)
     step.run(None, client)  # type: ignore[arg-type]  # Libcloud only passes the node on
     assert (step.stdout, step.stderr, step.exit_status) == ("a-b\n", "no\n", 5)
     assert not [path for path in drive.rglob("*") if path.is_file()]
@@ -278,7 +329,7 @@ def test_waiting_for_a_guest_that_starts_late(bare_lab: Lab, drive: Path) -> Non
     session = connect_when_ready(
         lambda name: GuestWinRMClient("127.0.0.1", port, name, PASSWORD, ca_cert=bare_lab.ca_cert, auth="basic"),
         ["Administrator"],
-        deadline_s=20,
+        deadline_s=120,
     )
     assert session.run("echo in")[0] == "in\n"
     session.close()

@@ -10,10 +10,9 @@ import pytest
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from libcloud_vsphere_clone.inventory.groups import (
-    choose_names,
+    draw_names,
     ensure_group_folder,
     fetch_group,
-    fetch_names,
     find_group_folder,
     remove_group_folder,
 )
@@ -130,37 +129,20 @@ def test_the_layouts_folder_is_the_vm_folder() -> None:
 
 
 def test_names_are_unique_and_short() -> None:
-    names = choose_names("web", 40, set())
+    names = draw_names("web", 40)
     assert len(set(names)) == 40
-    assert all(re.fullmatch("web-[0-9a-f]{3}", name) for name in names)
+    assert all(re.fullmatch("web-[0-9a-f]{5}", name) for name in names)
 
 
-def test_names_that_are_taken_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    digits = iter(["abc111", "abc222", "def333"])
-    monkeypatch.setattr("libcloud_vsphere_clone.inventory.groups.secrets.token_hex", lambda _: next(digits))
-    assert choose_names("web", 1, {"web-abc"}) == ["web-def"]
+def test_no_name_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    endings = iter(["abc11", "abc11", "def33"])
+    monkeypatch.setattr("libcloud_vsphere_clone.inventory.groups.secrets.token_hex", lambda _: next(endings))
+    assert draw_names("web", 2) == ["web-abc11", "web-def33"]
 
 
-@pytest.mark.parametrize(("count", "taken", "digits"), [(64, 0, 4), (1, 64, 4), (1000, 0, 4), (2000, 0, 5)])
-def test_names_grow_before_they_run_out(count: int, taken: int, digits: int) -> None:
-    names = choose_names("g", count, {f"other-{number}" for number in range(taken)})
-    assert {len(name) for name in names} == {len("g-") + digits}
-
-
-def test_names_of_a_full_group_are_found_all_the_same() -> None:
-    full = {f"g-{number:03x}" for number in range(16**3)}
-    assert not full & set(choose_names("g", 10, full))
-
-
-def test_names_are_read_in_one_call(bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct) -> None:
-    image = driver.ex_get_image_by_name("debian-12")
-    for name in ("one", "two/half"):
-        driver.create_node(name, None, image, ex_group="named", ex_power_on=False)
-    folder = Ref("Folder", direct.find("vm/named")._moId)
-    bare_lab.reset_calls()
-    assert fetch_names(driver._session, folder) == {"one", "two/half"}
-    assert fetch_names(driver._session, None) == set()
-    assert bare_lab.calls().by_method["RetrievePropertiesEx"] == 1
+@pytest.mark.parametrize(("count", "digits"), [(1, 5), (255, 5), (256, 6), (1000, 6)])
+def test_names_grow_before_they_run_out(count: int, digits: int) -> None:
+    assert {len(name) for name in draw_names("g", count)} == {len("g-") + digits}
 
 
 # One group

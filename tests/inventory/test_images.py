@@ -64,10 +64,9 @@ def test_a_running_master_is_an_image_and_no_node(driver: VsphereCloneNodeDriver
 def test_a_name_in_two_folders_needs_its_path(driver: VsphereCloneNodeDriver, master: Any) -> None:
     with pytest.raises(AmbiguousNameError) as caught:
         driver.ex_get_image_by_name("debian-12")
-    assert caught.value.paths == ("archive/debian-12", "debian-12") or set(caught.value.paths) == {
-        "archive/debian-12",
-        "debian-12",
-    }
+    assert set(caught.value.paths) == {"/archive/debian-12", "/debian-12"}
+    found = [driver.ex_get_image_by_name(path) for path in caught.value.paths]
+    assert {f"/{image.extra['path']}" for image in found} == set(caught.value.paths)
 
 
 def test_a_path_of_one_folder_wins_over_a_name_in_another(driver: VsphereCloneNodeDriver) -> None:

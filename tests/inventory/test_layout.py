@@ -74,8 +74,20 @@ def test_several_datacenters_with_images_need_a_name() -> None:
     tree = build_tree(None, OTHER, OTHER_VMS, OTHER_IMAGES)
     with pytest.raises(AmbiguousNameError) as caught:
         find_layout(tree, FolderNames())
-    assert set(caught.value.paths) == {"lab-dc", "far"}
+    assert set(caught.value.paths) == {"/lab-dc", "/far"}
     assert find_layout(tree, FolderNames("far")).images_folder == OTHER_IMAGES.ref
+
+
+def test_of_two_datacenters_of_one_name_each_has_its_path() -> None:
+    east = build_folder("group-d2", "east", ROOT)
+    twin = Row(OTHER.ref, {**OTHER, "name": "lab-dc", "parent": east.ref})
+    tree = build_tree(None, east, twin, OTHER_VMS, OTHER_IMAGES)
+    with pytest.raises(AmbiguousNameError) as caught:
+        find_layout(tree, FolderNames("lab-dc"))
+    assert set(caught.value.paths) == {"/lab-dc", "/east/lab-dc"}
+    found = [find_layout(tree, FolderNames(path)).datacenter for path in (*caught.value.paths, "east/lab-dc")]
+    assert set(found[:2]) == {DATACENTER, OTHER.ref}
+    assert found[2] == OTHER.ref
 
 
 def test_a_datacenter_that_is_not_there() -> None:
@@ -104,3 +116,13 @@ def test_a_group_is_the_folder_of_a_node() -> None:
     assert group_name(tree, layout, build_vm("vm-9", "web")) == "libcloud"
     assert group_name(tree, layout, build_vm("vm-9", "web", slash.ref)) == "a/b"
     assert group_name(tree, layout, build_vm("vm-9", "web", VM_FOLDER)) is None
+
+
+def test_a_folder_further_down_is_no_group_of_its_name() -> None:
+    old = build_folder("group-v9", "old%2f")
+    twin = build_folder("group-v10", "libcloud", old.ref)
+    tree = build_tree(None, old, twin)
+    layout = find_layout(tree, FolderNames())
+    assert group_name(tree, layout, build_vm("vm-9", "web", twin.ref)) == "old%2f/libcloud"
+    layout = find_layout(tree, FolderNames(nodes="old%2f"))
+    assert group_name(tree, layout, build_vm("vm-9", "web", twin.ref)) == "libcloud"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
@@ -32,6 +34,12 @@ def test_an_id_that_nothing_has(driver: VsphereCloneNodeDriver, moid: str | None
     with pytest.raises(NotFoundError) as caught:
         find_vm_by_uuid(driver._session, "node", vm_id, ("name",), moid=moid)
     assert (caught.value.kind, caught.value.name) == ("node", vm_id)
+
+
+@pytest.mark.parametrize(("what", "verb"), [("node", "ex_get_node(name="), ("image", "ex_get_image_by_name(")])
+def test_a_name_in_place_of_an_id(driver: VsphereCloneNodeDriver, what: str, verb: str) -> None:
+    with pytest.raises(NotFoundError, match=re.escape(verb)):
+        find_vm_by_uuid(driver._session, what, "debian-12", ("name",))
 
 
 def test_where_a_vm_is(driver: VsphereCloneNodeDriver, direct: Direct) -> None:

@@ -46,7 +46,7 @@ def shell(lab: Lab) -> Shell:
             capture_output=True,
             text=True,
             env=environment,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

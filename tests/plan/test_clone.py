@@ -202,7 +202,7 @@ def test_several_nodes_have_mac_addresses_of_their_own() -> None:
     plans = plan_all(3, [], customization=Customization(dns_servers=["10.0.0.2"]))
     macs = {change.device.macAddress for made in plans for change in made.spec.config.deviceChange}
     assert len(macs) == 3
-    with pytest.raises(InvalidRequestError, match="2 nodes cannot share ex_hostname"):
+    with pytest.raises(InvalidRequestError, match="2 nodes cannot share the host name web"):
         plan_all(2, [], customization=Customization(host_name="web"))
 
 
@@ -217,6 +217,29 @@ def test_several_nodes_have_mac_addresses_of_their_own() -> None:
 def test_an_image_without_cloud_init_refuses_what_it_cannot_use(wishes: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidRequestError, match=named):
         plan(STATIC, **wishes)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "username", "is_set"),
+    [
+        ("sysprep", None, True),
+        ("sysprep", "Administrator", True),
+        ("sysprep", "vagrant", False),
+        ("linux-prep", None, True),
+        ("linux-prep", "joe", False),
+        ("cloud-init", "joe", True),
+    ],
+)
+def test_a_generated_password_is_of_a_user_whose_password_can_be_set(
+    mechanism: str, username: str | None, is_set: bool
+) -> None:
+    wishes: dict[str, Any] = {"mechanism": mechanism, "generated_password": True, "api_version": "vim.version.v9_1_0_0"}
+    login = Login(username, password=SECRET)
+    if is_set:
+        assert plan(login=login, **wishes)
+    else:
+        with pytest.raises(InvalidRequestError, match="so a generated password cannot reach the guest"):
+            plan(login=login, **wishes)
 
 
 def test_an_image_without_cloud_init_is_told_nothing() -> None:

@@ -16,7 +16,14 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.cloud_init import MAX_VALUE_BYTES, build_guestinfo, is_cleaned
+from libcloud_vsphere_clone.plan.cloud_init import (
+    MAX_VALUE_BYTES,
+    build_guestinfo,
+    build_raw_data,
+    encode_guestinfo,
+    is_cleaned,
+)
+from libcloud_vsphere_clone.plan.cloud_init_end import end_config
 from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.login import Login
 from libcloud_vsphere_clone.plan.nics import Nic
@@ -53,15 +60,16 @@ def text_of(part: Message) -> str:
     return payload.decode()
 
 
-def test_only_metadata_when_nothing_is_asked() -> None:
+def test_only_the_names_and_the_wish_to_hear_the_end_when_nothing_is_asked() -> None:
     guestinfo = build()
-    assert set(guestinfo) == {"guestinfo.metadata", "guestinfo.metadata.encoding"}
+    assert set(guestinfo) == {f"guestinfo.{key}{end}" for key in ("metadata", "userdata") for end in ("", ".encoding")}
+    assert cloud_config(decoded(guestinfo)) == end_config()
     assert json.loads(decoded(guestinfo, "metadata")) == {"instance-id": "uuid-1", "local-hostname": "web-1"}
 
 
 def test_key_for_root() -> None:
     config = cloud_config(decoded(build(Login(public_keys=(KEY,)))))
-    assert config == {"disable_root": False, "ssh_authorized_keys": [KEY]}
+    assert config == {"disable_root": False, "ssh_authorized_keys": [KEY], **end_config()}
 
 
 def test_password_for_root() -> None:
@@ -88,7 +96,8 @@ def test_another_user_with_a_key() -> None:
                 "lock_passwd": True,
                 "ssh_authorized_keys": [KEY, KEY],
             },
-        ]
+        ],
+        **end_config(),
     }
 
 
@@ -129,9 +138,22 @@ def test_the_hash_is_removed_after_the_first_boot_unless_the_caller_needs_the_us
     "userdata",
     ["#cloud-config\nruncmd: [date]\n", "#!/bin/sh\necho ünï\n", "#include\nhttps://example.com/x\n"],
 )
-def test_user_data_alone_goes_as_it_is(userdata: str) -> None:
+def test_user_data_alone_goes_before_the_wish_to_hear_the_end(userdata: str) -> None:
     for form in (userdata, userdata.encode(), gzip.compress(userdata.encode())):
-        assert decoded(build(None, form)) == userdata
+        theirs, ours = parts(build(None, form))
+        assert text_of(theirs) == userdata
+        assert cloud_config(text_of(ours)) == end_config()
+
+
+def test_vcenter_hears_of_its_own_mechanism_without_our_help() -> None:
+    wanted = Customization(userdata="#!/bin/sh\n")
+    assert build_raw_data(instance_id="i", host_name="h", wanted=wanted)[1] == "#!/bin/sh\n"
+    assert build_raw_data(instance_id="i", host_name="h", wanted=Customization())[1] is None
+
+
+def test_further_commands_of_ours_are_all_run() -> None:
+    config = cloud_config(decoded(build(extra_config={"runcmd": [["date"]]})))
+    assert config["runcmd"] == [["date"], *end_config()["runcmd"]]
 
 
 @pytest.mark.parametrize(
@@ -196,12 +218,30 @@ def test_user_data_that_cloud_init_would_ignore_is_refused(userdata: str | bytes
 
 
 def test_a_byte_order_mark_does_no_harm() -> None:
-    assert decoded(build(None, b"\xef\xbb\xbf#cloud-config\n{}")) == "#cloud-config\n{}"
+    assert text_of(parts(build(None, b"\xef\xbb\xbf#cloud-config\n{}"))[0]) == "#cloud-config\n{}"
 
 
 @pytest.mark.parametrize("userdata", ["", b"", None])
 def test_empty_user_data_is_none(userdata: str | bytes | None) -> None:
-    assert "guestinfo.userdata" not in build(None, userdata)
+    assert build(None, userdata) == build()
+
+
+def test_long_user_data_is_packed_as_well_as_alone() -> None:
+    """As base64 inside the archive it would not be: half of what a guest can take would be lost."""
+    userdata = "#cloud-config\nwrite_files:\n" + "".join(
+        f"- {{path: /etc/app/{number}.conf, content: 'port = {number}'}}\n" for number in range(9000)
+    )
+    alone = encode_guestinfo("userdata", userdata.encode())["guestinfo.userdata"]
+    assert len(build(None, userdata)["guestinfo.userdata"]) < 1.1 * len(alone)
+    assert text_of(parts(build(None, userdata))[0]) == userdata
+
+
+@pytest.mark.parametrize(
+    "script", ["x" * 5000, "From me\n.\n\n--==\n", "a\r\nb\rc\n\r", "\n\n", "t\tab\x0c\x1b[1m\x00", "no\u2028end"]
+)
+def test_user_data_arrives_byte_for_byte(script: str) -> None:
+    userdata = f"#!/bin/sh\n{script}"
+    assert text_of(parts(build(None, userdata))[0]) == userdata
 
 
 def test_user_data_that_is_too_long() -> None:
@@ -223,8 +263,8 @@ def test_bad_user_names(username: str) -> None:
         Login(username)
 
 
-@pytest.mark.parametrize("password", ["", "a\0b"])
-def test_bad_passwords(password: str) -> None:
+@pytest.mark.parametrize("password", ["", "a\0b", "a\x1bb", "a\ud800", 5])
+def test_bad_passwords(password: Any) -> None:
     with pytest.raises(InvalidRequestError, match="password"):
         Login(password=password)
 
@@ -243,7 +283,7 @@ def test_the_domain_is_in_the_host_name() -> None:
 
 
 def test_a_time_zone() -> None:
-    assert cloud_config(decoded(build(time_zone="Europe/Berlin"))) == {"timezone": "Europe/Berlin"}
+    assert cloud_config(decoded(build(time_zone="Europe/Berlin"))) == {"timezone": "Europe/Berlin", **end_config()}
 
 
 def test_the_network_travels_packed_in_the_metadata() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.plan import customization
-from libcloud_vsphere_clone.plan.customization import Customization, check_shared
+from libcloud_vsphere_clone.plan.customization import Customization, check_apart
 from libcloud_vsphere_clone.plan.login import Login
 from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.plan.windows import Windows
@@ -33,7 +33,7 @@ STATIC = Nic("a", address="10.0.0.5/24", gateway="10.0.0.1")
         ({"dns_servers": "10.0.0.2"}, "ex_dns must be a list"),
         ({"dns_search": ["ex ample"]}, "ex_dns_search"),
         ({"dns_search": "example.com"}, "ex_dns_search must be a list"),
-        ({"nics": [STATIC, "b"]}, r"names and Nic\(...\)"),
+        ({"nics": [STATIC, "b"]}, r"names, paths, ids and Nic\(...\)"),
         ({"nics": "VM Network"}, "must be a list of names"),
         ({"nics": [Nic("a")] * 11}, "at most 10 adapters"),
         ({"nics": [Nic("a", mac="00:50:56:00:00:01"), Nic("b", mac="00-50-56-00-00-01")]}, "is given to 2 adapters"),
@@ -72,6 +72,14 @@ def test_time_zones(monkeypatch: pytest.MonkeyPatch) -> None:
         Customization(time_zone="../../etc/passwd")
 
 
+@pytest.mark.parametrize("word", ["userdata", "first_boot_script"])
+def test_a_text_that_is_none(word: str) -> None:
+    words: Any = {word: "s3cret \ud800"}
+    with pytest.raises(InvalidRequestError, match=f"ex_{word} is no text.* UTF-8") as caught:
+        Customization(**words)
+    assert caught.value.__context__ is None  # an error of Python's would hold the text
+
+
 def test_secrets_do_not_show() -> None:
     shown = repr(
         Customization(
@@ -87,21 +95,32 @@ def test_secrets_do_not_show() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "what"),
+    ("first", "second", "what"),
     [
-        ({"host_name": "web"}, "ex_hostname"),
-        ({"nics": [STATIC]}, "a static address"),
-        ({"nics": [Nic("a", mac="00:50:56:00:00:01")]}, "a MAC address"),
+        ({"host_name": "web"}, {"host_name": "WEB"}, "the host name web"),
+        ({"nics": [STATIC]}, {"nics": [Nic("a"), Nic("b", address="10.0.0.5/16")]}, "the address 10.0.0.5"),
+        (
+            {"nics": [Nic(address="2001:db8::5/64")]},
+            {"nics": [Nic(address="2001:DB8:0::5/64")]},
+            "the address 2001:db8::5",
+        ),
+        (
+            {"nics": [Nic("a", mac="00:50:56:00:00:0A")]},
+            {"nics": [Nic("a", mac="00-50-56-00-00-0a")]},
+            "the MAC address 00:50:56:00:00:0a",
+        ),
     ],
 )
-def test_what_only_one_node_can_have(words: dict[str, Any], what: str) -> None:
-    check_shared(Customization(**words), 1)
-    with pytest.raises(InvalidRequestError, match=f"2 nodes cannot share {what}"):
-        check_shared(Customization(**words), 2)
+def test_what_only_one_node_can_have(first: dict[str, Any], second: dict[str, Any], what: str) -> None:
+    one, other = Customization(**first), Customization(**second)
+    check_apart([one])
+    check_apart([one, Customization(), Customization(nics=[Nic(address="10.0.0.6/24")])])
+    with pytest.raises(InvalidRequestError, match=f"2 nodes cannot share {what}; .*ex_each"):
+        check_apart([one, Customization(), other])
 
 
 def test_a_network_can_be_shared() -> None:
-    check_shared(Customization(domain="example.com", dns_servers=["10.0.0.2"], nics=[Nic("a")]), 9)
+    check_apart([Customization(domain="example.com", dns_servers=["10.0.0.2"], nics=[Nic("a")])] * 9)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +143,12 @@ def test_a_network_can_be_shared() -> None:
         ({"license_mode": "perCore"}, "license_mode"),
         ({"license_mode": "perServer"}, "go together"),
         ({"license_users": 5}, "go together"),
+        ({"full_name": "a\x1bb"}, "full_name holds control characters"),
+        ({"domain": "a.b", "domain_user": "u", "domain_password": "p\x01"}, "domain_password holds control characters"),
+        ({"run_once": ["dir\ud800"]}, "run_once holds control characters"),
+        ({"product_key": 5}, "product_key must be a text"),
+        ({"workgroup": 5}, "workgroup"),
+        ({"run_once": None}, "run_once"),
     ],
 )
 def test_windows_words_that_cannot_be_right(words: dict[str, Any], reason: str) -> None:

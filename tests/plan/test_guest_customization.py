@@ -122,6 +122,15 @@ def test_raw_data_has_the_network_in_its_metadata() -> None:
     assert list(made.nicSettingMap or []) == []
 
 
+def test_what_xml_cannot_carry_is_refused() -> None:
+    """An escape sequence for colours, say; it is for cloud-init alone, which has it packed."""
+    script = "#!/bin/sh\necho '\x1b[31mred'\n"
+    for mechanism, word in (("cloudinit-prep", "userdata"), ("linux-prep", "first_boot_script")):
+        with pytest.raises(InvalidRequestError, match=f"ex_{word} holds control characters"):
+            build(mechanism, **{word: script})
+    assert build("cloudinit-prep", userdata=script, first_boot_script="date")  # in an archive
+
+
 def test_raw_data_needs_a_vcenter_that_knows_it() -> None:
     build("cloudinit-prep", [], version=V7_0_3)
     with pytest.raises(InvalidRequestError, match=r"7\.0 Update 3.*ex_customize='cloud-init'"):
@@ -257,8 +266,44 @@ def test_what_is_wanted_is_put_on_a_stored_windows() -> None:
     assert (made.identification.joinWorkgroup, made.guiUnattended.timeZone) == ("OPS", 110)
     assert (made.guiUnattended.password.value, made.guiUnattended.password.plainText) == ("c1pher", False)
     other = build("sysprep", base=base, spec_name="win", windows=Windows("New"), time_zone="UTC").identity
-    assert (other.userData.orgName, other.identification.joinWorkgroup) == ("New", "WORKGROUP")
+    assert (other.userData.orgName, other.identification.joinWorkgroup) == ("New", "OPS")
     assert (other.guiUnattended.timeZone, other.guiUnattended.password.value) == (90, "c1pher")
+
+
+def test_what_is_not_said_of_a_windows_stays_as_it_is_stored() -> None:
+    words: dict[str, Any] = {"domain": "ad.example.com", "domain_user": "join", "domain_password": "j0in"}
+    key = "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
+    full = Windows(
+        "ACME", "Joe", product_key=key, auto_logon_count=2, run_once=["dir"], license_mode="perSeat", **words
+    )
+    base = stored(build("sysprep", login=Login(password="x"), windows=full).identity)
+    made = build("sysprep", base=base, spec_name="win", windows=Windows(run_once=["ver"])).identity
+    assert list(made.guiRunOnce.commandList) == ["ver"]
+    assert (made.userData.orgName, made.userData.fullName, made.userData.productId) == ("ACME", "Joe", key)
+    assert (made.identification.joinDomain, made.identification.domainAdminPassword.value) == ("ad.example.com", "j0in")
+    assert (made.guiUnattended.autoLogon, made.guiUnattended.autoLogonCount) == (True, 2)
+    assert made.licenseFilePrintData.autoMode == "perSeat"
+    other = build("sysprep", base=base, spec_name="win", windows=Windows(workgroup="OPS", auto_logon_count=0)).identity
+    assert (other.identification.joinWorkgroup, other.identification.joinDomain) == ("OPS", None)
+    assert (other.guiUnattended.autoLogon, list(other.guiRunOnce.commandList)) == (False, ["dir"])
+
+
+def test_dns_servers_are_put_on_a_stored_adapter() -> None:
+    """Windows has them at its adapters only."""
+    base = stored(build("sysprep").identity, custom.FixedIp(ipAddress="10.9.9.1"))
+    base.nicSettingMap[0].adapter.subnetMask = "255.255.255.0"
+    base.nicSettingMap[0].adapter.dnsServerList = ["10.9.9.9"]
+    for nic, servers, expected in (
+        (Nic(), [], ["10.9.9.9"]),
+        (Nic(), ["10.0.0.2"], ["10.0.0.2"]),
+        (Nic(dns_servers=["10.0.0.3"]), [], ["10.0.0.3"]),
+    ):
+        made = build("sysprep", [nic], base=base, spec_name="win", domain="a.b", dns_servers=servers)
+        [mapping] = made.nicSettingMap
+        assert (mapping.adapter.ip.ipAddress, mapping.adapter.subnetMask) == ("10.9.9.1", "255.255.255.0")
+        assert (list(mapping.adapter.dnsServerList), mapping.adapter.dnsDomain) == (expected, "a.b")
+    assert list(base.nicSettingMap[0].adapter.dnsServerList) == ["10.9.9.9"]
+    assert base.nicSettingMap[0].adapter.dnsDomain is None
 
 
 @pytest.mark.parametrize("kind", ["UnknownIpGenerator", "CustomIpGenerator"])

@@ -53,6 +53,13 @@ def file(config: dict[str, Any], path: str) -> str:
     return unpacked(found["contents"]["source"])
 
 
+def test_a_host_name_that_linux_would_not_take() -> None:
+    """systemd ignores an /etc/hostname of more than 64 characters."""
+    assert file(build(domain="d" * 58), "/etc/hostname") == f"web-1.{'d' * 58}\n"
+    with pytest.raises(InvalidRequestError, match=r"has 65 characters, and Linux takes 64.*ex_hostname"):
+        build(domain="d" * 59)
+
+
 def test_a_host_name_with_its_domain() -> None:
     assert file(build(), "/etc/hostname") == "web-1\n"
     config = build(domain="example.com", time_zone="Europe/Berlin")

@@ -64,6 +64,7 @@ def test_small_subnets_have_hosts_only(address: str) -> None:
         ({"network": ""}, "network is a name"),
         ({"network": 7}, "network is a name"),
         ({"routes": ["10.9.0.0/16"]}, r"routes= takes Route"),
+        ({"routes": Route("10.9.0.0/16", via="10.0.0.1")}, r"routes= takes a list of Route"),
         ({"address": "10.0.0.5/24", "routes": [Route("10.9.0.0/16", via="10.1.0.1")]}, "next hop 10.1.0.1 is not in"),
     ],
 )

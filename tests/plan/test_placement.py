@@ -127,6 +127,15 @@ def test_choice(wish: PlacementWish, changes: Changes, expected: Placement) -> N
     assert place(wish, changes) == expected
 
 
+def test_what_was_passed_over_says_why() -> None:
+    placement = place(changes={HOST_2: LOST, SHARED_1: {"summary.accessible": False}})
+    assert placement.rejected == (
+        ("host-2.lab", "it is not connected"),
+        ("local-1", "no usable host of the location reaches it"),
+        ("shared-1", "it is not accessible"),
+    )
+
+
 NOTHING_FITS: dict[str, tuple[PlacementWish, Changes, dict[str, str]]] = {
     "all hosts in maintenance or lost": (
         PlacementWish(), {HOST_1: MAINTENANCE, HOST_2: LOST},

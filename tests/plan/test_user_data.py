@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.plan.cloud_init import build_raw_data
 from libcloud_vsphere_clone.plan.customization import Customization
 from libcloud_vsphere_clone.plan.login import Login
@@ -49,8 +50,41 @@ def test_a_script_without_a_word_is_the_shells() -> None:
     assert (to_script("date"), to_script("#!/usr/bin/perl\n")) == ("#!/bin/sh\ndate", "#!/usr/bin/perl\n")
 
 
+@pytest.mark.parametrize("text", ["\ufeff#!/bin/sh\r\ndate\r\n", "\ufeffdate\r\n", "date\r\n"])
+def test_a_script_from_windows_is_one_that_a_guest_can_run(text: str) -> None:
+    assert to_script(text) == "#!/bin/sh\ndate\n"
+
+
 def test_the_callers_data_is_checked_without_being_changed() -> None:
     assert check_user_data("#!/bin/sh\r\n") == b"#!/bin/sh\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_known"),
+    [
+        ("MIME-Version: 1.0\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n", True),
+        ("Content-Type: text/x-shellscript\nMIME-Version: 1.0\n\n#!/bin/sh\n", True),
+        ("#!/bin/sh\nsendmail <<END\nMIME-Version: 1.0\nEND\n", True),
+        ("\nMIME-Version: 1.0\nContent-Type: text/x-shellscript\n\n#!/bin/sh\n", False),
+        ("echo MIME-Version: 1.0\n", False),
+    ],
+)
+def test_a_mime_archive_begins_with_its_headers(text: str, is_known: bool) -> None:
+    """cloud-init takes what is behind a blank line for the content, and does not know it."""
+    if is_known:
+        assert check_user_data(text) == text.encode()
+    else:
+        with pytest.raises(InvalidRequestError, match="would ignore this user data"):
+            check_user_data(text)
+
+
+def test_a_script_that_only_speaks_of_mime_is_a_script() -> None:
+    """As a message of its own it would lose its umlauts in cloud-init."""
+    script = "#!/bin/sh\nsendmail <<END\nMIME-Version: 1.0\n\nGr\u00fc\u00dfe\nEND\n"
+    theirs, _ = parts(build_user_data(script.encode(), CONFIG))
+    assert theirs.get_content_type() == "text/x-shellscript"
+    assert theirs["Content-Transfer-Encoding"] == "base64"
+    assert theirs.get_payload(decode=True).decode() == script
 
 
 # The real cloud-init's judgement

@@ -40,8 +40,16 @@ READS = {"ssh": 1, "tools": 2, "pull": 1}
 """The reads of one ``deploy_node`` after the node is made: the node, and, for guest operations, who does them."""
 CALLS = {"ssh": 1, "tools": 32, "pull": 1}
 """The most calls to vCenter that it may take then for the four steps, beside waiting for the guest. Guest operations
-are calls each: a temporary folder, a start, looks at the process, two transfers."""
-WAITING = ("CreatePropertyCollector", "CreateFilter", "WaitForUpdatesEx", "DestroyPropertyCollector")
+are calls each: a temporary folder, a start, two transfers."""
+WAITING = (
+    "CreatePropertyCollector",
+    "CreateFilter",
+    "WaitForUpdatesEx",
+    "DestroyPropertyCollector",
+    "ValidateCredentialsInGuest",
+    "ListProcessesInGuest",
+)
+"""A guest that is slow is asked more often."""
 
 
 @dataclass
@@ -91,7 +99,7 @@ def _deploy(lab: Lab, driver: VsphereCloneNodeDriver, transport: str, steps: Mul
         size=None,
         image=image,
         auth=NodeAuthPassword(PASSWORD),
-        timeout=90,
+        timeout=240,
         ex_transport=transport,
         ex_group="doors",
         ex_on_stage=begin,
@@ -138,9 +146,7 @@ def test_round_trips_are_few(deployed: dict[str, Deployed], transport: str) -> N
     calls = one.calls.by_method
     assert calls["RetrievePropertiesEx"] == READS[transport]
     assert calls.get("CreatePropertyCollector", 0) <= 1  # none where the guest was there already
-    # A guest that is slow is asked more often.
-    logins = max(0, calls.get("ValidateCredentialsInGuest", 0) - 1)
-    assert one.calls.total - sum(calls.get(method, 0) for method in WAITING) - logins <= CALLS[transport]
+    assert one.calls.total - sum(calls.get(method, 0) for method in WAITING) <= CALLS[transport]
 
 
 # Time-outs
@@ -159,7 +165,7 @@ def test_a_script_that_takes_too_long_fails_alike(
         with pytest.raises(SSHCommandTimeoutError) as caught:
             step.run(deployed[transport].node, client)
         _check_late(caught.value)
-        assert client.run("echo on", timeout=30)[:1] == ("on\n",)
+        assert client.run("echo on", timeout=120)[:1] == ("on\n",)
 
 
 def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) -> None:
@@ -171,7 +177,7 @@ def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) ->
             size=None,
             image=guests.ex_get_image_by_name("debian-12"),
             auth=NodeAuthPassword(PASSWORD),
-            timeout=60,
+            timeout=240,
             ex_transport="pull",
             ex_group="doors",
             ex_destroy_on_failure=True,
@@ -185,7 +191,7 @@ def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) ->
 
 @contextlib.contextmanager
 def _session(driver: VsphereCloneNodeDriver, node: Node, transport: str, **words: Any) -> Iterator[BaseSSHClient]:
-    client = driver.ex_open_session(node, transport, **{"auth": NodeAuthPassword(PASSWORD), "timeout": 60, **words})
+    client = driver.ex_open_session(node, transport, **{"auth": NodeAuthPassword(PASSWORD), "timeout": 240, **words})
     try:
         yield client
     finally:

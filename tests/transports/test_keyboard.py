@@ -25,7 +25,7 @@ QUICK = Pace(keys_per_call=200, pause_s=0)
 def deploy(driver: VsphereCloneNodeDriver, name: str, step: Deployment, transport: Keyboard, **words: Any) -> Node:
     image = driver.ex_get_image_by_name("debian-12")
     given: dict[str, Any] = {"auth": NodeAuthPassword(PASSWORD), "ex_group": "doors", **words}
-    return driver.deploy_node(step, name=name, size=None, image=image, ex_transport=transport, timeout=60, **given)
+    return driver.deploy_node(step, name=name, size=None, image=image, ex_transport=transport, timeout=240, **given)
 
 
 class _Asking(Deployment):
@@ -59,7 +59,7 @@ def test_what_was_typed_would_have_done_it(guests: VsphereCloneNodeDriver, lab: 
     node = deploy(guests, "retyped", steps, Keyboard(pace=QUICK))
     lines = lab.typed(node).replace("<enter>", "\n").replace("<tab>", "\t")
     assert "<" not in lines.replace("<<", "")
-    session = guests.ex_open_session(node, auth=NodeAuthPassword(PASSWORD), timeout=60)
+    session = guests.ex_open_session(node, auth=NodeAuthPassword(PASSWORD), timeout=240)
     try:
         assert session.run(f"cd; {lines}\nsha256sum < '/etc/lab new/motd'; ls -A /root")[2] == 0
         assert session.run("cat '/etc/lab new/motd'")[0] == (tmp_path / "motd").read_text()

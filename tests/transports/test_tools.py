@@ -37,7 +37,7 @@ def test_an_image_tells_how_its_nodes_are_got_into(guests: VsphereCloneNodeDrive
         name="by-its-mark",
         size=None,
         image=marked,
-        timeout=60,
+        timeout=240,
         ex_group="doors",
         ex_on_stage=lambda _, what: said.append(what),
     )
@@ -64,7 +64,7 @@ def test_a_node_without_a_network_is_got_into_by_guest_operations(
     image = guests.ex_get_image_by_name("debian-12")
     node = guests.create_node("no-network", None, image, auth=PASSWORD, ex_group="doors")
     adapter_free(lab, node.extra["moid"])
-    session = guests.ex_open_session(node, auth=PASSWORD, timeout=60)
+    session = guests.ex_open_session(node, auth=PASSWORD, timeout=240)
     assert isinstance(session, GuestToolsClient)
     assert session.run("echo in")[:1] == ("in\n",)
     session.close()

@@ -92,3 +92,10 @@ def test_each_transport_awaits_what_it_needs() -> None:
     awaited = {name: awaited_of(row(), find_transport(name), Wait(), new=True).wait_for for name in ("ssh", "tools")}
     assert awaited == {"ssh": "address", "tools": "tools"}
     assert (Keyboard.awaited, Pull.awaited) == (None, None)
+
+
+def test_a_new_node_is_awaited_at_the_addresses_that_it_was_told() -> None:
+    told = row(**{marks.mark_path(marks.ADDRESSES): "10.0.0.5,2001:db8::5"})
+    assert awaited_of(told, SSH(), Wait(), new=True).expected == ("10.0.0.5", "2001:db8::5")
+    assert awaited_of(told, SSH(), Wait(), new=False).expected == ()  # it may have others by now
+    assert awaited_of(row(), SSH(), Wait(), new=True).expected == ()

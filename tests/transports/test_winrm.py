@@ -46,7 +46,7 @@ def target(driver: VsphereCloneNodeDriver, create: Create, server: LabWinRM) -> 
     return Target(driver._session, WinRM(), row, node.name, [server.host])
 
 
-def open_session(transport: WinRM, target: Target, password: str = PASSWORD, *, timeout_s: float = 20) -> Any:
+def open_session(transport: WinRM, target: Target, password: str = PASSWORD, *, timeout_s: float = 120) -> Any:
     access = build_access({"auth": NodeAuthPassword(password)}, transport.username)
     said: list[str] = []
     client = transport.prepared(None, access, new=False).open(target, access, timeout_s=timeout_s, tell=said.append)

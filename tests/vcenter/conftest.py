@@ -98,7 +98,7 @@ def together() -> Iterator[Callable[[Callable[[], Any]], list[Future[Any]]]]:
         def run(work: Callable[[], Any]) -> list[Future[Any]]:
             futures = [threads.submit(work) for _ in range(20)]
             for future in futures:
-                future.exception(timeout=30)
+                future.exception(timeout=120)
             return futures
 
         yield run

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 ENVELOPE = (
     '<?xml version="1.0" encoding="UTF-8"?>'
@@ -40,18 +41,27 @@ def fault(text: str, detail: str) -> Answer:
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Gives one answer after the other, and remembers the cookies that it was sent."""
+    """Gives one answer after the other, and remembers the cookies that it was sent.
+
+    :param closes: it closes each connection after its answer, without a word.
+    """
 
     daemon_threads = True
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, closes: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers = list(answers)
+        self.closes = closes
+        self.closed = threading.Event()
         self.cookies: list[str] = []
 
     @property
     def port(self) -> int:
         return self.server_port
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.closed.set()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients may go away at any time."""
@@ -73,14 +83,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.body)
+        self.close_connection = self.close_connection or self.server.closes
 
     def log_message(self, format: str, *args: object) -> None:
         """Silence."""
 
 
 @contextmanager
-def scripted(*answers: Answer) -> Iterator[ScriptedServer]:
-    with ScriptedServer(*answers) as server:
+def scripted(*answers: Answer, closes: bool = False) -> Iterator[ScriptedServer]:
+    with ScriptedServer(*answers, closes=closes) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

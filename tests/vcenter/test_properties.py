@@ -18,7 +18,7 @@ from libcloud_vsphere_clone.guest import running
 from libcloud_vsphere_clone.inventory.nodes import NODE_PATHS
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.plan import clone
-from libcloud_vsphere_clone.vcenter import properties, tasks
+from libcloud_vsphere_clone.vcenter import jobs, properties
 from libcloud_vsphere_clone.vcenter.pages import read_page
 from libcloud_vsphere_clone.vcenter.properties import (
     build_property_specs,
@@ -59,10 +59,10 @@ def path_constants() -> Iterator[tuple[str, str, tuple[str, ...]]]:
         importlib.import_module(f"{inventory.__name__}.{info.name}")
         for info in pkgutil.iter_modules(inventory.__path__)
     ]
-    for module in (*listed, running, lifecycle, clone, tasks):
+    for module in (*listed, running, lifecycle, clone, jobs):
         for name, value in vars(module).items():
             if name.endswith("_PATHS"):
-                kind = "Task" if module is tasks else "VirtualMachine"
+                kind = "Task" if module is jobs else "VirtualMachine"
                 for of, paths in (value if isinstance(value, dict) else {kind: value}).items():
                     yield f"{module.__name__}.{name}[{of}]", of, tuple(paths)
 

@@ -275,7 +275,7 @@ def test_a_fork_waits_for_threads_in_the_middle_of_pyvmomis_types(calm_lab: Lab)
         "taken.wait()",
         "child = os.fork()",
         "if child == 0:",
-        "    signal.alarm(5)",
+        "    signal.alarm(60)",
         "    session.view({'Datastore'})",
         "    raise SystemExit",
         "assert os.waitpid(child, 0)[1] == 0",
@@ -294,7 +294,7 @@ def test_children_of_multiprocessing_log_out(calm_lab: Lab, session: Session) ->
     for child in children:
         child.start()
     for child in children:
-        child.join(20)
+        child.join(120)
     assert [child.exitcode for child in children] == [0, 0]
     assert calm_lab.calls().by_method["Login"] == 3
     assert calm_lab.control.count_sessions() == 1

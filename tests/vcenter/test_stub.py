@@ -192,12 +192,12 @@ def test_a_login_that_cannot_be_sent_fails_for_all_that_wait(
 ) -> None:
     """Else 20 threads would wait for 20 time-outs, one after the other."""
     fetch_rows(session, PATHS)
-    calm_lab.faults.add("Login", when="reset-before", delay_ms=500, times=1)
+    calm_lab.faults.add("Login", when="reset-before", delay_ms=1500, times=1)
     calm_lab.expire_sessions()
     barrier = threading.Barrier(20)
 
     def work() -> Any:
-        barrier.wait(5)
+        barrier.wait(60)
         return fetch_rows(session, PATHS)
 
     outcomes = [future.exception() for future in together(work)]

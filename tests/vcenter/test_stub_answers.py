@@ -119,6 +119,34 @@ def test_a_server_that_is_coming_back_is_asked_again() -> None:
         current_time(scripted_stub(server))
 
 
+@pytest.mark.parametrize("status", [200, 401, 500, 503])
+def test_a_page_of_whoever_answers_in_vcenters_place_is_a_connection_error(status: int) -> None:
+    """A proxy's, which may be well-formed: as a reply it would have no result, as a listing no nodes."""
+    page = b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>Log in</p></body></html>'
+    answers = [Answer(page, status=status, headers={"Content-Type": "Text/HTML; charset=utf-8"})] * 4
+    told = pytest.raises(ConnectionFailedError, match=f"HTTP {status} .*an HTML page")
+    with scripted(*answers) as server, told, translated("ask"):
+        current_time(scripted_stub(server))
+    with scripted(*answers[:1]) as server, pytest.raises(ConnectionFailedError), translated("power it off"):
+        vim.VirtualMachine("vm-1", scripted_stub(server)).PowerOffVM_Task()
+
+
+@pytest.mark.parametrize("part", [0.2, 0.9])
+def test_a_chunked_answer_is_read_and_one_cut_short_is_a_connection_error(part: float) -> None:
+    body = returned("CurrentTime", NOW).body
+    pieces = [body[start : start + 50] for start in range(0, len(body), 50)]
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": ""}
+    whole = Answer(chunked, headers=headers)
+    short = Answer(chunked[: int(len(chunked) * part)], headers={**headers, "Connection": "close"})
+    with scripted(whole, short, whole) as server:
+        assert current_time(scripted_stub(server)).year == 2026
+        assert current_time(scripted_stub(server)).year == 2026
+        assert not server.answers
+    with scripted(short) as server, pytest.raises(ConnectionFailedError), translated("power it off"):
+        vim.VirtualMachine("vm-1", scripted_stub(server)).PowerOffVM_Task()
+
+
 def test_a_body_shorter_than_announced_is_a_connection_error() -> None:
     whole = returned("CurrentTime", NOW).body
     short = Answer(whole[:-40], headers={"Content-Length": str(len(whole)), "Connection": "close"})

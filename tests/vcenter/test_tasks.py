@@ -23,11 +23,12 @@ from libcloud_vsphere_clone.errors import (
     VsphereError,
 )
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.vcenter import tasks
+from libcloud_vsphere_clone.vcenter import jobs, task_errors
 from libcloud_vsphere_clone.vcenter.properties import fetch_row, fetch_rows
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.tasks import cancel_task, running_tasks, wait_task
+from tests.direct import await_calls
 
 TASK_TYPE = "org.example.wait"
 Later = Callable[..., None]
@@ -68,7 +69,7 @@ def later() -> Iterator[Later]:
 
     yield start
     for timer in timers:
-        timer.join(10)
+        timer.join(60)
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def _no_collector_is_left(calm_lab: Lab) -> Iterator[None]:
 
 
 def wait(session: Session, task: Any, **how: Any) -> Any:
-    return wait_task(session, task, "clone 'debian-12'", **{"target": "esx-1", "timeout_s": 10, **how})
+    return wait_task(session, task, "clone 'debian-12'", **{"timeout_s": 60, **how})
 
 
 def test_a_queued_task_that_runs_and_ends_well(session: Session, task: Any, later: Later) -> None:
@@ -106,7 +107,7 @@ FAULTS: list[tuple[vmodl.MethodFault, type[VsphereError], dict[str, object]]] = 
     (
         vim.fault.InvalidPowerState(existingState="poweredOn"),
         TaskError,
-        {"action": "clone 'debian-12'", "target": "esx-1"},
+        {"action": "clone 'debian-12'"},
     ),
     (vim.fault.CustomizationFault(), TaskError, {}),
     (vim.fault.FileFault(file="[ds1] x"), TaskError, {}),
@@ -124,7 +125,7 @@ def test_a_failed_task_is_the_error_of_its_fault(session: Session, task: Any, ca
         wait(session, task)
     assert type(caught.value) is kind
     assert type(caught.value.fault) is type(fault)
-    assert "could not clone 'debian-12' on esx-1" in str(caught.value)
+    assert "could not clone 'debian-12'" in str(caught.value)
     assert attributes.items() <= vars(caught.value).items()
 
 
@@ -132,7 +133,7 @@ def test_a_task_that_had_ended_before_is_told_at_once(session: Session, task: An
     task.SetTaskState("running", None, None)
     task.SetTaskState("error", None, vim.fault.InvalidState())
     with pytest.raises(TaskError):
-        wait(session, task, timeout_s=1)
+        wait(session, task, timeout_s=60)
 
 
 @pytest.mark.parametrize(
@@ -161,8 +162,8 @@ def test_a_fault_that_pyvmomi_cannot_read_keeps_type_and_text(
     def read(session: Session, ref: Ref, paths: Any) -> Row | None:
         return Row(ref, {"info.error": error}) if error else None
 
-    monkeypatch.setattr(tasks, "_typed_fault", unknown)
-    monkeypatch.setattr(tasks, "fetch_row", read)
+    monkeypatch.setattr(task_errors, "_fetch_fault", unknown)
+    monkeypatch.setattr(task_errors, "fetch_row", read)
     with pytest.raises(VsphereError, match=words) as caught:
         wait(session, task)
     assert type(caught.value.fault) is kind
@@ -173,7 +174,7 @@ def test_the_time_out_leaves_the_task_alone(calm_lab: Lab, session: Session, tas
     with pytest.raises(TaskTimeoutError, match=rf"within 0 s.*{task._moId} is still running") as caught:
         wait(session, task, timeout_s=0.3)
     assert isinstance(caught.value, TimeoutError)
-    assert (caught.value.action, caught.value.target) == ("clone 'debian-12'", "esx-1")
+    assert caught.value.action == "clone 'debian-12'"
     assert "CancelTask" not in calm_lab.calls().by_method
     assert fetch_row(session, Ref("Task", task._moId), ("info.state",)) == {"info.state": "running"}
 
@@ -188,6 +189,7 @@ def test_a_question_blocks_and_is_an_error(
 ) -> None:
     calm_lab.control.change_vm(vm.moid, {"runtime.question": {"id": "q1", "text": "moved or copied?", "choice": {}}})
     task.SetTaskState("running", None, None)
+    monkeypatch.setattr(jobs, "QUESTION_S", 0.1)
     try:
         with pytest.raises(TaskError, match=r"asks 'moved or copied\?' and waits; answer it in vCenter"):
             wait(session, task, asked_by=vm)
@@ -214,7 +216,7 @@ def test_a_lost_reply_loses_no_result(calm_lab: Lab, session: Session, task: Any
     task.SetTaskState("running", None, None)
     task.SetTaskState("success", "done", None)
     calm_lab.faults.add("WaitForUpdatesEx", when=when, times=3)
-    assert wait(session, task, timeout_s=5) == "done"
+    assert wait(session, task, timeout_s=60) == "done"
 
 
 def test_a_server_that_is_gone_is_a_connection_error(calm_lab: Lab, session: Session, task: Any) -> None:
@@ -225,16 +227,22 @@ def test_a_server_that_is_gone_is_a_connection_error(calm_lab: Lab, session: Ses
     calm_lab.faults.clear()
 
 
-def test_an_interrupt_ends_the_wait_and_leaves_nothing(session: Session, task: Any) -> None:
+def test_an_interrupt_ends_the_wait_and_leaves_nothing(calm_lab: Lab, session: Session, task: Any) -> None:
     task.SetTaskState("running", None, None)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    calm_lab.reset_calls()
+
+    def interrupt() -> None:
+        await_calls(calm_lab, "WaitForUpdatesEx", 2)  # it has been told the present state, and waits for more
+        os.kill(os.getpid(), signal.SIGINT)
+
     with pytest.raises(KeyboardInterrupt):
-        wait(session, task)
+        threading.Thread(target=interrupt).start()
+        wait(session, task, timeout_s=60)
     assert fetch_row(session, Ref("Task", task._moId), ("info.state",)) == {"info.state": "running"}
 
 
 def test_a_task_is_cancelled_and_awaited(session: Session, task: Any) -> None:
-    cancel_task(session, task, timeout_s=5)
+    cancel_task(session, task, timeout_s=60)
     assert fetch_row(session, Ref("Task", task._moId), ("info.state",)) == {"info.state": "error"}
 
 
@@ -242,8 +250,8 @@ def test_a_task_that_cannot_be_cancelled_is_awaited(calm_lab: Lab, session: Sess
     calm_lab.faults.add("CancelTask", fault="NotSupported", times=0)
     task.SetTaskState("running", None, None)
     later(lambda: task.SetTaskState("error", None, DUPLICATE))
-    cancel_task(session, task, timeout_s=5)
-    cancel_task(session, task, timeout_s=5)
+    cancel_task(session, task, timeout_s=60)
+    cancel_task(session, task, timeout_s=60)
 
 
 def test_a_cancelled_task_that_goes_on_is_told(calm_lab: Lab, session: Session, task: Any) -> None:
@@ -268,4 +276,4 @@ def test_a_fault_injected_into_a_real_task_arrives_typed(calm_lab: Lab, session:
     (web,) = [ref for ref, row in rows.items() if row["name"] == "legacy-web"]
     calm_lab.faults.add("PowerOnVM_Task", fault="NoCompatibleHost", when="task", message="Nowhere to go.")
     with pytest.raises(NoPlacementError, match="Nowhere to go"):
-        wait_task(session, session.managed(*web).PowerOnVM_Task(), "start 'legacy-web'", timeout_s=5)
+        wait_task(session, session.managed(*web).PowerOnVM_Task(), "start 'legacy-web'", timeout_s=60)

@@ -79,9 +79,8 @@ class Ours:
         return self._image
 
     def prepare_create(self, group: str, count: int) -> None:
-        """What a program does first, too; a session keeps the views that are made for it."""
+        """What a program does first, too; a session keeps the view that is made for it."""
         self._find_image()
-        self._driver.list_locations()
 
     def create(self, group: str, count: int) -> list[Node]:
         return list(self._driver.ex_create_nodes_in_group(group, count, None, self._find_image()))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -78,10 +79,20 @@ func (c *collector) CancelWaitForUpdates(*types.CancelWaitForUpdates) soap.HasFa
 	return &methods.CancelWaitForUpdatesBody{Res: new(types.CancelWaitForUpdatesResponse)}
 }
 
-// WaitForUpdates is WaitForUpdatesEx without options.
+// CheckForUpdates does not wait, and tells everything in one reply: "UpdateSet.truncated
+// will never be true" in what it and WaitForUpdates return.
+func (c *collector) CheckForUpdates(ctx *simulator.Context, r *types.CheckForUpdates) soap.HasFault {
+	set, fault := c.wait(ctx, r.Version, math.MaxInt, past())
+	if fault != nil {
+		return &methods.CheckForUpdatesBody{Fault_: simulator.Fault("", fault)}
+	}
+	return &methods.CheckForUpdatesBody{Res: &types.CheckForUpdatesResponse{Returnval: set}}
+}
+
+// WaitForUpdates is WaitForUpdatesEx without options and pages.
 func (c *collector) WaitForUpdates(ctx *simulator.Context, r *types.WaitForUpdates) soap.HasFault {
 	body := new(methods.WaitForUpdatesBody)
-	switch set, fault := c.wait(ctx, r.Version, nil); {
+	switch set, fault := c.wait(ctx, r.Version, math.MaxInt, nil); {
 	case fault != nil:
 		body.Fault_ = simulator.Fault("", fault)
 	case set != nil:
@@ -93,7 +104,8 @@ func (c *collector) WaitForUpdates(ctx *simulator.Context, r *types.WaitForUpdat
 // WaitForUpdatesEx tells all that is there when the version is empty, and then
 // what has changed.
 func (c *collector) WaitForUpdatesEx(ctx *simulator.Context, r *types.WaitForUpdatesEx) soap.HasFault {
-	set, fault := c.wait(ctx, r.Version, r.Options)
+	most, timeout := limits(r.Options)
+	set, fault := c.wait(ctx, r.Version, most, timeout)
 	if fault != nil {
 		return &methods.WaitForUpdatesExBody{Fault_: simulator.Fault("", fault)}
 	}
@@ -102,9 +114,8 @@ func (c *collector) WaitForUpdatesEx(ctx *simulator.Context, r *types.WaitForUpd
 
 // wait is one call: version "" is told everything at once.
 func (c *collector) wait(
-	ctx *simulator.Context, version string, options *types.WaitOptions,
+	ctx *simulator.Context, version string, most int, timeout <-chan time.Time,
 ) (*types.UpdateSet, types.BaseMethodFault) {
-	most, timeout := limits(options)
 	if version == "" {
 		c.restart(ctx)
 		return c.calculate(ctx, most, true)
@@ -144,12 +155,17 @@ func limits(options *types.WaitOptions) (most int, timeout <-chan time.Time) {
 	case seconds == nil:
 		return most, nil
 	case *seconds == 0:
-		past := make(chan time.Time)
-		close(past)
-		return most, past
+		return most, past()
 	default:
 		return most, time.After(time.Duration(*seconds) * time.Second)
 	}
+}
+
+// past is a time that is over.
+func past() <-chan time.Time {
+	over := make(chan time.Time)
+	close(over)
+	return over
 }
 
 // restart forgets what was told, and follows what changes from now on.

@@ -125,6 +125,37 @@ func TestUpdatesComeInPages(t *testing.T) {
 	}
 }
 
+func TestTheOldMethodsTellAllAtOnce(t *testing.T) {
+	client := login(t, startLab(t, func(config *Config) { config.VMs = 150 })).Client
+	reader := follow(t, client)
+	page, truncated := reader.read(0)
+	if len(page) != mostUpdates || !truncated {
+		t.Fatalf("a page of %d, truncated: %v", len(page), truncated)
+	}
+	checked, err := methods.CheckForUpdates(context.Background(), client,
+		&types.CheckForUpdates{This: reader.collector.Reference()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited, err := methods.WaitForUpdates(context.Background(), client,
+		&types.WaitForUpdates{This: reader.collector.Reference()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range []*types.UpdateSet{checked.Returnval, &waited.Returnval} {
+		if told := len(set.FilterSet[0].ObjectSet); told < 150 || set.Truncated != nil {
+			t.Errorf("told of %d, truncated: %v", told, set.Truncated)
+		}
+	}
+	reader.version = waited.Returnval.Version
+	reader.expect()
+	again, err := methods.CheckForUpdates(context.Background(), client,
+		&types.CheckForUpdates{This: reader.collector.Reference(), Version: reader.version})
+	if err != nil || again.Returnval != nil {
+		t.Errorf("nothing has changed: %v, %v", again, err)
+	}
+}
+
 func TestAWaitIsWokenOrCancelled(t *testing.T) {
 	client := login(t, startLab(t)).Client
 	inventory := inventoryOf(t, client)

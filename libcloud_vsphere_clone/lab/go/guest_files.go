@@ -12,8 +12,7 @@ import (
 
 type guestFiles struct {
 	mo.GuestFileManager
-	unlocked
-	lab *Lab
+	guestOperations
 }
 
 // CreateTemporaryDirectoryInGuest makes a directory that only the user may enter.
@@ -21,11 +20,7 @@ type guestFiles struct {
 func (m *guestFiles) CreateTemporaryDirectoryInGuest(ctx *simulator.Context, req *types.CreateTemporaryDirectoryInGuest) soap.HasFault {
 	body := new(methods.CreateTemporaryDirectoryInGuestBody)
 	path, fault := m.ask(ctx, req.Vm, req.Auth, "mktemp", req.Prefix, req.Suffix, req.DirectoryPath)
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = &types.CreateTemporaryDirectoryInGuestResponse{Returnval: path}
+	body.Res, body.Fault_ = answered(types.CreateTemporaryDirectoryInGuestResponse{Returnval: path}, fault)
 	return body
 }
 
@@ -33,11 +28,8 @@ func (m *guestFiles) CreateTemporaryDirectoryInGuest(ctx *simulator.Context, req
 // FileNotFound where a parent is missing and is not to be made.
 func (m *guestFiles) MakeDirectoryInGuest(ctx *simulator.Context, req *types.MakeDirectoryInGuest) soap.HasFault {
 	body := new(methods.MakeDirectoryInGuestBody)
-	if _, fault := m.ask(ctx, req.Vm, req.Auth, "mkdir", req.DirectoryPath, bit(req.CreateParentDirectories)); fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.MakeDirectoryInGuestResponse)
+	_, fault := m.ask(ctx, req.Vm, req.Auth, "mkdir", req.DirectoryPath, bit(req.CreateParentDirectories))
+	body.Res, body.Fault_ = answered(types.MakeDirectoryInGuestResponse{}, fault)
 	return body
 }
 
@@ -45,22 +37,16 @@ func (m *guestFiles) MakeDirectoryInGuest(ctx *simulator.Context, req *types.Mak
 // deleted. If false, the directory must be empty for the operation to succeed."
 func (m *guestFiles) DeleteDirectoryInGuest(ctx *simulator.Context, req *types.DeleteDirectoryInGuest) soap.HasFault {
 	body := new(methods.DeleteDirectoryInGuestBody)
-	if _, fault := m.ask(ctx, req.Vm, req.Auth, "rmdir", req.DirectoryPath, bit(req.Recursive)); fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.DeleteDirectoryInGuestResponse)
+	_, fault := m.ask(ctx, req.Vm, req.Auth, "rmdir", req.DirectoryPath, bit(req.Recursive))
+	body.Res, body.Fault_ = answered(types.DeleteDirectoryInGuestResponse{}, fault)
 	return body
 }
 
 // DeleteFileInGuest ends in NotAFile for a directory, and in FileNotFound where there is none.
 func (m *guestFiles) DeleteFileInGuest(ctx *simulator.Context, req *types.DeleteFileInGuest) soap.HasFault {
 	body := new(methods.DeleteFileInGuestBody)
-	if _, fault := m.ask(ctx, req.Vm, req.Auth, "rm", req.FilePath); fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.DeleteFileInGuestResponse)
+	_, fault := m.ask(ctx, req.Vm, req.Auth, "rm", req.FilePath)
+	body.Res, body.Fault_ = answered(types.DeleteFileInGuestResponse{}, fault)
 	return body
 }
 
@@ -68,16 +54,13 @@ func (m *guestFiles) DeleteFileInGuest(ctx *simulator.Context, req *types.Delete
 func (m *guestFiles) ListFilesInGuest(ctx *simulator.Context, req *types.ListFilesInGuest) soap.HasFault {
 	body := new(methods.ListFilesInGuestBody)
 	text, fault := m.ask(ctx, req.Vm, req.Auth, "files", req.FilePath)
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.ListFilesInGuestResponse)
+	var found types.GuestListFileInfo
 	for _, row := range rows(text, 8) {
-		body.Res.Returnval.Files = append(body.Res.Returnval.Files, types.GuestFileInfo{
+		found.Files = append(found.Files, types.GuestFileInfo{
 			Path: row[0], Type: row[1], Size: number(row[2]), Attributes: posixAttributes(row[3:]),
 		})
 	}
+	body.Res, body.Fault_ = answered(types.ListFilesInGuestResponse{Returnval: found}, fault)
 	return body
 }
 
@@ -85,21 +68,14 @@ func (m *guestFiles) ListFilesInGuest(ctx *simulator.Context, req *types.ListFil
 // a symbolic link". overwrite: "If set, the destination file is clobbered."
 func (m *guestFiles) InitiateFileTransferToGuest(ctx *simulator.Context, req *types.InitiateFileTransferToGuest) soap.HasFault {
 	body := new(methods.InitiateFileTransferToGuestBody)
-	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
-	if fault == nil {
-		_, fault = user.ask("check-put", req.GuestFilePath, bit(req.Overwrite))
-	}
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	ticket := transferTicket{user: user, path: req.GuestFilePath, upload: true, size: req.FileSize, mode: 0o644}
+	ticket := transferTicket{path: req.GuestFilePath, upload: true, size: req.FileSize, mode: 0o644}
 	// GuestPosixFileAttributes.permissions: if it is not specified, "the file
 	// will be created with 0644 permissions".
 	if attributes, ok := req.FileAttributes.(*types.GuestPosixFileAttributes); ok && attributes.Permissions != 0 {
 		ticket.mode = attributes.Permissions
 	}
-	body.Res = &types.InitiateFileTransferToGuestResponse{Returnval: m.lab.transfers.open(ticket)}
+	_, url, fault := m.initiate(ctx, req.Vm, req.Auth, ticket, "check-put", bit(req.Overwrite))
+	body.Res, body.Fault_ = answered(types.InitiateFileTransferToGuestResponse{Returnval: url}, fault)
 	return body
 }
 
@@ -107,30 +83,23 @@ func (m *guestFiles) InitiateFileTransferToGuest(ctx *simulator.Context, req *ty
 // ... in bytes" and the URL to which "the user has to send HTTP GET request".
 func (m *guestFiles) InitiateFileTransferFromGuest(ctx *simulator.Context, req *types.InitiateFileTransferFromGuest) soap.HasFault {
 	body := new(methods.InitiateFileTransferFromGuestBody)
-	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
-	var text string
-	if fault == nil {
-		text, fault = user.ask("check-get", req.GuestFilePath)
-	}
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
+	text, url, fault := m.initiate(ctx, req.Vm, req.Auth, transferTicket{path: req.GuestFilePath}, "check-get")
 	row := append(rows(text, 6), make([]string, 6))[0]
-	body.Res = &types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{
-		Attributes: posixAttributes(row[1:]),
-		Size:       number(row[0]),
-		Url:        m.lab.transfers.open(transferTicket{user: user, path: req.GuestFilePath}),
-	}}
+	body.Res, body.Fault_ = answered(types.InitiateFileTransferFromGuestResponse{Returnval: types.FileTransferInformation{
+		Attributes: posixAttributes(row[1:]), Size: number(row[0]), Url: url,
+	}}, fault)
 	return body
 }
 
-func (m *guestFiles) ask(ctx *simulator.Context, vm types.ManagedObjectReference, auth types.BaseGuestAuthentication, what string, arguments ...string) (string, types.BaseMethodFault) {
-	user, fault := guestUserOf(ctx, vm, auth)
-	if fault != nil {
-		return "", fault
+// initiate opens a transfer that the guest's tools have checked: what they say, and its URL.
+func (m *guestFiles) initiate(ctx *simulator.Context, vm types.ManagedObjectReference, auth types.BaseGuestAuthentication, ticket transferTicket, check string, arguments ...string) (text, url string, fault types.BaseMethodFault) {
+	if ticket.user, fault = m.user(ctx, vm, auth); fault != nil {
+		return "", "", fault
 	}
-	return user.ask(what, arguments...)
+	if text, fault = ticket.user.ask(check, append([]string{ticket.path}, arguments...)...); fault != nil {
+		return "", "", fault
+	}
+	return text, m.lab.transfers.open(ticket), nil
 }
 
 // posixAttributes are mode, owner, group and the times of change and of use.

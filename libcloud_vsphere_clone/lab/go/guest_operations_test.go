@@ -1,17 +1,19 @@
-// The guest's tools are a stand-in here, testdata/docker: the real ones run in the tests of the Python package.
+// The guest's tools are a stand-in here: the real ones run in the tests of the Python package.
 
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/object"
@@ -26,20 +28,69 @@ type guestLab struct {
 	inventory inventory
 	vm        *object.VirtualMachine
 	managers  mo.GuestOperationsManager
-	folder    string
+	channel   string // the folder that its guest sees
+	told      chan string
 }
 
 func startOneGuest(t *testing.T) *guestLab {
 	t.Helper()
-	lab, folder := startGuestLab(t)
+	lab, engine := startGuestLab(t)
 	inventory := inventoryOf(t, login(t, lab).Client)
-	guest := &guestLab{Lab: lab, inventory: inventory, folder: folder}
+	guest := &guestLab{Lab: lab, inventory: inventory, told: make(chan string, 10)}
 	guest.vm = inventory.mustClone(inventory.vm("debian-12"), "web", guestSpec(""))
+	guest.channel = channelOf(t, engineCalls(t, engine, "create")[0])
 	manager := object.NewCommon(inventory.client, *inventory.client.ServiceContent.GuestOperationsManager)
 	if err := manager.Properties(context.Background(), manager.Reference(), nil, &guest.managers); err != nil {
 		t.Fatal(err)
 	}
 	return guest
+}
+
+// runTools answers as the guest's tools would, from now on.
+func (g *guestLab) runTools(t *testing.T) {
+	t.Helper()
+	t.Chdir(g.channel) // a socket's path may not be long
+	listener, err := net.Listen("unix", toolsSocket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			told, _ := io.ReadAll(connection)
+			_, _ = io.WriteString(connection, toolsAnswer(string(told)))
+			_ = connection.Close()
+			g.told <- string(told)
+		}
+	}()
+}
+
+// toolsAnswer is what the tools say to a request.
+func toolsAnswer(told string) string {
+	fields := strings.FieldsFunc(told, func(r rune) bool { return r == '\n' || '0' <= r && r <= '9' })
+	if fields[1] == "wrong" {
+		return "InvalidGuestLogin 0\n"
+	}
+	answers := map[string]string{
+		"start":     "4711",
+		"list":      "sh\x004711\x00ann\x00/bin/sh -c true\x001700000000\x001700000001\x003",
+		"mktemp":    "/tmp/x1",
+		"files":     "/x\x00file\x005\x00384\x000\x000\x001700000000\x001700000000",
+		"check-get": "5\x00384\x000\x000\x001700000000\x001700000000",
+		"get":       "hello",
+	}
+	switch answer := answers[fields[2]]; fields[2] {
+	case "terminate":
+		return "GuestProcessNotFound 4\n4711"
+	case "rm":
+		return "FileNotFound 2\n/x"
+	default:
+		return fmt.Sprintf("ok %d\n%s", len(answer), answer)
+	}
 }
 
 func credentials(password string) *types.NamePasswordAuthentication {
@@ -54,6 +105,7 @@ func (g *guestLab) validate(vm types.ManagedObjectReference, auth types.BaseGues
 
 func TestGuestCredentials(t *testing.T) {
 	guest := startOneGuest(t)
+	guest.runTools(t)
 	if err := guest.validate(guest.vm.Reference(), credentials("right")); err != nil {
 		t.Error(err)
 	}
@@ -63,13 +115,67 @@ func TestGuestCredentials(t *testing.T) {
 	if err := guest.validate(guest.vm.Reference(), new(types.SSPIAuthentication)); !fault.Is(err, &types.OperationNotSupportedByGuest{}) {
 		t.Errorf("SSPI: %v", err)
 	}
-	told, err := os.ReadFile(filepath.Join(guest.folder, "told"))
-	if err != nil || string(told) != "3\nann5\nwrong8\nvalidate1\n0" {
-		t.Errorf("the tools were told %q, %v", told, err)
+	if told := <-guest.told + <-guest.told; told != "3\nann5\nright8\nvalidate1\n03\nann5\nwrong8\nvalidate1\n0" {
+		t.Errorf("the tools were told %q", told)
 	}
-	for _, call := range engineCalls(t, guest.folder, "exec") {
-		if strings.Contains(call, "right") || strings.Contains(call, "wrong") {
-			t.Errorf("a password is on a command line: %s", call)
+}
+
+func TestGuestWhoseToolsAreLate(t *testing.T) {
+	guest := startOneGuest(t)
+	validated := make(chan error)
+	go func() { validated <- guest.validate(guest.vm.Reference(), credentials("right")) }()
+	time.Sleep(100 * time.Millisecond)
+	guest.runTools(t)
+	if err := <-validated; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGuestWhoseToolsAreElsewhere(t *testing.T) {
+	guest := startOneGuest(t)
+	t.Chdir(t.TempDir())
+	listener, err := net.Listen("unix", "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	other, _ := filepath.Abs("other")
+	if err := os.Symlink(other, filepath.Join(guest.channel, toolsSocket)); err != nil {
+		t.Fatal(err)
+	}
+	if err := guest.validate(guest.vm.Reference(), credentials("right")); !fault.Is(err, &types.GuestOperationsUnavailable{}) {
+		t.Errorf("by a link: %v", err)
+	}
+}
+
+func TestGuestOperationsDoNotWaitForEachOther(t *testing.T) {
+	guest := startOneGuest(t)
+	t.Chdir(guest.channel)
+	listener, err := net.Listen("unix", toolsSocket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	const count = 3
+	validated := make(chan error, count)
+	var asked []net.Conn
+	for range count {
+		go func() { validated <- guest.validate(guest.vm.Reference(), credentials("right")) }()
+	}
+	within(t, 5*time.Second, func() {
+		for range count { // all have arrived before the first is answered
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			asked = append(asked, connection)
+		}
+	})
+	for _, connection := range asked {
+		_, _ = io.WriteString(connection, "ok 0\n")
+		_ = connection.Close()
+		if err := <-validated; err != nil {
+			t.Error(err)
 		}
 	}
 }
@@ -102,6 +208,7 @@ func TestGuestOperationsReady(t *testing.T) {
 
 func TestGuestProcesses(t *testing.T) {
 	guest := startOneGuest(t)
+	guest.runTools(t)
 	ctx, manager := context.Background(), *guest.managers.ProcessManager
 	spec := &types.GuestProgramSpec{ProgramPath: "/bin/sh", Arguments: "-c true", EnvVariables: []string{"A=1"}}
 	started, err := methods.StartProgramInGuest(ctx, guest.inventory.client, &types.StartProgramInGuest{
@@ -129,6 +236,7 @@ func TestGuestProcesses(t *testing.T) {
 
 func TestGuestFiles(t *testing.T) {
 	guest := startOneGuest(t)
+	guest.runTools(t)
 	ctx, manager, vm := context.Background(), *guest.managers.FileManager, guest.vm.Reference()
 	temporary, err := methods.CreateTemporaryDirectoryInGuest(ctx, guest.inventory.client, &types.CreateTemporaryDirectoryInGuest{
 		This: manager, Vm: vm, Auth: credentials("right"),
@@ -152,6 +260,7 @@ func TestGuestFiles(t *testing.T) {
 
 func TestGuestTransfer(t *testing.T) {
 	guest := startOneGuest(t)
+	guest.runTools(t)
 	ctx, manager, vm := context.Background(), *guest.managers.FileManager, guest.vm.Reference()
 	to, err := methods.InitiateFileTransferToGuest(ctx, guest.inventory.client, &types.InitiateFileTransferToGuest{
 		This: manager, Vm: vm, Auth: credentials("right"), GuestFilePath: "/tmp/file", FileSize: 5,
@@ -164,7 +273,8 @@ func TestGuestTransfer(t *testing.T) {
 	if status, _ := guest.send(t, http.MethodPut, url, "hello"); status != http.StatusOK {
 		t.Errorf("the upload's status is %d", status)
 	}
-	if told, _ := os.ReadFile(filepath.Join(guest.folder, "told")); !bytes.HasSuffix(told, []byte("3\nput1\n39\n/tmp/file3\n3841\n5hello")) {
+	<-guest.told
+	if told := <-guest.told; !strings.HasSuffix(told, "3\nput1\n39\n/tmp/file3\n3841\n5hello") {
 		t.Errorf("the tools were told %q", told)
 	}
 	if status, _ := guest.send(t, http.MethodPut, url, "hello"); status != http.StatusNotFound {

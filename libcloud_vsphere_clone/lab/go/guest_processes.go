@@ -10,13 +10,6 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// unlocked opts out of the simulator's lock per object: what takes long in one
-// guest does not hold up the others.
-type unlocked struct{}
-
-func (unlocked) Lock()   {}
-func (unlocked) Unlock() {}
-
 // equipGuests puts managers of our own in the place of the simulator's guest
 // operations: those check no password, do everything as root, run programs
 // through a shell of this machine, and drop the connection where a VM has no container.
@@ -30,18 +23,19 @@ func (l *Lab) equipGuests() {
 	if !ok {
 		return
 	}
-	auth := &guestAuth{GuestAuthManager: mo.GuestAuthManager{
+	common := guestOperations{lab: l}
+	auth := &guestAuth{mo.GuestAuthManager{
 		Self: types.ManagedObjectReference{Type: "GuestAuthManager", Value: "guestOperationsAuthManager"},
-	}}
+	}, common}
 	operations.AuthManager = &auth.Self
 	registry.Put(auth)
-	registry.Put(&guestProcesses{GuestProcessManager: mo.GuestProcessManager{Self: *operations.ProcessManager}})
-	registry.Put(&guestFiles{GuestFileManager: mo.GuestFileManager{Self: *operations.FileManager}, lab: l})
+	registry.Put(&guestProcesses{mo.GuestProcessManager{Self: *operations.ProcessManager}, common})
+	registry.Put(&guestFiles{mo.GuestFileManager{Self: *operations.FileManager}, common})
 }
 
 type guestAuth struct {
 	mo.GuestAuthManager
-	unlocked
+	guestOperations
 }
 
 // ValidateCredentialsInGuest only checks the login. InvalidGuestLogin "is thrown
@@ -49,21 +43,14 @@ type guestAuth struct {
 // authenticate with the guest was not accepted".
 func (m *guestAuth) ValidateCredentialsInGuest(ctx *simulator.Context, req *types.ValidateCredentialsInGuest) soap.HasFault {
 	body := new(methods.ValidateCredentialsInGuestBody)
-	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
-	if fault == nil {
-		_, fault = user.ask("validate")
-	}
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.ValidateCredentialsInGuestResponse)
+	_, fault := m.ask(ctx, req.Vm, req.Auth, "validate")
+	body.Res, body.Fault_ = answered(types.ValidateCredentialsInGuestResponse{}, fault)
 	return body
 }
 
 type guestProcesses struct {
 	mo.GuestProcessManager
-	unlocked
+	guestOperations
 }
 
 // StartProgramInGuest: "For Linux guest operating systems, /bin/bash is used to
@@ -74,18 +61,10 @@ type guestProcesses struct {
 // variables; they define the complete set available to the program".
 func (m *guestProcesses) StartProgramInGuest(ctx *simulator.Context, req *types.StartProgramInGuest) soap.HasFault {
 	body := new(methods.StartProgramInGuestBody)
-	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
-	var pid string
-	if fault == nil {
-		spec := req.Spec.GetGuestProgramSpec()
-		words := append([]string{spec.ProgramPath, spec.Arguments, spec.WorkingDirectory}, spec.EnvVariables...)
-		pid, fault = user.ask("start", words...)
-	}
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = &types.StartProgramInGuestResponse{Returnval: number(pid)}
+	spec := req.Spec.GetGuestProgramSpec()
+	words := append([]string{spec.ProgramPath, spec.Arguments, spec.WorkingDirectory}, spec.EnvVariables...)
+	pid, fault := m.ask(ctx, req.Vm, req.Auth, "start", words...)
+	body.Res, body.Fault_ = answered(types.StartProgramInGuestResponse{Returnval: number(pid)}, fault)
 	return body
 }
 
@@ -95,27 +74,20 @@ func (m *guestProcesses) StartProgramInGuest(ctx *simulator.Context, req *types.
 // returned for that process."
 func (m *guestProcesses) ListProcessesInGuest(ctx *simulator.Context, req *types.ListProcessesInGuest) soap.HasFault {
 	body := new(methods.ListProcessesInGuestBody)
-	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
-	var text string
-	if fault == nil {
-		var pids []string
-		for _, pid := range req.Pids {
-			pids = append(pids, strconv.FormatInt(pid, 10))
-		}
-		text, fault = user.ask("list", pids...)
+	var pids []string
+	for _, pid := range req.Pids {
+		pids = append(pids, strconv.FormatInt(pid, 10))
 	}
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.ListProcessesInGuestResponse)
+	text, fault := m.ask(ctx, req.Vm, req.Auth, "list", pids...)
+	var found types.ListProcessesInGuestResponse
 	for _, row := range rows(text, 7) {
 		info := types.GuestProcessInfo{Name: row[0], Pid: number(row[1]), Owner: row[2], CmdLine: row[3], StartTime: moment(row[4])}
 		if row[5] != "" {
 			info.EndTime, info.ExitCode = types.NewTime(moment(row[5])), int32(number(row[6]))
 		}
-		body.Res.Returnval = append(body.Res.Returnval, info)
+		found.Returnval = append(found.Returnval, info)
 	}
+	body.Res, body.Fault_ = answered(found, fault)
 	return body
 }
 
@@ -123,14 +95,7 @@ func (m *guestProcesses) ListProcessesInGuest(ctx *simulator.Context, req *types
 // an operation fails because the guest process specified does not exist".
 func (m *guestProcesses) TerminateProcessInGuest(ctx *simulator.Context, req *types.TerminateProcessInGuest) soap.HasFault {
 	body := new(methods.TerminateProcessInGuestBody)
-	user, fault := guestUserOf(ctx, req.Vm, req.Auth)
-	if fault == nil {
-		_, fault = user.ask("terminate", strconv.FormatInt(req.Pid, 10))
-	}
-	if fault != nil {
-		body.Fault_ = simulator.Fault("", fault)
-		return body
-	}
-	body.Res = new(types.TerminateProcessInGuestResponse)
+	_, fault := m.ask(ctx, req.Vm, req.Auth, "terminate", strconv.FormatInt(req.Pid, 10))
+	body.Res, body.Fault_ = answered(types.TerminateProcessInGuestResponse{}, fault)
 	return body
 }

@@ -4,40 +4,48 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
+	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// toolsProgram stands for VMware Tools. It runs in the guest, once per request:
-// Debian has Perl wherever it has a package manager.
-//
-//go:embed guest_tools.pl
-var toolsProgram string
-
 const toolsTimeout = 60 * time.Second
 
-// guestUser is who asks for something in a guest.
+// guestUser is who asks for something in a guest: VMware Tools run there
+// (guest/guest-operations), and check the password.
 type guestUser struct {
-	container string
-	name      string
-	password  string
+	channel  *guestChannel
+	name     string
+	password string
 }
 
-// guestUserOf is who a request's authentication says it is, in a VM whose guest can be asked.
+// guestOperations is what the managers of guest operations have in common.
+type guestOperations struct {
+	unlocked
+	lab *Lab
+}
+
+// unlocked opts out of the simulator's lock per object: what takes long in one
+// guest does not hold up the others.
+type unlocked struct{}
+
+func (unlocked) Lock()   {}
+func (unlocked) Unlock() {}
+
+// user is who a request's authentication says it is, in a VM whose guest can be asked.
 //
 // GuestOperationsUnavailable "is thrown when an operation fails to contact the
 // guest operations agent running inside the virtual machine", InvalidPowerState
 // if it "could not be performed given the current power state".
-func guestUserOf(ctx *simulator.Context, ref types.ManagedObjectReference, auth types.BaseGuestAuthentication) (guestUser, types.BaseMethodFault) {
+func (o guestOperations) user(ctx *simulator.Context, ref types.ManagedObjectReference, auth types.BaseGuestAuthentication) (guestUser, types.BaseMethodFault) {
 	vm, ok := ctx.Map.Get(ref).(*simulator.VirtualMachine)
 	if !ok {
 		return guestUser{}, &types.ManagedObjectNotFound{Obj: ref}
@@ -45,14 +53,12 @@ func guestUserOf(ctx *simulator.Context, ref types.ManagedObjectReference, auth 
 	user, state := guestUser{}, types.VirtualMachinePowerStatePoweredOff
 	ctx.WithLock(vm, func() {
 		state = vm.Runtime.PowerState
-		if containerCommand(vm) != "" {
-			user.container = containerName(&vm.VirtualMachine)
-		}
+		user.channel = o.lab.channels.of(vm)
 	})
 	if state != types.VirtualMachinePowerStatePoweredOn {
 		return user, &types.InvalidPowerState{RequestedState: types.VirtualMachinePowerStatePoweredOn, ExistingState: state}
 	}
-	if user.container == "" {
+	if user.channel == nil {
 		return user, new(types.GuestOperationsUnavailable)
 	}
 	login, ok := auth.(*types.NamePasswordAuthentication)
@@ -63,40 +69,80 @@ func guestUserOf(ctx *simulator.Context, ref types.ManagedObjectReference, auth 
 	return user, nil
 }
 
-// command is a request to the guest's tools, not started yet: its words are on
-// its standard input, never on a command line.
-func (u guestUser) command(ctx context.Context, contents io.Reader, what string, arguments ...string) *exec.Cmd {
+// ask has the guest's tools do something for a user, and returns what they say.
+func (o guestOperations) ask(ctx *simulator.Context, vm types.ManagedObjectReference, auth types.BaseGuestAuthentication, what string, arguments ...string) (string, types.BaseMethodFault) {
+	user, fault := o.user(ctx, vm, auth)
+	if fault != nil {
+		return "", fault
+	}
+	return user.ask(what, arguments...)
+}
+
+// answered is what a method's body holds: the response, or the fault instead.
+func answered[T any](response T, fault types.BaseMethodFault) (*T, *soap.Fault) {
+	if fault != nil {
+		return nil, simulator.Fault("", fault)
+	}
+	return &response, nil
+}
+
+// toolsReply is what the guest's tools say: a status, and then so many bytes.
+type toolsReply struct {
+	net.Conn
+	status string
+	size   int64
+	rest   io.Reader
+}
+
+// tell sends one request to the guest's tools, with what goes into a file, and
+// returns when they begin to answer. The context's end closes the connection.
+func (u guestUser) tell(ctx context.Context, contents io.Reader, what string, arguments ...string) (*toolsReply, error) {
+	connection, err := u.channel.dialTools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { _ = connection.Close() })
 	var words bytes.Buffer
 	for _, word := range append([]string{u.name, u.password, what, strconv.Itoa(len(arguments))}, arguments...) {
 		fmt.Fprintf(&words, "%d\n%s", len(word), word)
 	}
-	// Only the guest's own boot may name the host, see guest/boot.
-	cmd := exec.CommandContext(ctx, "docker", "exec", "-i", u.container,
-		"setpriv", "--bounding-set=-sys_admin", "perl", "-e", toolsProgram)
-	cmd.Stdin = &words
+	// Whether they read all of that, their answer tells: they may refuse before.
+	_, _ = words.WriteTo(connection)
 	if contents != nil {
-		cmd.Stdin = io.MultiReader(&words, contents)
+		_, _ = io.Copy(connection, contents)
 	}
-	return cmd
+	_ = connection.CloseWrite()
+	buffered := bufio.NewReaderSize(connection, 64<<10)
+	line, err := buffered.ReadString('\n')
+	if err != nil {
+		return nil, errors.Join(errNoTools, connection.Close())
+	}
+	status, length, _ := strings.Cut(strings.TrimSpace(line), " ")
+	size := number(length)
+	return &toolsReply{Conn: connection, status: status, size: size, rest: io.LimitReader(buffered, size)}, nil
 }
 
 // ask has the guest's tools do something, and returns what they say.
 func (u guestUser) ask(what string, arguments ...string) (string, types.BaseMethodFault) {
 	ctx, cancel := context.WithTimeout(context.Background(), toolsTimeout)
 	defer cancel()
-	out, err := u.command(ctx, nil, what, arguments...).Output()
-	return toolsAnswer(bufio.NewReader(bytes.NewReader(out)), err)
+	return u.carryOut(ctx, nil, what, arguments...)
 }
 
-// toolsAnswer is the rest of an answer, or the fault that it names.
-func toolsAnswer(out *bufio.Reader, failed error) (string, types.BaseMethodFault) {
-	status, err := out.ReadString('\n')
-	if failed != nil || err != nil {
-		return "", new(types.GuestOperationsUnavailable) // it is booting, or on its way down
+// carryOut is the rest of the answer to a request, or the fault that it names.
+func (u guestUser) carryOut(ctx context.Context, contents io.Reader, what string, arguments ...string) (string, types.BaseMethodFault) {
+	unavailable := new(types.GuestOperationsUnavailable) // it is booting, or on its way down
+	reply, err := u.tell(ctx, contents, what, arguments...)
+	if err != nil {
+		return "", unavailable
 	}
-	rest, _ := io.ReadAll(out)
-	if status != "ok\n" {
-		return "", toolsFault(strings.TrimSpace(status), string(rest))
+	defer reply.Close()
+	rest, _ := io.ReadAll(reply.rest)
+	switch {
+	case int64(len(rest)) != reply.size:
+		return "", unavailable
+	case reply.status != "ok":
+		return "", toolsFault(reply.status, string(rest))
 	}
 	return string(rest), nil
 }

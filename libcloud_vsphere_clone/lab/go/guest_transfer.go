@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"crypto/rand"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -86,31 +84,23 @@ func (t transferTicket) receive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	mode, size := strconv.FormatInt(t.mode, 10), strconv.FormatInt(t.size, 10)
-	out, err := t.user.command(r.Context(), r.Body, "put", t.path, mode, size).Output()
-	if _, fault := toolsAnswer(bufio.NewReader(strings.NewReader(string(out))), err); fault != nil {
+	if _, fault := t.user.carryOut(r.Context(), r.Body, "put", t.path, mode, size); fault != nil {
 		http.Error(w, "the file could not be written", http.StatusInternalServerError)
 	}
 }
 
 // send writes a file of the guest to the client.
 func (t transferTicket) send(w http.ResponseWriter, r *http.Request) {
-	cmd := t.user.command(r.Context(), nil, "get", t.path)
-	pipe, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
+	reply, err := t.user.tell(r.Context(), nil, "get", t.path)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	defer func() { _ = cmd.Wait() }()
-	out := bufio.NewReaderSize(pipe, 64<<10)
-	status, _ := out.ReadString('\n')
-	size, _ := out.ReadString('\n')
-	if status != "ok\n" {
-		http.Error(w, errNoTools.Error(), http.StatusInternalServerError)
+	defer reply.Close()
+	if reply.status != "ok" {
+		http.Error(w, "the file could not be read", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Length", strings.TrimSpace(size))
-	_, _ = io.Copy(w, out)
+	w.Header().Set("Content-Length", strconv.FormatInt(reply.size, 10))
+	_, _ = io.Copy(w, reply.rest)
 }

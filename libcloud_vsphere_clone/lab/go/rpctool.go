@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -17,8 +14,6 @@ import (
 )
 
 const (
-	// guestChannelDir is where a guest finds its end of the channel.
-	guestChannelDir = "/run/vsphere-lab"
 	// rpcLimit is the longest message that a VMX takes ("GuestRPC", 64 KiB).
 	rpcLimit = 64 << 10
 	// guestInfoLimit is what all guestinfo values of a VM may take together.
@@ -34,110 +29,6 @@ var (
 	errRefused        = errors.New("Permission denied")
 	errTooLong        = errors.New("Value too long")
 )
-
-// plainPath is a folder that may stand in a container command.
-var plainPath = regexp.MustCompile(`^/[A-Za-z0-9._/@+-]+$`)
-
-// guestChannels are the sockets on which guests talk to their VM, as VMware
-// Tools do over the backdoor. Each guest has one of its own, in a folder that
-// only its container sees: by it the lab knows who is talking.
-type guestChannels struct {
-	lab *Lab
-
-	mu       sync.Mutex
-	channels map[string]*guestChannel // by instanceUuid
-}
-
-type guestChannel struct {
-	listener net.Listener
-	folder   string
-}
-
-func newGuestChannels(lab *Lab) *guestChannels {
-	return &guestChannels{lab: lab, channels: map[string]*guestChannel{}}
-}
-
-// open makes a clone's channel, and gives the options by which its container
-// sees it; "" where there can be none.
-func (g *guestChannels) open(instanceUUID string) string {
-	folder := g.lab.path("guests", instanceUUID)
-	if !plainPath.MatchString(folder) {
-		return ""
-	}
-	channel, err := listenIn(folder)
-	if err != nil {
-		_ = os.RemoveAll(folder)
-		return ""
-	}
-	g.mu.Lock()
-	g.channels[instanceUUID] = channel
-	g.mu.Unlock()
-	go g.serve(channel.listener, instanceUUID)
-	options := "-v " + folder + ":" + guestChannelDir
-	if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
-		options += " --security-opt label=disable" // else no container may connect to a socket of ours
-	}
-	return options
-}
-
-// listenIn listens on a socket in a new folder that every user of the guest
-// may enter: on a VMware platform, too, any of them may talk to the VM.
-func listenIn(folder string) (*guestChannel, error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, err
-	}
-	directory, err := os.Open(folder)
-	if err != nil {
-		return nil, err
-	}
-	defer directory.Close()
-	// By way of the open folder: a socket's path has 107 characters at most.
-	path := fmt.Sprintf("/proc/self/fd/%d/rpc", directory.Fd())
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	listener.SetUnlinkOnClose(false) // that path is another file's by then
-	if err := errors.Join(os.Chmod(folder, 0o755), os.Chmod(folder+"/rpc", 0o666)); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	return &guestChannel{listener: listener, folder: folder}, nil
-}
-
-// close ends a VM's channel.
-func (g *guestChannels) close(instanceUUID string) {
-	g.mu.Lock()
-	channel := g.channels[instanceUUID]
-	delete(g.channels, instanceUUID)
-	g.mu.Unlock()
-	if channel != nil {
-		_ = channel.listener.Close()
-		_ = os.RemoveAll(channel.folder)
-	}
-}
-
-// closeAll ends the channels of all guests.
-func (g *guestChannels) closeAll() {
-	g.mu.Lock()
-	ids := make([]string, 0, len(g.channels))
-	for id := range g.channels {
-		ids = append(ids, id)
-	}
-	g.mu.Unlock()
-	for _, id := range ids {
-		g.close(id)
-	}
-}
-
-func (g *guestChannels) serve(listener net.Listener, instanceUUID string) {
-	for {
-		connection, err := listener.Accept()
-		if err != nil {
-			return // closed
-		}
-		go g.converse(connection, instanceUUID)
-	}
-}
 
 // converse answers one message as the VMX does: "1 " and the result, or "0 " and what is wrong.
 func (g *guestChannels) converse(connection net.Conn, instanceUUID string) {

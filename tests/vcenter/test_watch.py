@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.jobs import PROGRESS_PATHS
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from libcloud_vsphere_clone.vcenter.session import Session
-from libcloud_vsphere_clone.vcenter.task_watch import TaskWatch
+from libcloud_vsphere_clone.vcenter.watch import Watch
+from tests.direct import await_calls
 
 NewTask = Callable[[], Any]
+PATHS = {"Task": PROGRESS_PATHS}
 GONE = Ref("Task", "task-never-was")
 
 
@@ -34,7 +36,7 @@ def test_the_present_state_is_told_at_once(session: Session, new_task: NewTask) 
     queued, done = new_task(), new_task()
     done.SetTaskState(state="running")
     done.SetTaskState(state="success", result="made")
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         rows = watch.wait([ref_of(queued), ref_of(done)], timeout_s=10)
     first, second = rows[ref_of(queued)], rows[ref_of(done)]
     assert first is not None and first["info.state"] == "queued"
@@ -45,26 +47,30 @@ def test_even_without_any_time_the_present_state_is_read(session: Session, new_t
     done = new_task()
     done.SetTaskState(state="running")
     done.SetTaskState(state="success")
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         row = watch.wait([ref_of(done)], timeout_s=0)[ref_of(done)]
     assert row is not None and row["info.state"] == "success"
 
 
-def test_a_change_ends_the_wait(session: Session, new_task: NewTask) -> None:
+def test_a_change_ends_the_wait(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     tasks = [new_task() for _ in range(3)]
     refs = [ref_of(task) for task in tasks]
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         watch.wait(refs, timeout_s=60)
-        threading.Timer(0.2, tasks[1].SetTaskState, kwargs={"state": "running"}).start()
-        started = time.monotonic()
-        rows = watch.wait(refs, timeout_s=60)
-    assert 0.1 < time.monotonic() - started < 50  # it does not sit out its time
+        calm_lab.reset_calls()
+        with ThreadPoolExecutor(1) as threads:
+            started = time.monotonic()
+            waiting = threads.submit(watch.wait, refs, timeout_s=60)
+            await_calls(calm_lab, "WaitForUpdatesEx", 1)
+            tasks[1].SetTaskState(state="running")
+            rows = waiting.result()
+    assert time.monotonic() - started < 50  # it does not sit out its time
     assert [row["info.state"] for row in (rows[ref] for ref in refs) if row] == ["queued", "running", "queued"]
 
 
 def test_the_time_ends_the_wait(session: Session, new_task: NewTask) -> None:
     ref = ref_of(new_task())
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         watch.wait([ref], timeout_s=10)
         started = time.monotonic()
         row = watch.wait([ref], timeout_s=0.3)[ref]
@@ -75,7 +81,7 @@ def test_the_time_ends_the_wait(session: Session, new_task: NewTask) -> None:
 def test_tasks_join_and_leave_for_one_call(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     tasks = [new_task() for _ in range(4)]
     refs = [ref_of(task) for task in tasks]
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         watch.wait(refs[:2], timeout_s=10)
         calm_lab.reset_calls()
         rows = watch.wait(refs[1:], timeout_s=10)
@@ -88,7 +94,7 @@ def test_tasks_join_and_leave_for_one_call(calm_lab: Lab, session: Session, new_
 
 def test_a_task_that_vcenter_has_forgotten_is_none(session: Session, new_task: NewTask) -> None:
     ref = ref_of(new_task())
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         rows = watch.wait([ref, GONE], timeout_s=1)
         assert rows[GONE] is None
         assert rows[ref] is not None
@@ -96,7 +102,7 @@ def test_a_task_that_vcenter_has_forgotten_is_none(session: Session, new_task: N
 
 def test_a_task_that_joins_and_is_forgotten_is_none(session: Session, new_task: NewTask) -> None:
     ref = ref_of(new_task())
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         watch.wait([ref], timeout_s=1)
         rows = watch.wait([ref, GONE], timeout_s=1)
         assert rows[GONE] is None
@@ -106,7 +112,7 @@ def test_a_task_that_joins_and_is_forgotten_is_none(session: Session, new_task: 
 def test_it_is_made_anew_when_the_session_ends(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     tasks = [new_task(), new_task()]
     refs = [ref_of(task) for task in tasks]
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         watch.wait(refs, timeout_s=10)
         calm_lab.expire_sessions()
         tasks[0].SetTaskState(state="running")
@@ -121,7 +127,7 @@ def test_a_lost_reply_is_lived_with(calm_lab: Lab, session: Session, new_task: N
     refs = [ref_of(new_task()), ref_of(new_task())]
     calm_lab.faults.add(method, when=when)
     try:
-        with TaskWatch(session, PROGRESS_PATHS) as watch:
+        with Watch(session, PATHS) as watch:
             watch.wait(refs[:1], timeout_s=10)
             rows = watch.wait(refs, timeout_s=10)
         assert all(row is not None and row["info.state"] == "queued" for row in rows.values())
@@ -132,26 +138,25 @@ def test_a_lost_reply_is_lived_with(calm_lab: Lab, session: Session, new_task: N
 def test_a_vcenter_that_is_gone_is_given_up(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     ref = ref_of(new_task())
     rule = calm_lab.faults.add("*", when="reset-before", times=0)
-    with TaskWatch(session, PROGRESS_PATHS) as watch, pytest.raises(OSError):
+    with Watch(session, PATHS) as watch, pytest.raises(OSError):
         watch.wait([ref], timeout_s=10)
     calm_lab.faults.remove(rule)
 
 
 def test_no_answer_in_time_is_not_asked_for_again(calm_lab: Lab, connect: Any, new_task: NewTask) -> None:
     ref = ref_of(new_task())
-    impatient = connect(timeout_s=0.5)
-    calm_lab.faults.add("CreatePropertyCollector", when="stall", delay_ms=1500)
-    with TaskWatch(impatient, PROGRESS_PATHS) as watch, pytest.raises(TimeoutError):
+    impatient = connect(timeout_s=1.5)
+    calm_lab.faults.add("CreatePropertyCollector", when="stall")  # until the client gives up
+    with Watch(impatient, PATHS) as watch, pytest.raises(TimeoutError):
         watch.wait([ref], timeout_s=10)
     assert calm_lab.calls().by_method["CreatePropertyCollector"] == 1
-    impatient.close()
-    time.sleep(1.2)  # until the answer that nobody waits for has been given
+    impatient.close()  # and with it goes the collector that nobody was told of
 
 
 def test_tasks_can_be_read_without_a_subscription(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
     tasks = [new_task() for _ in range(3)]
     refs = [ref_of(task) for task in tasks]
-    with TaskWatch(session, PROGRESS_PATHS) as watch:
+    with Watch(session, PATHS) as watch:
         watch.wait(refs[:1], timeout_s=10)
         calm_lab.reset_calls()
         rows = watch.read([*refs, GONE])
