@@ -59,7 +59,7 @@ def deploy(driver: VsphereCloneNodeDriver, step: Deployment, stop_at: str = "", 
             raise KeyboardInterrupt
 
     image = driver.ex_get_image_by_name("debian-12")
-    usual = {"ex_transport": _Door(), "ex_power_on": False, "ex_on_stage": interrupt, "ex_group": "made"}
+    usual = {"ex_transport": _Door(), "ex_on_stage": interrupt, "ex_group": "made"}
     return driver.deploy_node(step, name="web", size=None, image=image, **{**usual, **words})
 
 
