@@ -54,7 +54,7 @@ class DeployOptions(ReachOptions, total=False):
 class SessionOpener:
     """How sessions into nodes are opened.
 
-    :param driver: knows ``_reach``.
+    :param driver: knows ``_reach``, and ``_ssh_client_connect``.
     :param transport: prepared; None lets each node's own facts choose.
     :param wait: what is awaited of each node, and which of its addresses will do.
     :param timeout_s: seconds for a node to run, and again for its guest to let us in.
@@ -110,7 +110,7 @@ class SessionOpener:
         if self.wait.wait_for == "customized" and node.extra.get("customization") == "cloud-init":
             self.tell(node, "waiting for cloud-init to end")
             with closing_on_error(client):
-                wait_cloud_init(client, target.name, timeout_s=self.timeout_s)
+                wait_cloud_init(client, target.name, self.driver._ssh_client_connect, timeout_s=self.timeout_s)
         return client
 
     @property
@@ -167,7 +167,8 @@ class Deployer:
         if at_exit_func:
             atexit.register(at_exit_func, driver=self.driver, node=node)
         try:
-            [node] = [self.deploy_to(*reached) for reached in self.opener.reach([node], new=True)]
+            [reached] = self.opener.reach([node], new=True)
+            node = self.deploy_to(*reached)
         except Exception as failure:
             self._unregister(at_exit_func)
             raise self.failed(node, failure) from failure
@@ -181,9 +182,9 @@ class Deployer:
     def deploy_to(self, node: Node, target: Target | Exception) -> Node:
         """The node, once it has let us in, and ``deploy`` has run in it."""
         client = self.opener.open(node, target)
-        what = "script" if isinstance(self.deploy, ScriptDeployment) else "deployment"
-        self.opener.tell(node, f"running the {what}")
         try:
+            what = "script" if isinstance(self.deploy, ScriptDeployment) else "deployment"
+            self.opener.tell(node, f"running the {what}")
             repeatable = isinstance(target, Target) and target.transport.repeatable
             self.driver._run_deployment_script(self.deploy, node, client, self.max_tries if repeatable else 1)
         finally:
@@ -204,6 +205,9 @@ class Deployer:
             self.driver.destroy_node(node)
         except Exception as failure:
             cause.add_note(f"{remains(node)}: {failure}")
+        except BaseException as second:
+            second.add_note(f"{remains(node)}, perhaps")
+            raise
 
     @staticmethod
     def _unregister(at_exit_func: Callable[..., Any] | None) -> None:

@@ -24,6 +24,9 @@ from .transports import REACH_PATHS, Target, Transport, awaited_of
 from .vcenter.rows import Ref, Row
 from .vcenter.session import Session
 
+REBOOT_S = 120.0
+"""Seconds that a guest may take to let us in again after a session broke: it may be rebooting."""
+
 
 class ReachingVerbs(NodeDriver):
     """The driver's verbs for what goes on inside nodes. What they need of the driver is set by its constructor."""
@@ -177,14 +180,15 @@ class ReachingVerbs(NodeDriver):
                 yield refs[ref], refused
                 continue
             if way.awaited is None:
-                yield self._to_node(row, found), self._target(row, way, [])
+                yield self._to_node(row, found), self._target(row, way, [], wait)
             else:
                 waits[ref] = awaited_of(row, way, wait, new=new)
         for row, outcome in self._await(waits, rows.values(), timeout_s):
             if isinstance(outcome, Exception):
                 yield refs[row.ref], outcome
             else:
-                yield self._to_node(row, found), self._target(row, ways[row.ref], outcome)
+                target = self._target(row, ways[row.ref], outcome, waits[row.ref])
+                yield self._to_node(row, found), target
 
     def _await(
         self, waits: Mapping[Ref, Wait], known: Iterable[Row], timeout_s: float
@@ -193,12 +197,16 @@ class ReachingVerbs(NodeDriver):
         with closing(watch_running(self._session, waits, timeout_s=timeout_s, known=known, extra=extra)) as outcomes:
             yield from outcomes
 
-    def _target(self, row: Row, transport: Transport, addresses: Sequence[str]) -> Target:
-        return Target(self._session, transport, row, unescape_name(row["name"]), addresses)
+    def _target(self, row: Row, transport: Transport, addresses: Sequence[str], wait: Wait) -> Target:
+        return Target(self._session, transport, row, unescape_name(row["name"]), addresses, wait)
 
     def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
-        """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors."""
-        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=timeout)
+        """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors.
+
+        :param timeout: Libcloud's, which is no longer than one attempt at a connection takes: a guest that reboots gets
+            more.
+        """
+        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=max(timeout, REBOOT_S))
 
     def _ref(self, node: Node) -> Ref:
         moid = moid_of(node)

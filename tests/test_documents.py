@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -107,6 +108,20 @@ def test_python_runs(document: Path, tidy_lab: Lab, key_file: Path) -> None:
     for value in names.values():
         if isinstance(value, VsphereCloneNodeDriver):
             value.close()
+
+
+def test_no_block_is_left_out() -> None:
+    """What is indented or called otherwise would not be run; the changelog's are cuttings."""
+    for document in DOCUMENTS:
+        text = document.read_text()
+        assert {block["language"] for block in BLOCK.finditer(text)} <= {"", "diff", "python"}
+        if document.name != "CHANGELOG.md":
+            assert len(re.findall(r"^ *```", text, re.MULTILINE)) == 2 * len(BLOCK.findall(text)), document.name
+
+
+def test_every_example_is_named_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [path.name for path in [*EXAMPLES, SUITE] if f"contrib/examples/{path.name}" not in readme] == []
 
 
 def test_same_script_runs_on_the_lab(private_state: Path) -> None:
@@ -214,6 +229,27 @@ def test_every_parameter_is_in_the_user_guide() -> None:
     words = {word for method in methods for word in method.__annotations__} - {"return", "kwargs", "options"}
     words |= CreateOptions.__annotations__.keys()
     assert [word for word in sorted(words) if not re.search(rf"`{word}`|[(, ]{word}[,)]", guide)] == []
+
+
+def first_cells(document: Path, head: str) -> set[str]:
+    """What the first column of the table with this head names, word by word."""
+    _, _, table = document.read_text().partition(f"\n| {head} |")
+    rows = table.partition("\n\n")[0].splitlines()[2:]
+    return {word.strip("`,") for row in rows for word in re.sub(r"\([^)]*\)", "", row.split("|")[1]).split()}
+
+
+def test_every_room_of_the_package_is_in_the_contributors_table() -> None:
+    package = ROOT / "libcloud_vsphere_clone"
+    rooms = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert first_cells(ROOT / "CONTRIBUTING.md", "room") == rooms - {"__init__"}
+
+
+def test_every_dependency_is_in_the_contributors_table() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    lists = [project["project"]["dependencies"], *extras.values(), *groups.values()]
+    needed = {re.split(r"[^\w-]", line)[0] for lines in lists for line in lines}
+    assert first_cells(ROOT / "CONTRIBUTING.md", "dependency") == needed | {"govmomi"}
 
 
 def test_every_key_that_is_written_is_in_how_it_works() -> None:
@@ -391,9 +427,9 @@ def test_typing_has_its_rows(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> N
 @pytest.mark.guests
 def test_guest_operations_have_their_rows(tidy_lab: Lab) -> None:
     listed = {row[1] for row in CHANGES if row[0] == "ex_open_session"}
-    password = NodeAuthPassword("known-to-the-guest-1")
+    password = NodeAuthPassword("vsphere-lab")
     with tidy_lab.driver() as driver:
-        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12"), auth=password)
+        node = driver.create_node("asked", None, driver.ex_get_image_by_name("debian-12-static"))
         tidy_lab.reset_calls()
         session = driver.ex_open_session(node, "tools", auth=password)
         path = session.put("new folder/file", "text")

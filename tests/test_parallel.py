@@ -111,7 +111,21 @@ def test_things_that_come_later_are_begun_as_they_come() -> None:
     assert as_they_come(work, come(), threads=2, name="test") == [1, 2]
 
 
-def test_those_at_work_may_have_some_time_after_an_interrupt() -> None:
+@pytest.fixture
+def noticed() -> Iterator[threading.Event]:
+    """Set when the main thread notices an interrupt: one that comes just before it waits is noticed after the wait."""
+    event = threading.Event()
+
+    def notice(*_: object) -> None:
+        event.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, notice)
+    yield event
+    signal.signal(signal.SIGINT, before)
+
+
+def test_those_at_work_may_have_some_time_after_an_interrupt(noticed: threading.Event) -> None:
     done: list[int] = []
     both = threading.Barrier(2)
 
@@ -119,12 +133,14 @@ def test_those_at_work_may_have_some_time_after_an_interrupt() -> None:
         both.wait(timeout=60)
         if number == 0:
             interrupt_the_main_thread()
+        assert noticed.wait(60)
         time.sleep(seconds)
         done.append(number)
 
     with pytest.raises(KeyboardInterrupt):
         in_parallel(partial(work, seconds=0.3), range(9), threads=2, name="test", patience_s=60)
     assert sorted(done) == [0, 1]
+    noticed.clear()
     with pytest.raises(KeyboardInterrupt):
         in_parallel(partial(work, seconds=3), range(9), threads=2, name="test", patience_s=0.1)
     assert sorted(done) == [0, 1]

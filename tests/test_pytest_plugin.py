@@ -45,7 +45,7 @@ def test_a_suite_gets_a_driver_and_leaves_no_node(suite: pytest.Pytester, tmp_pa
     suite.makepyfile(
         """
         def test_one(vsphere_driver):
-            (image,) = [image for image in vsphere_driver.list_images() if image.name == "debian-12"]
+            (image,) = [image for image in vsphere_driver.list_images() if image.name == "debian-12-static"]
             node = vsphere_driver.create_node("left", None, image)
             assert node.name == "left"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from libcloud.compute.types import DeploymentError
 
 from libcloud_vsphere_clone import GroupError, VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError, NotFoundError, TaskError
+from libcloud_vsphere_clone.guest import ready
 from libcloud_vsphere_clone.guest.callback import CallbackReceiver
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.transports import Pull
@@ -80,6 +82,20 @@ def test_a_failure_of_cloud_init_is_told_in_its_own_words(guests: VsphereCloneNo
     assert script.exit_status is None
 
 
+def test_a_guest_that_reboots_while_cloud_init_is_waited_for(guests: VsphereCloneNodeDriver) -> None:
+    begin = "[ -e /var/booted ] || { touch /var/booted; sleep 5; reboot; sleep 60; }"
+    script = ScriptDeployment("ls /var/booted; cloud-init status")
+    deploy(
+        guests,
+        "rebooting",
+        deploy=script,
+        ex_userdata=f"#cloud-config\nruncmd: [[sh, -c, '{begin}']]\n",
+        ex_wait_for="customized",
+        timeout=240,
+    )
+    assert script.stdout == "/var/booted\nstatus: done\n"
+
+
 @pytest.mark.parametrize(
     ("mechanism", "image", "auth"),
     [("linux-prep", "debian-12-static", STATIC), ("cloudinit-prep", "debian-12", PASSWORD)],
@@ -124,8 +140,21 @@ def test_a_node_that_is_removed_while_it_is_waited_for(guests: VsphereCloneNodeD
             guests.destroy_node(node)
 
     with pytest.raises(DeploymentError) as caught:
-        deploy(guests, "removed", ex_on_stage=remove)
+        deploy(guests, "removed", "debian-12-static", auth=STATIC, ex_on_stage=remove)
     assert isinstance(caught.value.original_error, NotFoundError)
+
+
+def test_a_node_that_goes_away_while_it_is_logged_in_to(guests: VsphereCloneNodeDriver) -> None:
+    """Its address does not answer any more: vCenter knows why, long before the time is over."""
+
+    def switch_off(node: Node, what: str) -> None:
+        if what.startswith("logging in"):
+            guests.stop_node(node, ex_hard=True)
+
+    with pytest.raises(DeploymentError) as caught:
+        deploy(guests, "switched-off", ex_on_stage=switch_off, timeout=600)
+    assert isinstance(caught.value.original_error, TaskError)
+    assert "'switched-off' is poweredOff; start it with start_node" in str(caught.value.original_error)
 
 
 def test_nothing_to_log_in_with_is_said_at_once(guests: VsphereCloneNodeDriver) -> None:
@@ -139,7 +168,7 @@ def test_nothing_to_log_in_with_is_said_at_once(guests: VsphereCloneNodeDriver) 
 
 def test_a_windows_is_reached_by_winrm_as_its_administrator(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
     """It is none, so nobody answers there; whom it would log in as is what shows."""
-    image = guests.ex_get_image_by_name("debian-12")
+    image = guests.ex_get_image_by_name("debian-12-static")
     node = guests.create_node("windows", None, image, ex_group="reached")
     guests.wait_until_running([node], timeout=240)
     lab.control.change_vm(node.extra["moid"], {"config.guestId": "windows2022srvNext_64Guest"})
@@ -229,7 +258,10 @@ SCRIPT = "#!/bin/sh\nhostname; echo oops >&2; exit 3\n"
 
 
 @pytest.mark.parametrize("transport", ["ssh", "tools"])
-def test_all_nodes_are_awaited_together(guests: VsphereCloneNodeDriver, lab: Lab, transport: str) -> None:
+def test_all_nodes_are_awaited_together(
+    guests: VsphereCloneNodeDriver, lab: Lab, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready, "LOOK_S", math.inf)  # a guest that is slow to answer costs a read now and then
     names = [f"{transport}-{letter}" for letter in "ab"]
 
     def begin(_: Node, what: str) -> None:

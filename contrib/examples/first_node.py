@@ -63,7 +63,6 @@ def deploy(driver: NodeDriver, key_file: Path) -> None:
             size=sizes[0],
             deploy=script,
             ssh_key=str(key_file),
-            ssh_interface="private_ips",  # guests of the lab have no others
         )
     console.print("node:     ", node.name, *node.private_ips)
     console.print("script:   ", (script.stdout or "").strip(), f"(exit status {script.exit_status})")

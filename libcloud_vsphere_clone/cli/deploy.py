@@ -43,7 +43,7 @@ OPTIONS = (
     click.option("--annotation", "ex_annotation", help="The node's notes in vCenter."),
     BOOT_TIMEOUT,
     click.option("--wait-for", type=click.Choice(["address", "customized"]),
-                 help="customized: run the script when the guest is set up.  [default: address]"),
+                 help="customized: wait until the guest is set up.  [default: address]"),
     click.option("--no-wait", is_flag=True, help="Do not wait for the address."),
     click.option("--destroy-on-failure", is_flag=True, help="Destroy a node if it or its script fails."),
     click.option("--destroy-after", is_flag=True, help="Destroy the nodes in any case, when all is done."),
@@ -80,6 +80,8 @@ def deploy(
     if count is None and len(words["locations"]) > 1:
         raise click.UsageError("one node has one --location; several are for --count")
     order = _build_order(**words)
+    if count is not None and order.wait_for == "customized" and order.script is None:
+        raise click.UsageError("--wait-for customized: with --count it is for nodes that run a script")
     if name is not None:
         exit_status = _deploy_one(connection, order, name, as_json)
     else:

@@ -99,8 +99,11 @@ class Deploy:
         if not order.waits_for_addresses:
             return node
         try:
-            self._narrator.tell("waiting for its address")
-            [(node, _)] = self._driver.wait_until_running([node], timeout=order.boot_timeout_s)
+            wait_for = order.wait_for or "address"
+            self._narrator.tell(
+                "waiting for its address" if wait_for == "address" else f"waiting until it is {wait_for}"
+            )
+            [(node, _)] = self._driver.wait_until_running([node], timeout=order.boot_timeout_s, ex_wait_for=wait_for)
         except VsphereError as failure:
             outcome = Outcome(node)
             if order.destroy_on_failure or order.destroy_after:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from ..errors import TaskError, TaskTimeoutError
@@ -13,16 +16,30 @@ RECOVERABLE = 2
 """cloud-init 23.4 and later: done, with errors that it got over."""
 
 
-def wait_cloud_init(client: BaseSSHClient, name: str, *, timeout_s: float) -> None:
-    """Return once cloud-init has ended in the guest, and well.
+NO_STATUS = -1
+"""Of a command that was cut off: user data often has the guest reboot."""
+REBOOTS = 3
+
+
+def wait_cloud_init(
+    client: BaseSSHClient, name: str, reconnect: Callable[[BaseSSHClient], object], *, timeout_s: float
+) -> None:
+    """Return once cloud-init has ended in the guest, and well. A guest that reboots meanwhile is asked again.
 
     :param name: the node's, for errors.
+    :param reconnect: opens the session again after it broke.
     :raises TaskTimeoutError: it goes on.
     :raises TaskError: it failed; the message has its own words, and where its log is.
     Source: cloud-init documentation, "CLI commands: status"; checked with cloud-init 22.4.2.
     """
+    deadline = time.monotonic() + timeout_s
     try:
         stdout, stderr, status = client.run(COMMAND, timeout=timeout_s)
+        for _ in range(REBOOTS):
+            if status != NO_STATUS:
+                break
+            reconnect(client)
+            stdout, stderr, status = client.run(COMMAND, timeout=max(1.0, deadline - time.monotonic()))
     except SSHCommandTimeoutError as late:
         raise TaskTimeoutError(
             f"cloud-init in node {name!r} did not end within {timeout_s:g} s; /var/log/cloud-init.log says what it "

@@ -1,7 +1,7 @@
 """The wait until a guest lets us in, over whichever transport.
 
 Takes a way to make clients for one address; gives a client that is logged in. Polls, as only the guest can say when
-it is ready; vCenter is never asked.
+it is ready; what vCenter knows of it meanwhile, the caller may look up.
 
 A new guest goes through all of: no route, refused connections, a server that hangs up, and logins refused because
 cloud-init has not made the user yet. Each has a pace of its own.
@@ -9,6 +9,7 @@ cloud-init has not made the user yet. Each has a pace of its own.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -48,6 +49,9 @@ class Awaited(Protocol):
     def is_final(self, error: ConnectionFailedError) -> bool:
         """Whether trying again can't help."""
 
+
+LOOK_S = 10.0
+"""Seconds without any answer after which somebody looks whether there still is a guest, and where."""
 
 Client = TypeVar("Client", bound=Awaited)
 
@@ -90,6 +94,7 @@ def connect_when_ready(
     *,
     deadline_s: float,
     pace: Pace | None = None,
+    look: Callable[[], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Client:
@@ -98,31 +103,51 @@ def connect_when_ready(
     :param build_client: makes the client for a user name; all for one address.
     :param usernames: tried in this order in every round, as ``ssh_username`` and ``ssh_alternate_usernames``.
     :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
+    :param look: called now and then while nothing answers; what it raises ends the wait. The clients are made anew
+        after it: the address may be another.
     :raises ConnectionFailedError: no server answered in time, or trying again can't help.
     :raises AuthenticationError: it answered, and refused every user.
     """
     if not usernames:
         raise InvalidRequestError("no user name to log in with: pass ssh_username")
-    clients = [build_client(username) for username in dict.fromkeys(usernames)]
-    wait = _Wait(clients, clock() + deadline_s, deadline_s, pace or Pace(), clock)
-    while True:
-        client = wait.try_all()
-        if client is not None:
-            return client
+    wait = _Wait[Client](clock() + deadline_s, deadline_s, pace or Pace(), clock)
+    wait.take([build_client(username) for username in dict.fromkeys(usernames)])
+    while (client := wait.try_all()) is None:
         sleep(wait.next_delay_s())
+        if look is not None and wait.has_been_silent():
+            look()
+            wait.take([build_client(username) for username in dict.fromkeys(usernames)])
+    return client
 
 
 @dataclass
 class _Wait(Generic[Client]):
-    clients: list[Client]
     deadline: float
     deadline_s: float
     pace: Pace
     clock: Callable[[], float]
+    clients: list[Client] = field(default_factory=list)
+    tried: dict[str, None] = field(default_factory=dict)
+    silent_since: float = math.inf
     unreachable_count: int = 0
     refused_count: int = 0
     refused_passwords: deque[float] = field(default_factory=deque)
     last_error: AuthenticationError | ConnectionFailedError | None = None
+
+    def take(self, clients: list[Client]) -> None:
+        """Try these from now on."""
+        before = {client.place: None for client in self.clients}
+        if {client.place for client in clients} != before.keys():
+            self.unreachable_count = 0
+        self.tried |= before
+        self.clients = clients
+
+    def has_been_silent(self) -> bool:
+        """Whether nothing has answered for a while; asked again, for another while."""
+        if self.clock() - self.silent_since < LOOK_S:
+            return False
+        self.silent_since = math.inf
+        return True
 
     def try_all(self) -> Client | None:
         """The first client that could log in; one round."""
@@ -134,12 +159,13 @@ class _Wait(Generic[Client]):
                 client.connect(tcp_timeout_s=self._tcp_timeout_s(), send_password=send_password)
             except AuthenticationError as error:
                 self.last_error = error
-                self.unreachable_count = 0
+                self.unreachable_count, self.silent_since = 0, math.inf
                 if client.password_refused:
                     self.refused_passwords.append(self.clock())
             except ConnectionFailedError as error:
                 self.last_error = error
                 self.unreachable_count += 1
+                self.silent_since = min(self.silent_since, self.clock())
                 if client.is_final(error):
                     raise
                 return None
@@ -184,7 +210,8 @@ class _Wait(Generic[Client]):
     def _given_up(self, *, banned_soon: bool) -> AuthenticationError | ConnectionFailedError:
         first = self.clients[0]
         users = ", ".join(str(client.username) for client in self.clients)
-        where = f"could not log in to {first.place} as {users}"
+        places = self.tried | {client.place: None for client in self.clients}
+        where = f"could not log in to {' or '.join(places)} as {users}"
         reason = self.last_error.message if self.last_error else "nothing was tried"
         if isinstance(self.last_error, AuthenticationError):
             why_now = "" if not banned_soon else "; no more passwords were tried, as guests often ban who sends many"

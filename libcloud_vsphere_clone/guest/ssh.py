@@ -158,15 +158,15 @@ class GuestSSHClient(BaseSSHClient):
         return self._collect(cmd, timeout, listener)[1]
 
     def _collect(self, cmd: str, timeout: float | None, listener: Listener | None) -> tuple[Output, int]:
-        size = len(cmd.encode())
-        if size > LONGEST_COMMAND:
+        command = cmd.encode(errors="surrogateescape")  # a file's name of another code page stays as it is
+        if len(command) > LONGEST_COMMAND:
             raise InvalidRequestError(
-                f"the command has {size} bytes, and SSH servers take {LONGEST_COMMAND}: put it into the guest as a "
-                "file, and run that"
+                f"the command has {len(command)} bytes, and SSH servers take {LONGEST_COMMAND}: put it into the guest "
+                "as a file, and run that"
             )
         channel = self._active_transport().open_session(timeout=self._step_timeout_s)
         try:
-            channel.exec_command(cmd)
+            channel.exec_command(command)
             channel.shutdown_write()
             output = collect_output(channel, timeout or None, listener)
             if not output.finished:
@@ -229,6 +229,9 @@ class GuestSSHClient(BaseSSHClient):
         if self._files is None or self._files.closed:
             try:
                 self._files = RemoteFiles(transport)
+            except paramiko.SFTPError as error:
+                reason = f"the shell of {self.username!r} talks where SFTP should, or takes no logins ({error})"
+                raise self._failed(f"no files can be sent: {reason}", error) from error
             except (paramiko.SSHException, EOFError) as error:
                 raise self._failed(f"no files can be sent: its sshd offers no SFTP ({error})", error) from error
         return self._files
@@ -258,7 +261,8 @@ class GuestSSHClient(BaseSSHClient):
         in_time = done.wait(self._step_timeout_s)
         if transport.is_active() and in_time:
             return
-        error = transport.get_exception() or TimeoutError("the SSH server did not answer in time")
+        late = f"the SSH server did not answer in time; if it is slow, pass ssh_timeout={2 * self._step_timeout_s:g}"
+        error = transport.get_exception() or TimeoutError(late)
         raise self._failed(_reason(error), error) from error
 
     def _check_host_key(self, transport: paramiko.Transport) -> None:

@@ -26,6 +26,7 @@ from .guest_image import GuestImages, ensure_guest_images, remove_guest_images
 from .identity import ProcessIdentity, identity_of
 from .places import cache_directory, locked
 from .record import LabOptions, LabRecord, lab_directory, load_record, recorded_names, save_record
+from .remains import remove_remains
 from .shim import LABEL, write_shim
 
 log = logging.getLogger(__name__)
@@ -245,12 +246,11 @@ def _end(record: LabRecord) -> None:
 
 
 def _remove_remains(record: LabRecord) -> None:
-    label = f"{LABEL}={record.lab_id}"
     if record.engine:
         try:
-            record.engine.remove_labelled(label)
+            remove_remains(record.engine, record.lab_id)
         except (LabError, OSError, subprocess.TimeoutExpired) as error:
-            log.warning("containers of lab %r may remain (label %s): %s", record.name, label, error)
+            log.warning("containers of lab %r may remain (label %s=%s): %s", record.name, LABEL, record.lab_id, error)
     present = load_record(record.name)
     if present is None or present.lab_id == record.lab_id:  # else a later lab has the folder
         shutil.rmtree(record.directory, ignore_errors=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from libcloud.compute.deployment import Deployment
@@ -12,6 +12,8 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from ..access import Access
 from ..errors import InvalidRequestError
+from ..guest.lookout import Lookout
+from ..guest.waits import Wait
 from ..inventory import marks
 from ..plan.login import DEFAULT_USER
 from ..vcenter.rows import Ref, Row
@@ -28,6 +30,7 @@ class Target:
     :param transport: how it shall be reached.
     :param row: read with ``NODE_PATHS`` and ``SESSION_PATHS``.
     :param addresses: the best first; none where the transport needs none.
+    :param wait: what was awaited of it.
     """
 
     session: Session
@@ -35,6 +38,7 @@ class Target:
     row: Row
     name: str
     addresses: Sequence[str] = ()
+    wait: Wait = field(default_factory=Wait)
 
     @property
     def vm(self) -> Ref:
@@ -45,6 +49,10 @@ class Target:
     def username(self) -> str:
         """Whom to log in as where nobody says: the image's own user, else the transport's."""
         return marks.read_mark(self.row, marks.LOGIN) or self.transport.username
+
+    def lookout(self, *, may_turn: bool = False) -> Lookout:
+        """What looks at the node while its guest does not answer."""
+        return Lookout(self.session, self.vm, self.wait, self.addresses, may_turn=may_turn)
 
     @property
     def is_windows(self) -> bool:

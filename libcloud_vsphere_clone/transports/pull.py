@@ -24,7 +24,8 @@ class Pull(Transport):
     """Nothing connects in: the guest runs the deployment at its first boot, and reports through vCenter.
 
     :param receiver: where the guest reports by HTTP instead, if it may not write guestinfo.
-    :param report_url: its address as the guest sees it; default the receiver's own.
+    :param report_url: its address as the guests see it; default the receiver's own. A path follows it that is each
+        node's own.
     """
 
     name: ClassVar[str] = marks.PULL

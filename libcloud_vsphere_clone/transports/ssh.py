@@ -47,14 +47,14 @@ class SSH(Transport):
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
-        address = target.addresses[0]
-        tell(f"logging in to {address} as {access.username}")
         marked, is_marked = read_host_keys(target.row)
         known = frozenset(self.host_keys) or marked
+        lookout = target.lookout(may_turn=bool(known))
+        tell(f"logging in to {lookout.address} as {access.username}")
 
         def build(username: str) -> GuestSSHClient:
             return GuestSSHClient(
-                address,
+                lookout.address,
                 access.port,
                 username,
                 password=access.password,
@@ -63,7 +63,7 @@ class SSH(Transport):
                 host_key=HostKeyCheck(known) if known else None,
             )
 
-        client = connect_when_ready(build, access.usernames, deadline_s=timeout_s)
+        client = connect_when_ready(build, access.usernames, deadline_s=timeout_s, look=lookout.look)
         if not is_marked or not known <= marked:
             _remember(target, known or {str(client.host_key_fingerprint)})
         return client

@@ -45,6 +45,7 @@ class Tools(Transport):
             access.usernames,
             deadline_s=timeout_s,
             pace=pace_for(access.usernames),
+            look=target.lookout().look,
         )
 
 

@@ -44,13 +44,14 @@ class WinRM(Transport):
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
-        address = target.addresses[0]
-        tell(f"logging in to {address} by WinRM as {access.username}")
+        lookout = target.lookout(may_turn=self.ssl and self.verify)
+        tell(f"logging in to {lookout.address} by WinRM as {access.username}")
         return connect_when_ready(
-            lambda username: self._client(address, access, username),
+            lambda username: self._client(lookout.address, access, username),
             access.usernames,
             deadline_s=timeout_s,
             pace=WINRM_PACE,
+            look=lookout.look,
         )
 
     def _client(self, address: str, access: Access, username: str) -> GuestWinRMClient:

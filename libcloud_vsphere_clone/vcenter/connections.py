@@ -10,14 +10,11 @@ import time
 
 from pyVmomi import SoapStubAdapter
 
-__all__ = ["PoolingStub"]
+__all__ = ["PoolingStub", "has_ended"]
 
 
 class PoolingStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
-    """A stub that gives out no connection which the server has closed meanwhile: what is written there is lost.
-
-    pyVmomi's own pool stays locked for good when an interrupt comes at the wrong moment.
-    """
+    """A stub whose pool no interrupt leaves locked, as pyVmomi's own would be, and which keeps nothing once closed."""
 
     pool: list[tuple[http.client.HTTPConnection, float]]
     closed = False
@@ -25,23 +22,26 @@ class PoolingStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
 
     def GetConnection(self) -> http.client.HTTPConnection:  # noqa: N802
         """A connection for one call; a new one dials with its first request."""
-        while (connection := self._take()) is not None:
-            if not _has_ended(connection):
-                return connection
-            connection.close()
+        with self.lock:
+            self._CloseIdleConnections()
+            if self.pool:
+                return self.pool.pop(0)[0]
         host = self.host.rpartition(":")[0].strip("[]")
         made: http.client.HTTPConnection = self.scheme(host, self.port, **self.schemeArgs)
         return made
 
     def ReturnConnection(self, conn: http.client.HTTPConnection) -> None:  # noqa: N802
         """Keep the connection for the next call."""
-        with self.lock:
-            self._CloseIdleConnections()
-            is_kept = not self.closed and len(self.pool) < self.poolSize
-            if is_kept:
-                self.pool.insert(0, (conn, time.time()))
-        if not is_kept:
-            conn.close()
+        is_kept = False
+        try:
+            with self.lock:
+                self._CloseIdleConnections()
+                if not self.closed and len(self.pool) < self.poolSize:
+                    self.pool.insert(0, (conn, time.time()))
+                    is_kept = True
+        finally:
+            if not is_kept:
+                conn.close()
 
     def DropConnections(self) -> None:  # noqa: N802
         """Close all that nobody uses."""
@@ -50,14 +50,12 @@ class PoolingStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
         for connection, _ in dropped:
             connection.close()
 
-    def _take(self) -> http.client.HTTPConnection | None:
-        with self.lock:
-            self._CloseIdleConnections()
-            return self.pool.pop(0)[0] if self.pool else None
 
+def has_ended(connection: http.client.HTTPConnection) -> bool:
+    """Whether there is something to read where nothing was asked: the end of the connection, most likely.
 
-def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Whether there is something to read where nothing was asked: the end of the connection, most likely."""
+    What is written there would be lost.
+    """
     if connection.sock is None:
         return False  # it dials again by itself
     try:

@@ -98,15 +98,14 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
             _start_some(session, waiting, running, max_in_flight)
             look_at, was_early = None, False
             while running:
-                ended = _take_ended(session, watch, running, look_at)
-                was_early = look_at is not None and not ended and not was_early
+                has_ended = _take_ended(session, watch, running, look_at, pace)
+                was_early = look_at is not None and not has_ended and not was_early
                 if was_early:
                     look_at = time.monotonic() + pace.again_s
                     continue
-                pace.learn(ended)
-                if ended and running:
-                    pace.learn(_take_rest(session, watch, running, pace))
-                is_wave = bool(ended and waiting) and not told
+                if has_ended and running:
+                    _take_rest(session, watch, running, pace)
+                is_wave = has_ended and bool(waiting) and not told
                 _start_some(session, waiting, running, max_in_flight)
                 starts = [job.started for job in running.values()]
                 look_at = pace.look_at(starts) if is_wave and starts else None
@@ -163,10 +162,10 @@ def _start(session: Session, job: Job) -> None:
         job.error = failure
 
 
-def _take_ended(session: Session, watch: Watch, running: dict[Ref, Job], look_at: float | None) -> list[Row]:
+def _take_ended(session: Session, watch: Watch, running: dict[Ref, Job], look_at: float | None, pace: Pace) -> bool:
     """Wait for a change, or for the time to look; take those off the list that have ended or are overdue.
 
-    :returns: what is known of those that have ended.
+    :returns: whether there are any.
     """
     nearest = min(job.due for job in running.values())
     targets = {*running, *(job.asked_by for job in running.values() if job.asked_by is not None)}
@@ -179,17 +178,20 @@ def _take_ended(session: Session, watch: Watch, running: dict[Ref, Job], look_at
     ended = [job for job in running.values() if _take(session, job, rows)]
     for job in ended:
         del running[job.ref]
-    return [row for job in ended if (row := rows[job.ref]) is not None]
+    if ended:
+        longest_s = time.monotonic() - min(job.started for job in ended)
+        pace.learn([row for job in ended if (row := rows[job.ref]) is not None], longest_s)
+    return bool(ended)
 
 
-def _take_rest(session: Session, watch: Watch, running: dict[Ref, Job], pace: Pace) -> list[Row]:
+def _take_rest(session: Session, watch: Watch, running: dict[Ref, Job], pace: Pace) -> None:
     """Those of a wave that should be over in a moment, before others take the slots of the first that have ended."""
     look_at = pace.look_at([job.started for job in running.values()])
     soon = time.monotonic() + 2 * pace.spare_s  # how far apart they end is not known from the first alone
     if look_at is None or look_at > soon + MOST_APART_S:
         time.sleep(pace.spare_s)
-        return []
-    return _take_ended(session, watch, running, max(look_at, soon))
+    else:
+        _take_ended(session, watch, running, max(look_at, soon), pace)
 
 
 def _take(session: Session, job: Job, rows: Mapping[Ref, Row | None]) -> bool:

@@ -31,12 +31,13 @@ class Pace:
     def __init__(self) -> None:
         self._shortest_s = self._longest_s = 0.0
 
-    def learn(self, ended: Iterable[Row]) -> None:
+    def learn(self, ended: Iterable[Row], longest_s: float) -> None:
         """Take the durations of the tasks that have ended last.
 
+        :param longest_s: what they can have taken by our own clock: vCenter's may have been set meanwhile.
         Source: TaskInfo.queueTime, completeTime (vSphere Web Services API).
         """
-        durations = [duration for row in ended if (duration := _duration_s(row)) is not None]
+        durations = [min(duration, longest_s) for row in ended if (duration := _duration_s(row)) is not None]
         if durations:
             self._shortest_s, self._longest_s = min(durations), max(durations)
 

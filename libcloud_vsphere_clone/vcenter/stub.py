@@ -30,7 +30,7 @@ from pyVmomi import VmomiSupport, vim, vmodl
 from pyVmomi.SoapAdapter import SoapResponseDeserializer
 
 from ..errors import CONNECTION_ERRORS, AuthenticationError, InvalidRequestError, VsphereError
-from .connections import PoolingStub
+from .connections import PoolingStub, has_ended
 from .rows import Reply, read_body, read_fault
 from .tls import Trust, build_context, connection_class
 from .types import to_fault
@@ -222,6 +222,8 @@ class VcenterStub(PoolingStub):
         """The reply to one request; its connection serves again once the reply was read to its end."""
         connection = self.GetConnection()
         try:
+            if has_ended(connection):
+                connection.close()  # it dials again by itself
             _set_timeout(connection, self.timeout_s + held_s)
             connection.request("POST", self.path, request, self._headers(method))
             with connection.getresponse() as response:
@@ -235,12 +237,12 @@ class VcenterStub(PoolingStub):
         except vmodl.MethodFault:
             self.ReturnConnection(connection)
             raise
-        except GeneratorExit:
-            connection.close()  # the caller has seen enough
-            raise
-        except BaseException:
+        except Exception:
             connection.close()
             self.DropConnections()  # whatever broke this one has broken the idle ones
+            raise
+        except BaseException:
+            connection.close()  # an interrupt, or the caller has seen enough
             raise
         self.ReturnConnection(connection)
         if method == "Login":

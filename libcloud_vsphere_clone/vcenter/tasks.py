@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from ..errors import TaskTimeoutError, translated
@@ -36,8 +37,9 @@ def cancel_task(session: Session, task: Any, *, timeout_s: float) -> None:
     """
     start_cancel(task)
     ref = Ref("Task", task._moId)
-    with translated("cancel a task", ref.moid):
-        for rows in watch_rows(session, {ref: ("info.state",)}, timeout_s=timeout_s):
+    changes = watch_rows(session, {ref: ("info.state",)}, timeout_s=timeout_s)
+    with translated("cancel a task", ref.moid), closing(changes):
+        for rows in changes:
             row = rows[ref]
             if row is None or row.get("info.state") in ("success", "error"):
                 return

@@ -94,15 +94,22 @@ def connection_class(trust: Trust) -> type[http.client.HTTPSConnection]:
 
 class _DialledConnection(http.client.HTTPSConnection):
     pin: str | None = None
+    _context: ssl.SSLContext  # given to the constructor
 
     def connect(self) -> None:
         answer_timeout_s = self.timeout
         self.timeout = min(answer_timeout_s or CONNECT_TIMEOUT_S, CONNECT_TIMEOUT_S)
         try:
-            super().connect()
+            http.client.HTTPConnection.connect(self)
+            # The handshake by itself: HTTPSConnection would lose the socket to an interrupt in it.
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+            self.sock.do_handshake()
+            self.sock.settimeout(answer_timeout_s)
+        except BaseException:
+            self.close()
+            raise
         finally:
             self.timeout = answer_timeout_s
-        self.sock.settimeout(answer_timeout_s)
         if self.pin is not None:
             self._check_pin(self.pin)
 

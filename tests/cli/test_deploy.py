@@ -121,6 +121,16 @@ def test_a_node_without_an_address_stays_and_its_id_is_said(on_bare: Run, bare_c
     assert error.endswith(f"it stays; destroy it with: vsphere-clone destroy {node.id}")
 
 
+def test_the_end_of_the_customization_is_waited_for_without_a_script(on_bare: Run, bare_cleared: Lab) -> None:
+    waiting = ["--wait-for", "customized", "--boot-timeout", "1"]
+    failed = on_bare("deploy", "web-1", "--image", "debian-12", *waiting)
+    assert failed.exit_code == 1
+    assert "was made, but: no end of the customization within 1 s" in failed.stderr
+    refused = on_bare("deploy", "--count", "2", "--image", "debian-12", *waiting)
+    assert refused.exit_code == 2
+    assert "with --count it is for nodes that run a script" in refused.stderr.replace("\n", " ")
+
+
 @pytest.mark.parametrize("words", [[], ["--command", "true"]])
 def test_a_failed_node_is_destroyed_if_wanted(on_bare: Run, names: Callable[[], set[str]], words: list[str]) -> None:
     timing = ["--boot-timeout", "1", "--destroy-on-failure"]

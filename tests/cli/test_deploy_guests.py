@@ -97,9 +97,10 @@ def test_without_a_script_the_key_is_in_the_node(on_guests: Run, guests_cleared:
         client.close()
 
 
-def test_an_interrupted_script_destroys_the_node(start: Start, guests_cleared: Lab, ssh_key: str) -> None:
-    words = ["--ssh-key", ssh_key, "--command", "sleep 60", f"--lab={guests_cleared.name}"]
-    process = start("deploy", "web-1", "--image", "debian-12", *words)
+def test_an_interrupted_script_destroys_the_node(start: Start, guests_cleared: Lab, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("vsphere-lab")
+    words = ["--ssh-password-file", str(tmp_path / "password"), "--command", "sleep 60", f"--lab={guests_cleared.name}"]
+    process = start("deploy", "web-1", "--image", "debian-12-static", *words)
     assert process.stderr
     for line in process.stderr:
         if line.startswith("running the script"):

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -78,9 +79,11 @@ def test_scripts_on_many(on_guests: Run, guests_cleared: Lab, ssh_key: str, star
 
 
 @pytest.mark.guests
-def test_an_interrupted_deploy_of_many_destroys_the_nodes(start: Start, guests_cleared: Lab, ssh_key: str) -> None:
-    words = ["--group", "web", "--count", "2", "--ssh-key", ssh_key, "--command", "sleep 60"]
-    process = start("deploy", "--image", "debian-12", *words, f"--lab={guests_cleared.name}")
+def test_an_interrupted_deploy_of_many_destroys_the_nodes(start: Start, guests_cleared: Lab, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("vsphere-lab")
+    login = ["--ssh-password-file", str(tmp_path / "password")]
+    words = ["--group", "web", "--count", "2", *login, "--command", "sleep 60"]
+    process = start("deploy", "--image", "debian-12-static", *words, f"--lab={guests_cleared.name}")
     assert process.stderr
     for line in process.stderr:
         if line.endswith(": running the script\n"):

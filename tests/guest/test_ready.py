@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError, NotFoundError
 from libcloud_vsphere_clone.guest.ready import Backoff, connect_when_ready
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from tests.guest.conftest import Sshd, SshdFactory, free_port, password_user
@@ -203,3 +203,84 @@ def test_a_server_without_a_common_algorithm(new_sshd: SshdFactory, client_key: 
 def test_no_user(client_key: Path) -> None:
     with pytest.raises(InvalidRequestError, match="ssh_username"):
         connect_when_ready(lambda name: GuestSSHClient("127.0.0.1"), [], deadline_s=1)
+
+
+# Looking whether there still is a guest
+
+
+def test_a_silent_guest_is_looked_for_now_and_then(fake_time: FakeTime, client_key: Path) -> None:
+    port, looks = free_port(), list[float]()
+    with pytest.raises(ConnectionFailedError):
+        connect_when_ready(
+            lambda name: GuestSSHClient("127.0.0.1", port, name, key_files=client_key),
+            ["root"],
+            deadline_s=60,
+            look=lambda: looks.append(fake_time.now - 1000),
+            clock=fake_time.clock,
+            sleep=fake_time.sleep,
+        )
+    assert len(looks) == 5
+    assert looks[0] == pytest.approx(10, abs=1)
+
+
+def test_what_is_seen_may_end_the_wait(fake_time: FakeTime, client_key: Path) -> None:
+    def look() -> None:
+        raise NotFoundError("node", "vm-1", "it was removed")
+
+    port = free_port()
+    with pytest.raises(NotFoundError):
+        connect_when_ready(
+            lambda name: GuestSSHClient("127.0.0.1", port, name, key_files=client_key),
+            ["root"],
+            deadline_s=600,
+            look=look,
+            clock=fake_time.clock,
+            sleep=fake_time.sleep,
+        )
+    assert fake_time.now < 1012
+
+
+def test_the_next_address_is_tried_after_a_look(
+    sshd: Sshd, client_key: Path, username: str, fake_time: FakeTime
+) -> None:
+    ports = [free_port()]
+    client = connect_when_ready(
+        lambda name: GuestSSHClient("127.0.0.1", ports[-1], name, key_files=client_key),
+        [username],
+        deadline_s=600,
+        look=lambda: ports.append(sshd.port),
+        clock=fake_time.clock,
+        sleep=fake_time.sleep,
+    )
+    client.close()
+    assert fake_time.now < 1012
+
+
+def test_all_places_that_were_tried_are_told(client_key: Path, fake_time: FakeTime) -> None:
+    ports = first, second = [free_port(), free_port()]
+    with pytest.raises(ConnectionFailedError) as caught:
+        connect_when_ready(
+            lambda name: GuestSSHClient("127.0.0.1", ports[0], name, key_files=client_key),
+            ["root"],
+            deadline_s=30,
+            look=ports.reverse,
+            clock=fake_time.clock,
+            sleep=fake_time.sleep,
+        )
+    assert str(caught.value).startswith(
+        f"could not log in to 127.0.0.1 port {first} or 127.0.0.1 port {second} as root"
+    )
+
+
+def test_a_guest_that_answers_is_not_looked_for(
+    sshd: Sshd, make_key: Callable[..., Path], username: str, fake_time: FakeTime
+) -> None:
+    with pytest.raises(AuthenticationError):
+        connect_when_ready(
+            lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=make_key("-t", "rsa")),
+            [username],
+            deadline_s=60,
+            look=pytest.fail,
+            clock=fake_time.clock,
+            sleep=fake_time.sleep,
+        )

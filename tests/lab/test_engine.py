@@ -74,6 +74,7 @@ def test_an_engine_that_runs_nothing_says_why(tmp_path: Path) -> None:
         ("podman", "rm -f x", "rm --time 0 -f x"),
         ("docker", "rm -f x", "rm -f x"),
         ("podman", "inspect x", "inspect x"),
+        ("docker", "volume ls -q", ""),
     ],
 )
 def test_the_programs_docker_adds_what_the_program_does_not_know(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import http.client
+import ssl
 import threading
 from typing import Any
 
@@ -87,6 +90,35 @@ def test_an_interrupt_leaves_no_lock_taken(work: str, monkeypatch: pytest.Monkey
                 getattr(stub, work)(*arguments)
         stub.pool = []
         assert current_time(stub).year == 2026
+
+
+def test_an_interrupted_dial_leaves_no_socket(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    session.stub.DropConnections()
+    with monkeypatch.context() as patched:
+        patched.setattr(ssl.SSLSocket, "do_handshake", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_rows(session, PATHS)
+    gc.collect()  # an unclosed socket would warn
+    assert fetch_rows(session, PATHS)
+
+
+def test_an_interrupt_breaks_its_own_connection_only(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    other = session.stub.GetConnection()
+    fetch_rows(session, PATHS)
+    session.stub.ReturnConnection(other)
+    kept = [connection for connection, _ in session.stub.pool]
+    with monkeypatch.context() as patched:
+        patched.setattr(http.client.HTTPResponse, "read1", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_rows(session, PATHS)
+    assert [connection for connection, _ in session.stub.pool] == kept[1:]
+    assert fetch_rows(session, PATHS)
 
 
 def test_a_driver_that_is_closed_while_others_read_leaves_nothing(calm_lab: Lab, session: Session) -> None:

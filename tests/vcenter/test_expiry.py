@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -47,7 +48,8 @@ def mirroring(session: Session, _: object) -> object:
 
 def watching(session: Session, _: object) -> object:
     folder = Ref("Folder", session.content.rootFolder._moId)
-    return next(watch_rows(session, {folder: ("name",)}, timeout_s=20))
+    with closing(watch_rows(session, {folder: ("name",)}, timeout_s=20)) as changes:
+        return next(changes)
 
 
 def working(session: Session, new_task: Callable[[], Any]) -> object:

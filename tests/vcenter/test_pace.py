@@ -20,34 +20,40 @@ def lasted(seconds: float, **changes: str) -> Row:
 def test_nobody_knows_before_one_has_ended() -> None:
     pace = Pace()
     assert pace.look_at([0.0]) is None
-    pace.learn([Row(Ref("Task", "task-1"))])  # without its times
-    pace.learn([lasted(3, **{"info.completeTime": "soon"})])
+    pace.learn([Row(Ref("Task", "task-1"))], 60)  # without its times
+    pace.learn([lasted(3, **{"info.completeTime": "soon"})], 60)
     assert pace.look_at([0.0]) is None
 
 
 def test_a_wave_is_over_when_its_last_should_be() -> None:
     pace = Pace()
-    pace.learn([lasted(3), lasted(3.2)])
+    pace.learn([lasted(3), lasted(3.2)], 60)
     assert pace.look_at([10.0, 10.1]) == pytest.approx(13.3 + LATE_S)
     assert pace.look_at([10.0, 10.4]) is None  # too far apart
 
 
 def test_what_ended_last_counts() -> None:
     pace = Pace()
-    pace.learn([lasted(9)])
-    pace.learn([])
-    pace.learn([lasted(1)])
+    pace.learn([lasted(9)], 60)
+    pace.learn([], 60)
+    pace.learn([lasted(1)], 60)
     assert pace.look_at([0.0]) == pytest.approx(1.05)
 
 
 @pytest.mark.parametrize(("shortest_s", "longest_s"), [(0.02, 0.4), (20, 21), (1, 1.4)])
 def test_slots_are_not_left_idle_for_long(shortest_s: float, longest_s: float) -> None:
     pace = Pace()
-    pace.learn([lasted(shortest_s), lasted(longest_s)])
+    pace.learn([lasted(shortest_s), lasted(longest_s)], 60)
     assert pace.look_at([0.0]) is None
+
+
+def test_a_clock_that_was_set_forward_postpones_nothing() -> None:
+    pace = Pace()
+    pace.learn([lasted(3, **{"info.completeTime": "2026-01-01T07:00:03Z"})], 3.1)
+    assert pace.look_at([10.0]) == pytest.approx(13.1 + LATE_S)
 
 
 def test_clocks_that_were_set_back_do_no_harm() -> None:
     pace = Pace()
-    pace.learn([lasted(0, **{"info.queueTime": "2026-01-01T00:00:05Z"})])
+    pace.learn([lasted(0, **{"info.queueTime": "2026-01-01T00:00:05Z"})], 60)
     assert pace.look_at([0.0]) is None
