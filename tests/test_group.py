@@ -861,9 +861,8 @@ from libcloud_vsphere_clone import VsphereCloneNodeDriver
 
 words, runs = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 with VsphereCloneNodeDriver(**words) as driver:
+    image = driver.ex_get_image_by_name("debian-12")
     for moments in runs:
-        # An interrupt drops the connections, and Python's own TLS handshake leaks its socket at one: so dial before.
-        image = driver.ex_get_image_by_name("debian-12")
         try:
             for moment in moments:
                 threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()

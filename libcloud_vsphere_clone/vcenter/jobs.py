@@ -78,8 +78,9 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
     """Start all jobs, never more at once than ``max_in_flight``, and wait until each has a result or an error.
 
     They are sent in their order, ``SENDERS`` side by side, so neighbours may arrive in another one. A wave of tasks
-    whose length is known from the last one is looked at when it should be over. That is no polling: where a look finds
-    nothing over, the tasks are subscribed to, as they always are when somebody wants to know of progress.
+    whose length is known from the last one is looked at when it should be over, and once again if that was early: that
+    is two calls, a subscription five. It is no polling: where both find nothing over, the tasks are subscribed to, as
+    they always are when somebody wants to know of progress.
 
     One job's failure is its own: it is in ``job.error``, as ``errors.py`` maps it, and the others go on. When vCenter
     itself is lost, no further job is started, and all that have not ended have that for their error. A task that is
@@ -95,9 +96,13 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
         pace = Pace()
         try:
             _start_some(session, waiting, running, max_in_flight)
-            look_at = None
+            look_at, was_early = None, False
             while running:
                 has_ended = _take_ended(session, watch, running, look_at, pace)
+                was_early = look_at is not None and not has_ended and not was_early
+                if was_early:
+                    look_at = time.monotonic() + pace.again_s
+                    continue
                 if has_ended and running:
                     _take_rest(session, watch, running, pace)
                 is_wave = has_ended and bool(waiting) and not told

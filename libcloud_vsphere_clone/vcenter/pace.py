@@ -17,6 +17,9 @@ LATE_S, LATE_SHARE = 0.15, 0.05
 """Spare time after the moment when all should be over, this long at most and this share of a task: one look then
 tells of all, and one that is early costs another."""
 
+AGAIN_S = 0.05
+"""From a look that was early to the other, at least: the tasks of a busy vCenter end some hundredths apart."""
+
 LEAST_APART_S, MOST_APART_S, APART_SHARE = 0.3, 0.5, 0.15
 """Tasks that should be over within this share of their length are looked at together, once, when the last of them
 should be over. Those further apart are awaited one by one: their slots are not to stand idle for long."""
@@ -50,6 +53,11 @@ class Pace:
     def spare_s(self) -> float:
         """How much later than expected is early enough."""
         return min(LATE_S, self._longest_s * LATE_SHARE)
+
+    @property
+    def again_s(self) -> float:
+        """How long after a look that was early another one is worth its call."""
+        return max(AGAIN_S, self.spare_s)
 
 
 def _duration_s(row: Row) -> float | None:

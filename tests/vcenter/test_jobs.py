@@ -139,6 +139,23 @@ def test_a_wave_of_known_length_is_looked_at_once(
     assert calls["WaitForUpdatesEx"] < 8
 
 
+def test_a_look_that_was_early_is_followed_by_one_more_and_then_by_a_subscription(
+    calm_lab: Lab, session: Session, new_task: NewTask, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.pace.LATE_S", -0.3)  # so that each first look is early
+    for again_s, subscriptions in ((0.5, 1), (0.01, 4)):
+        monkeypatch.setattr("libcloud_vsphere_clone.vcenter.pace.AGAIN_S", again_s)
+        for _ in range(4):  # what slows the machine makes a wave come apart: one of so many tries is not slowed
+            jobs = [job(succeeding(new_task, drive, 1.0)) for _ in range(4)]
+            calm_lab.reset_calls()
+            run_jobs(session, jobs, max_in_flight=1)
+            assert [one.error for one in jobs] == [None] * 4
+            calls = calm_lab.calls().by_method
+            if calls["CreatePropertyCollector"] == subscriptions:
+                break
+        assert calls["CreatePropertyCollector"] == subscriptions
+
+
 def test_one_failure_is_its_own(session: Session, new_task: NewTask) -> None:
     fault = vim.fault.NoDiskSpace(datastore="shared-1")
     starts = [ended(new_task), ended(new_task, fault), refused, ended(new_task)]
