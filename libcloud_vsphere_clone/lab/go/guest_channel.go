@@ -23,7 +23,7 @@ const (
 	toolsSocket = "tools"
 	// toolsPatience is how long a guest that is on may take until its tools
 	// answer: its power-on does not wait for them.
-	toolsPatience = 2 * time.Second
+	toolsPatience = 5 * time.Second
 )
 
 // plainPath is a folder that may stand in a container command.
