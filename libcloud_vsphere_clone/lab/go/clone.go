@@ -37,7 +37,7 @@ func (l *Lab) prepareClone(ctx *simulator.Context, request *types.CloneVM_Task) 
 	}
 	name := storedName(request.Name)
 	request.Name = l.names.replace(ctx.Map, request.Folder, request.Name)
-	l.tasks.plan = newClonePlan(vm, request, name)
+	l.tasks.plan = l.newClonePlan(vm, request, name)
 	return nil
 }
 

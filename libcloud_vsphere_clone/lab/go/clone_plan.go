@@ -19,11 +19,12 @@ type clonePlan struct {
 	directory string // the one that is asked for on the datastore
 	datastore types.ManagedObjectReference
 	disks     []int32 // keys of the source's disks, in order
+	channels  *guestChannels
 }
 
 // newClonePlan is for a request that is otherwise complete.
-func newClonePlan(vm *simulator.VirtualMachine, request *types.CloneVM_Task, name string) *clonePlan {
-	plan := &clonePlan{request: request, name: name, directory: request.Name, datastore: vm.Datastore[0]}
+func (l *Lab) newClonePlan(vm *simulator.VirtualMachine, request *types.CloneVM_Task, name string) *clonePlan {
+	plan := &clonePlan{request: request, name: name, directory: request.Name, datastore: vm.Datastore[0], channels: l.channels}
 	if chosen := request.Spec.Location.Datastore; chosen != nil {
 		plan.datastore = *chosen
 	}
@@ -36,7 +37,7 @@ func newClonePlan(vm *simulator.VirtualMachine, request *types.CloneVM_Task, nam
 }
 
 // settle checks the name and the instanceUuid, which may have been taken
-// meanwhile, and tells the edited disks their files.
+// meanwhile, tells the edited disks their files, and opens the guest's channel.
 func (p *clonePlan) settle(registry *simulator.Registry) types.BaseMethodFault {
 	folder, ok := registry.Get(p.request.Folder).(*simulator.Folder)
 	if !ok {
@@ -51,7 +52,17 @@ func (p *clonePlan) settle(registry *simulator.Registry) types.BaseMethodFault {
 	if datastore, ok := registry.Get(p.datastore).(*simulator.Datastore); ok {
 		p.placeDisks(datastore)
 	}
+	if optionText(p.request.Spec.Config.ExtraConfig, simulator.ContainerBackingOptionKey) != "" {
+		p.channels.open(p.request.Spec.Config.InstanceUuid)
+	}
 	return nil
+}
+
+// abandon closes the guest's channel if the clone has come to nothing.
+func (p *clonePlan) abandon(registry *simulator.Registry) {
+	if id := p.request.Spec.Config.InstanceUuid; !instanceUUIDInUse(registry, id) {
+		p.channels.close(id)
+	}
 }
 
 // changeInstanceUUID gives the clone another identity than the one it asked

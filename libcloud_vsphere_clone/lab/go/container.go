@@ -73,7 +73,7 @@ func (l *Lab) nameContainer(name, instanceUUID, command string, options []types.
 	fields := strings.Fields(command)
 	image := fields[len(fields)-1] // a clone's clone: drop its source's options
 	run := fmt.Sprintf("--pull never --name %s --label %s=%s --hostname %s %s %s",
-		l.newContainerName(instanceUUID), containerLabel, l.labelValue(), hostName(name, options), l.channels.open(instanceUUID), image)
+		l.newContainerName(instanceUUID), containerLabel, l.labelValue(), hostName(name, options), l.channels.options(instanceUUID), image)
 	kept := options[:0:0]
 	for _, option := range options {
 		if option.GetOptionValue().Key != simulator.ContainerBackingOptionKey {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,7 +23,7 @@ const (
 	toolsSocket = "tools"
 	// toolsPatience is how long a guest that is on may take until its tools
 	// answer: its power-on does not wait for them.
-	toolsPatience = 2 * time.Second
+	toolsPatience = 5 * time.Second
 )
 
 // plainPath is a folder that may stand in a container command.
@@ -47,27 +48,34 @@ func newGuestChannels(lab *Lab) *guestChannels {
 	return &guestChannels{lab: lab, channels: map[string]*guestChannel{}}
 }
 
-// open makes a clone's channel, and gives the options by which its container
-// sees it; "" where there can be none.
-func (g *guestChannels) open(instanceUUID string) string {
-	folder := g.lab.path("guests", instanceUUID)
+// options are those by which a clone's container will see its channel; "" where there can be none.
+func (g *guestChannels) options(instanceUUID string) string {
+	folder := g.folder(instanceUUID)
 	if !plainPath.MatchString(folder) {
 		return ""
 	}
-	channel, err := listenIn(folder)
-	if err != nil {
-		_ = os.RemoveAll(folder)
-		return ""
-	}
-	g.mu.Lock()
-	g.channels[instanceUUID] = channel
-	g.mu.Unlock()
-	go g.serve(channel.listener, instanceUUID)
 	options := "-v " + folder + ":" + guestChannelDir
 	if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
 		options += " --security-opt label=disable" // else no container may connect to a socket of ours
 	}
 	return options
+}
+
+func (g *guestChannels) folder(instanceUUID string) string {
+	return g.lab.path("guests", instanceUUID)
+}
+
+// open makes a clone's channel, once its instanceUuid is nobody else's.
+func (g *guestChannels) open(instanceUUID string) {
+	channel, err := listenIn(g.folder(instanceUUID))
+	if err != nil {
+		log.Printf("the guest of %s cannot talk to its VM: %v", instanceUUID, err)
+		return
+	}
+	g.mu.Lock()
+	g.channels[instanceUUID] = channel
+	g.mu.Unlock()
+	go g.serve(channel.listener, instanceUUID)
 }
 
 // listenIn listens on a socket in a new folder that every user of the guest

@@ -88,6 +88,7 @@ func (b *taskBook) alone(plan *clonePlan, execute execution) execution {
 		if fault := plan.settle(b.registry); fault != nil {
 			return nil, fault
 		}
+		defer plan.abandon(b.registry)
 		return execute(task)
 	}
 }
