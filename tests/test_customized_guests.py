@@ -112,7 +112,7 @@ def test_each_guest_of_a_group_is_told_what_is_its_own(driver: VsphereCloneNodeD
         driver.ex_get_image_by_name("debian-12"),
         deploy=ScriptDeployment("cloud-init status --wait >/dev/null; hostname; cat /var/own"),
         auth=NodeAuthPassword(PASSWORD),
-        timeout=90,
+        timeout=240,
         ex_names=["first", "second"],
         ex_each=[
             {"ex_hostname": name, "ex_userdata": f"#!/bin/sh\necho {name} says >/var/own\n"}
@@ -141,11 +141,11 @@ def test_guests_tell_the_end_of_cloud_init_without_a_log_in(driver: VsphereClone
     for name, userdata in NODES.items():
         driver.create_node(name, None, image, ex_group="told", ex_userdata=userdata)
     nodes = {node.name: node for node in driver.list_nodes(ex_group="told")}
-    ready = driver.wait_until_running([nodes["plain"], nodes["slow"]], timeout=90, ex_wait_for="customized")
+    ready = driver.wait_until_running([nodes["plain"], nodes["slow"]], timeout=240, ex_wait_for="customized")
     assert all(addresses for _, addresses in ready)
     assert told("slow", "guestinfo.slow") == "ended"
     with pytest.raises(TaskError, match="node 'failing' failed: cloud-init failed in scripts-user; the guest's log"):
-        driver.wait_until_running([nodes["failing"]], timeout=90, ex_wait_for="customized")
+        driver.wait_until_running([nodes["failing"]], timeout=240, ex_wait_for="customized")
     assert told("failing", marks.CUSTOMIZED)
-    driver.wait_until_running([nodes["failing"]], timeout=90)  # it can be used all the same
+    driver.wait_until_running([nodes["failing"]], timeout=240)  # it can be used all the same
     direct.close()
