@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from pyVmomi import vim, vmodl
@@ -289,8 +289,9 @@ def _shut_down_guest(session: Session, vm: Ref, timeout_s: float) -> bool:
         if not isinstance(failure.fault, vim.fault.ToolsUnavailable | vim.fault.InvalidPowerState):
             raise
         return False
-    with translated(action):
-        for rows in watch_rows(session, {vm: ("runtime.powerState",)}, timeout_s=timeout_s):
+    changes = watch_rows(session, {vm: ("runtime.powerState",)}, timeout_s=timeout_s)
+    with translated(action), closing(changes):
+        for rows in changes:
             row = rows[vm]
             if row is None or row.get("runtime.powerState") == "poweredOff":
                 return True

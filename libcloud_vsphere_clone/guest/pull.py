@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from ..errors import NotFoundError, TaskError, TaskTimeoutError, translated
 from ..vcenter.rows import Ref, Row
@@ -61,12 +61,13 @@ def wait_report(
     with translated("wait for the guest's report"), _forgotten(receiver, token):
         while (left_s := deadline - time.monotonic()) > 0:
             slice_s = left_s if receiver is None else min(left_s, LOOK_S)
-            for rows in watch_rows(session, {vm: PATHS}, timeout_s=slice_s):
-                row = _still_there(rows[vm], vm)
-                report = _posted(receiver, token) or _report(row, token)
-                if report is not None:
-                    return report
-                _check(row, token)
+            with closing(watch_rows(session, {vm: PATHS}, timeout_s=slice_s)) as changes:
+                for rows in changes:
+                    row = _still_there(rows[vm], vm)
+                    report = _posted(receiver, token) or _report(row, token)
+                    if report is not None:
+                        return report
+                    _check(row, token)
     raise _too_late(row, token, timeout_s, callback=receiver is not None)
 
 

@@ -25,7 +25,7 @@ def watch_rows(
     """What is known of each target after each change, all targets every time, until ``timeout_s`` has passed.
 
     A target that is gone is None. The first yield is the present state. The iterator just ends at the deadline; close
-    it (or leave the loop) to end earlier.
+    it to end earlier. (Left to the garbage collector, its last call swallows an interrupt.)
 
     :param targets: ``{ref: paths}``.
     :param timeout_s: seconds for the whole wait.
