@@ -85,9 +85,8 @@ class GroupVerbs(NodeDriver):
         _check_count(count, ex_names, ex_max_in_flight)
         each = check_each(ex_each, count)
         common: CreateOptions = {**options, "ex_first_boot_script": None}  # which is perhaps made for each
-        first = build_request(self._sizes, group, group, size, None, auth, common)
         provisioner = Provisioner(self._session, self._names)
-        first = provisioner.complete(first)
+        first = provisioner.complete(build_request(self._sizes, group, group, size, None, auth, common))
         places = _location_ids(location)
 
         def plan(names: Sequence[str], own: Sequence[OwnOptions]) -> tuple[list[ClonePlan], Found]:
