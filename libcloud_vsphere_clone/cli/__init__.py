@@ -12,7 +12,7 @@ The code, in the order in which it is best read:
 5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``type``, ``doctor``, ``lab``  the commands
 6. ``login``       how to log in and what to run there, for ``deploy`` and ``run``
 7. ``order``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how it is carried out
-8. ``results``     how many nodes went; ``lines``, what they write; ``placement``, how the doctor asks for one
+8. ``results``     how many nodes went; ``lines``, what they write
 """
 
 from __future__ import annotations

@@ -44,7 +44,9 @@ def test_help_names_every_command_and_the_exit_statuses(run: Run) -> None:
 
 @pytest.mark.parametrize("group", [[], ["lab"]])
 def test_the_list_of_commands_cuts_no_sentence(run: Run, group: list[str]) -> None:
-    _, commands = run(*group, "-h").stdout.split("Commands:\n")
+    result = run(*group, "-h")
+    assert result.exit_code == 0, result.output
+    _, commands = result.stdout.split("Commands:\n")
     assert "..." not in commands
 
 
