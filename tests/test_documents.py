@@ -188,7 +188,8 @@ def test_shown_command_parses(document: Path, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
     command: click.Command = main
-    context = click.Context(main, info_name="vsphere-clone")
+    # As the program itself: click makes a command's help option once, with the names that its first context has.
+    context = click.Context(main, info_name="vsphere-clone", **main.context_settings)
     while isinstance(command, click.Group) and words:
         found = command.get_command(context, words[0])
         assert found is not None, f"{document.name}: no command {words[0]}"
