@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 import shlex
@@ -99,7 +100,17 @@ def for_lab(code: str, lab: Lab, key_file: Path) -> str:
     return code
 
 
+@pytest.fixture
+def quiet_again() -> Iterator[None]:
+    """What a document's code has logged is not logged in later tests."""
+    logger = logging.getLogger("libcloud_vsphere_clone")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
 @pytest.mark.guests
+@pytest.mark.usefixtures("quiet_again")
 @pytest.mark.parametrize("document", RUNNABLE, ids=document_id)
 def test_python_runs(document: Path, tidy_lab: Lab, key_file: Path) -> None:
     names: dict[str, Any] = {}
