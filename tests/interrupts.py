@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 from libcloud_vsphere_clone.lab import Lab
 
-Interrupted = Callable[[str, list[list[float]]], "subprocess.Popen[str]"]
-"""Starts a program that makes a call, in Python, once for each run: see ``PROGRAM``."""
+Interrupted = Callable[..., "subprocess.Popen[str]"]
+"""Starts a program that makes a call once for each run: see ``PROGRAM``. Takes both, and options of Python."""
 
 PROGRAM = """
 import json, os, signal, sys, threading
@@ -40,8 +40,8 @@ def interrupted_programs(lab: Lab) -> Iterator[Interrupted]:
     words = {"key": lab.username, "secret": lab.password, "host": lab.host, "port": lab.port, "ca_cert": lab.ca_cert}
     started: list[subprocess.Popen[str]] = []
 
-    def start(call: str, runs: list[list[float]]) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error", "-c", PROGRAM.format(call=call), json.dumps(words), json.dumps(runs)]
+    def start(call: str, runs: list[list[float]], *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, *options, "-c", PROGRAM.format(call=call), json.dumps(words), json.dumps(runs)]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return started[-1]
 

@@ -861,7 +861,7 @@ MAKE_SIX = 'driver.ex_create_nodes_in_group("cut", 6, None, image, ex_max_in_fli
 def test_ctrl_c_at_any_moment_leaves_no_node(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
     bare_lab.delay_tasks({"CloneVM": 500})  # two rounds: no run is over before its moment, on a busy machine neither
     series = [[0.005, 0.03, 0.05, 0.35], [0.02, 0.04, 0.25, 0.6]]
-    processes = [interrupted(MAKE_SIX, [[moment] for moment in moments]) for moments in series]
+    processes = [interrupted(MAKE_SIX, [[moment] for moment in moments], "-W", "error") for moments in series]
     for process in processes:
         out, errors = process.communicate(timeout=120)
         assert (out.split(), errors) == (["interrupted"] * 4, "")
@@ -876,7 +876,7 @@ def test_ctrl_c_while_starts_are_on_their_way_leaves_no_node(
     bare_lab.delay_tasks({"CloneVM": 20_000})  # no slot is free for a fourth, should the interrupt come late
     bare_lab.faults.add("CloneVM_Task", when="stall", delay_ms=1200, times=0)
     bare_lab.reset_calls()
-    process = interrupted(MAKE_SIX, [[]])
+    process = interrupted(MAKE_SIX, [[]], "-W", "error")
     await_calls(bare_lab, "CloneVM_Task", 3)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
@@ -890,7 +890,7 @@ def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, int
     bare_lab.delay_tasks({"CloneVM": 3000})
     bare_lab.faults.add("CancelTask", when="stall", delay_ms=20_000, times=0)
     bare_lab.reset_calls()
-    process = interrupted(MAKE_SIX, [[]])
+    process = interrupted(MAKE_SIX, [[]], "-W", "error")
     await_calls(bare_lab, "CloneVM_Task", 3)
     process.send_signal(signal.SIGINT)
     await_calls(bare_lab, "CancelTask", 3)
