@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
 from tests.direct import Create, Direct
+from tests.interrupts import Interrupted, interrupted_programs, noticing
 
 pytest_plugins = ["pytester"]
 
@@ -86,6 +88,20 @@ def direct(bare_lab: Lab) -> Iterator[Direct]:
     client = Direct(bare_lab)
     yield client
     client.close()
+
+
+@pytest.fixture
+def interrupted(bare_lab: Lab) -> Iterator[Interrupted]:
+    """Starts programs on the lab without guests that are interrupted; they have ended after the test."""
+    with interrupted_programs(bare_lab) as start:
+        yield start
+
+
+@pytest.fixture
+def noticed() -> Iterator[threading.Event]:
+    """Set when the main thread has noticed an interrupt."""
+    with noticing() as event:
+        yield event
 
 
 @pytest.fixture(autouse=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pyVmomi import SoapStubAdapter, vim, vmodl
@@ -16,6 +17,9 @@ _Collector = vmodl.query.PropertyCollector
 
 Create = Callable[..., Any]
 """Makes a node: takes its name and what else ``create_node`` takes."""
+
+Later = Callable[..., None]
+"""Does something later: takes it, and its arguments."""
 
 WRITES = {"CloneVM_Task", "CreateFolder", "ReconfigVM_Task", "PowerOnVM_Task", "Destroy_Task", "Rename_Task"}
 
@@ -31,6 +35,28 @@ def await_calls(lab: Lab, method: str, count: int) -> None:
     while lab.calls().by_method.get(method, 0) < count:
         assert time.monotonic() < deadline, f"{method} was not called {count} times"
         time.sleep(0.01)
+
+
+@contextmanager
+def acting_in_waits(lab: Lab) -> Iterator[Later]:
+    """Does things while the test waits: its wait has been told the present state, and asks for more."""
+    threads: list[threading.Thread] = []
+
+    def start(work: Callable[..., object], *args: Any, **words: Any) -> None:
+        lab.reset_calls()
+
+        def act() -> None:
+            await_calls(lab, "WaitForUpdatesEx", 2)
+            work(*args, **words)
+
+        threads.append(threading.Thread(target=act))
+        threads[-1].start()
+
+    try:
+        yield start
+    finally:
+        for thread in threads:
+            thread.join()
 
 
 class Direct:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import re
 import shlex
@@ -99,7 +100,17 @@ def for_lab(code: str, lab: Lab, key_file: Path) -> str:
     return code
 
 
+@pytest.fixture
+def quiet_again() -> Iterator[None]:
+    """What a document's code has logged is not logged in later tests."""
+    logger = logging.getLogger("libcloud_vsphere_clone")
+    level = logger.level
+    yield
+    logger.setLevel(level)
+
+
 @pytest.mark.guests
+@pytest.mark.usefixtures("quiet_again")
 @pytest.mark.parametrize("document", RUNNABLE, ids=document_id)
 def test_python_runs(document: Path, tidy_lab: Lab, key_file: Path) -> None:
     names: dict[str, Any] = {}
@@ -188,7 +199,8 @@ def test_shown_command_parses(document: Path, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     words = words[: words.index("--")] if "--" in words else words  # what follows is another program's
     command: click.Command = main
-    context = click.Context(main, info_name="vsphere-clone")
+    # As the program itself: click makes a command's help option once, with the names that its first context has.
+    context = click.Context(main, info_name="vsphere-clone", **main.context_settings)
     while isinstance(command, click.Group) and words:
         found = command.get_command(context, words[0])
         assert found is not None, f"{document.name}: no command {words[0]}"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import pickle
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,9 +36,9 @@ from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.transports import SSH, Target
 from tests.direct import Direct, await_calls, writes
+from tests.interrupts import Interrupted
 
 CreateGroup = Callable[..., list[Node]]
-Interrupted = Callable[[list[list[float]]], "subprocess.Popen[str]"]
 GIB = 1024**3
 
 
@@ -200,7 +197,8 @@ TRIES = 4
 def test_fifty_nodes_take_fifty_writes_and_little_else(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup
 ) -> None:
-    create_group(1, group="fifty")  # the views of a session are made once
+    create_group(1, group="fifty")  # the views of a session are made once, and its folder
+    driver.ex_destroy_group("fifty")
     made, destroyed = [math.inf], [math.inf]
     while (max(min(made), min(destroyed)) > 1.3) and len(made) <= TRIES:
         bare_lab.reset_calls()
@@ -209,8 +207,8 @@ def test_fifty_nodes_take_fifty_writes_and_little_else(
         made.append(bare_lab.calls().total / 50)
         bare_lab.reset_calls()
         driver.ex_destroy_group("fifty", ex_max_in_flight=50)
-        calls = bare_lab.calls()
-        destroyed.append(calls.total / calls.by_method["Destroy_Task"])  # they are off
+        assert bare_lab.calls().by_method["Destroy_Task"] == 50
+        destroyed.append(bare_lab.calls().total / 50)  # they are off
     assert min(made) <= 1.3
     assert min(destroyed) <= 1.3
     assert driver.list_nodes(ex_group="fifty") == []
@@ -856,47 +854,14 @@ def test_a_script_on_nodes_that_are_off_or_silent_says_so(
 
 # Ctrl-C
 
-INTERRUPTED = """
-import json, os, signal, sys, threading
-from libcloud_vsphere_clone import VsphereCloneNodeDriver
-
-words, runs = json.loads(sys.argv[1]), json.loads(sys.argv[2])
-with VsphereCloneNodeDriver(**words) as driver:
-    image = driver.ex_get_image_by_name("debian-12")
-    for moments in runs:
-        try:
-            for moment in moments:
-                threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
-            driver.ex_create_nodes_in_group("cut", 6, None, image, ex_max_in_flight=3)
-            print("made")
-        except KeyboardInterrupt as interrupt:
-            print("interrupted", *getattr(interrupt, "__notes__", []), sep="|")
-"""
-"""Makes nodes per run, and interrupts it at the run's moments, in seconds after its start."""
-
-
-@pytest.fixture
-def interrupted(bare_lab: Lab) -> Iterator[Interrupted]:
-    """Starts the program with its runs; whatever fails, it has ended after the test."""
-    lab, started = bare_lab, list[subprocess.Popen[str]]()
-    words = {"key": lab.username, "secret": lab.password, "host": lab.host, "port": lab.port, "ca_cert": lab.ca_cert}
-
-    def start(runs: list[list[float]]) -> subprocess.Popen[str]:
-        command = [sys.executable, "-W", "error", "-c", INTERRUPTED, json.dumps(words), json.dumps(runs)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+MAKE_SIX = 'driver.ex_create_nodes_in_group("cut", 6, None, image, ex_max_in_flight=3)'
 
 
 @pytest.mark.usefixtures("unharmed")
 def test_ctrl_c_at_any_moment_leaves_no_node(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
     bare_lab.delay_tasks({"CloneVM": 500})  # two rounds: no run is over before its moment, on a busy machine neither
     series = [[0.005, 0.03, 0.05, 0.35], [0.02, 0.04, 0.25, 0.6]]
-    processes = [interrupted([[moment] for moment in moments]) for moments in series]
+    processes = [interrupted(MAKE_SIX, [[moment] for moment in moments], "-W", "error") for moments in series]
     for process in processes:
         out, errors = process.communicate(timeout=120)
         assert (out.split(), errors) == (["interrupted"] * 4, "")
@@ -911,7 +876,7 @@ def test_ctrl_c_while_starts_are_on_their_way_leaves_no_node(
     bare_lab.delay_tasks({"CloneVM": 20_000})  # no slot is free for a fourth, should the interrupt come late
     bare_lab.faults.add("CloneVM_Task", when="stall", delay_ms=1200, times=0)
     bare_lab.reset_calls()
-    process = interrupted([[]])
+    process = interrupted(MAKE_SIX, [[]], "-W", "error")
     await_calls(bare_lab, "CloneVM_Task", 3)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
@@ -925,7 +890,7 @@ def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, int
     bare_lab.delay_tasks({"CloneVM": 3000})
     bare_lab.faults.add("CancelTask", when="stall", delay_ms=20_000, times=0)
     bare_lab.reset_calls()
-    process = interrupted([[]])
+    process = interrupted(MAKE_SIX, [[]], "-W", "error")
     await_calls(bare_lab, "CloneVM_Task", 3)
     process.send_signal(signal.SIGINT)
     await_calls(bare_lab, "CancelTask", 3)

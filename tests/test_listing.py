@@ -288,7 +288,7 @@ def test_a_watch_tells_of_what_comes_to_fit_and_no_longer_does(
     bare_lab.reset_calls()
     with ThreadPoolExecutor(1) as threads:
         told_of = threads.submit(next, events)
-        await_calls(bare_lab, "WaitForUpdatesEx", 2)  # until it has subscribed, and waits
+        await_calls(bare_lab, "WaitForUpdatesEx", 1)  # until it has subscribed, and waits
         direct.wait(vm.Rename_Task("db-1"))
         kind, node = told_of.result(timeout=60)
         assert (kind, node.name) == ("added", "db-1")

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from functools import partial
 from types import FrameType
@@ -75,10 +75,14 @@ def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
     with pytest.raises(KeyboardInterrupt):
         in_parallel(work, range(5), threads=2, name="test")
     leave.set()
+    join_those_at_work()
+    assert sorted(begun) == [0, 1]
+
+
+def join_those_at_work() -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("test-"):
             thread.join(60)
-    assert sorted(begun) == [0, 1]
 
 
 def interrupt_the_main_thread() -> None:
@@ -111,36 +115,24 @@ def test_things_that_come_later_are_begun_as_they_come() -> None:
     assert as_they_come(work, come(), threads=2, name="test") == [1, 2]
 
 
-@pytest.fixture
-def noticed() -> Iterator[threading.Event]:
-    """Set when the main thread notices an interrupt: one that comes just before it waits is noticed after the wait."""
-    event = threading.Event()
-
-    def notice(*_: object) -> None:
-        event.set()
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, notice)
-    yield event
-    signal.signal(signal.SIGINT, before)
-
-
 def test_those_at_work_may_have_some_time_after_an_interrupt(noticed: threading.Event) -> None:
     done: list[int] = []
-    both = threading.Barrier(2)
+    both, leave = threading.Barrier(2), threading.Event()
 
-    def work(number: int, seconds: float) -> None:
+    def work(number: int, go_on: Callable[[], object]) -> None:
         both.wait(timeout=60)
         if number == 0:
             interrupt_the_main_thread()
         assert noticed.wait(60)
-        time.sleep(seconds)
+        go_on()
         done.append(number)
 
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(partial(work, seconds=0.3), range(9), threads=2, name="test", patience_s=60)
+        in_parallel(partial(work, go_on=partial(time.sleep, 0.3)), range(9), threads=2, name="test", patience_s=60)
     assert sorted(done) == [0, 1]
     noticed.clear()
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(partial(work, seconds=3), range(9), threads=2, name="test", patience_s=0.1)
+        in_parallel(partial(work, go_on=partial(leave.wait, 60)), range(9), threads=2, name="test", patience_s=0.1)
     assert sorted(done) == [0, 1]
+    leave.set()
+    join_those_at_work()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -30,8 +27,8 @@ from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.plan.clone import ClonePlan, NodeRequest
 from libcloud_vsphere_clone.provision import Provisioner
 from tests.direct import Create, Direct, await_calls, writes
+from tests.interrupts import Interrupted
 
-Interrupted = Callable[[list[list[float]]], "subprocess.Popen[str]"]
 UUID = "50000000-0000-4000-8000-{:012d}"
 
 
@@ -357,47 +354,14 @@ STORM = (
 
 # Ctrl-C
 
-INTERRUPTED = """
-import json, os, signal, sys, threading
-from libcloud_vsphere_clone import VsphereCloneNodeDriver
-
-words, runs = json.loads(sys.argv[1]), json.loads(sys.argv[2])
-with VsphereCloneNodeDriver(**words) as driver:
-    image = driver.ex_get_image_by_name("debian-12")
-    for moments in runs:
-        try:
-            for moment in moments:
-                threading.Timer(moment, os.kill, (os.getpid(), signal.SIGINT)).start()
-            driver.create_node(f"cut-{os.getpid()}-{moments}", None, image, ex_group="cut")
-            print("made")
-        except KeyboardInterrupt as interrupt:
-            print("interrupted", *getattr(interrupt, "__notes__", []))
-"""
-"""Makes a node per run, and interrupts it at the run's moments, in seconds after its start."""
-
-
-@pytest.fixture
-def interrupted(bare_lab: Lab) -> Iterator[Interrupted]:
-    """Starts the program with its runs; whatever fails, it has ended after the test."""
-    lab, started = bare_lab, list[subprocess.Popen[str]]()
-    words = {"key": lab.username, "secret": lab.password, "host": lab.host, "port": lab.port, "ca_cert": lab.ca_cert}
-
-    def start(runs: list[list[float]]) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", INTERRUPTED, json.dumps(words), json.dumps(runs)]
-        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        return started[-1]
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+MAKE_ONE = 'driver.create_node(f"cut-{os.getpid()}-{moments}", None, image, ex_group="cut")'
 
 
 @pytest.mark.usefixtures("unharmed")
 def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
     bare_lab.delay_tasks({"CloneVM": 3000})  # no run is over before its moment
     series = [[0.001, 0.005, 0.01, 0.015, 0.25], [0.02, 0.025, 0.03, 0.04, 0.1]]
-    processes = [interrupted([[moment] for moment in moments]) for moments in series]
+    processes = [interrupted(MAKE_ONE, [[moment] for moment in moments]) for moments in series]
     outcomes = [process.communicate(timeout=120) for process in processes]
     for (out, errors), moments in zip(outcomes, series, strict=True):
         assert (out.split(), errors) == (["interrupted"] * len(moments), "")
@@ -410,7 +374,7 @@ def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Dir
     reads_before = 3  # of the image by its name two, for the plan one; the next reads the new node
     bare_lab.faults.add("RetrievePropertiesEx", when="stall", delay_ms=2000, every=reads_before + 1)
     bare_lab.reset_calls()
-    process = interrupted([[]])
+    process = interrupted(MAKE_ONE, [[]])
     await_calls(bare_lab, "RetrievePropertiesEx", reads_before + 1)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
@@ -424,13 +388,13 @@ def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, int
     bare_lab.delay_tasks({"CloneVM": 20_000})
     bare_lab.faults.add("CancelTask", when="stall", delay_ms=20_000)
     bare_lab.reset_calls()
-    process = interrupted([[]])
+    process = interrupted(MAKE_ONE, [[]])
     await_calls(bare_lab, "WaitForUpdatesEx", 1)  # the clone's task is known, and waited for
     process.send_signal(signal.SIGINT)
     await_calls(bare_lab, "CancelTask", 1)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=120)
     direct.await_clones()
-    assert out.startswith("interrupted VM 'cut-")
+    assert out.startswith("interrupted|VM 'cut-")
     assert "may remain: KeyboardInterrupt" in out
     assert "may remain" in errors  # the log's

@@ -189,6 +189,13 @@ def running(guests: VsphereCloneNodeDriver) -> Node:
     return node
 
 
+@pytest.fixture
+def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest that is slow to answer costs a read now and then."""
+    monkeypatch.setattr(ready, "LOOK_S", math.inf)
+
+
+@pytest.mark.usefixtures("no_looks")
 def test_a_session_into_a_node_that_runs_takes_one_read(
     guests: VsphereCloneNodeDriver, lab: Lab, running: Node
 ) -> None:
@@ -200,6 +207,7 @@ def test_a_session_into_a_node_that_runs_takes_one_read(
     assert lab.calls().by_method == {"RetrievePropertiesEx": 2, "ValidateCredentialsInGuest": 1}
 
 
+@pytest.mark.usefixtures("no_looks")
 def test_a_script_on_a_group_that_runs_takes_two_reads(guests: VsphereCloneNodeDriver, lab: Lab, running: Node) -> None:
     others = [node for node in guests.list_nodes(ex_group="reached") if node.name != running.name]
     for node in others:
@@ -257,11 +265,9 @@ def group(
 SCRIPT = "#!/bin/sh\nhostname; echo oops >&2; exit 3\n"
 
 
+@pytest.mark.usefixtures("no_looks")
 @pytest.mark.parametrize("transport", ["ssh", "tools"])
-def test_all_nodes_are_awaited_together(
-    guests: VsphereCloneNodeDriver, lab: Lab, transport: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ready, "LOOK_S", math.inf)  # a guest that is slow to answer costs a read now and then
+def test_all_nodes_are_awaited_together(guests: VsphereCloneNodeDriver, lab: Lab, transport: str) -> None:
     names = [f"{transport}-{letter}" for letter in "ab"]
 
     def begin(_: Node, what: str) -> None:

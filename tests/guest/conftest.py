@@ -7,6 +7,7 @@ import random
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import paramiko
 import pytest
 from libcloud.compute.base import Node
 
@@ -162,6 +164,15 @@ def client(sshd: Sshd, client_key: Path, username: str) -> Iterator[GuestSSHClie
     session.connect()
     yield session
     session.close()
+
+
+@pytest.fixture
+def no_thread_left() -> Iterator[None]:
+    """Sessions, and waits for one, end with all the connections that they tried."""
+    before = set(threading.enumerate())
+    yield
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if isinstance(thread, paramiko.Transport)]
 
 
 @contextmanager

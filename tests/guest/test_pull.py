@@ -153,11 +153,11 @@ def test_another_user_runs_the_steps_from_home(pull: Callable[..., Node]) -> Non
 def test_time_out_ends_the_command_and_the_deployment(
     pull: Callable[..., Node], driver: VsphereCloneNodeDriver
 ) -> None:
-    slow = ScriptDeployment("echo first; echo bad >&2; sleep 300 & sleep 300", timeout=0.5)
+    slow = ScriptDeployment("echo first; echo bad >&2; sleep 300 & sleep 300", timeout=3)
     after = ScriptDeployment("touch /came-here")
     with pytest.raises(SSHCommandTimeoutError) as caught:
         pull(MultiStepDeployment([slow, after]))
-    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("first\n", "bad\n", 0.5)
+    assert (caught.value.stdout, caught.value.stderr, caught.value.timeout) == ("first\n", "bad\n", 3)
     [node] = driver.list_nodes(ex_group="pull")
     client = _ssh(driver, node)
     left = client.run(

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import paramiko
 import pytest
 
 from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError, NotFoundError
 from libcloud_vsphere_clone.guest.ready import Backoff, connect_when_ready
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from tests.guest.conftest import Sshd, SshdFactory, free_port, password_user
+
+pytestmark = pytest.mark.usefixtures("no_thread_left")
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of this machine: needs root")
 
@@ -40,15 +41,6 @@ class FakeTime:
 @pytest.fixture
 def fake_time() -> FakeTime:
     return FakeTime()
-
-
-@pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    """Waits end with all the connections that they tried."""
-    before = set(threading.enumerate())
-    yield
-    left = set(threading.enumerate()) - before
-    assert not [thread for thread in left if isinstance(thread, paramiko.Transport)]
 
 
 def test_backoff_grows_to_its_ceiling() -> None:
@@ -277,7 +269,7 @@ def test_a_guest_that_answers_is_not_looked_for(
 ) -> None:
     with pytest.raises(AuthenticationError):
         connect_when_ready(
-            lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=make_key("-t", "rsa")),
+            lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=make_key("-t", "rsa", "-b", "2048")),
             [username],
             deadline_s=60,
             look=pytest.fail,

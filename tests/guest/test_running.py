@@ -5,7 +5,6 @@ A wait that is to fail at once has far more time than any test may take: it woul
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ from libcloud_vsphere_clone.lab import Lab, LabControl
 from libcloud_vsphere_clone.vcenter.properties import fetch_rows
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
-from tests.direct import Create, Direct, await_calls
+from tests.direct import Create, Direct, Later, acting_in_waits, await_calls
 
 LONG_S = 300.0
 """Longer than any test: what fails by itself fails before."""
@@ -67,7 +66,6 @@ class Guest:
 
 
 MakeGuest = Callable[..., Guest]
-Later = Callable[..., None]
 
 
 @pytest.fixture
@@ -92,22 +90,8 @@ def failure(session: Session, guest: Guest, wait: Wait | None = None) -> Vsphere
 
 @pytest.fixture
 def later(bare_lab: Lab) -> Iterator[Later]:
-    """Does something while the test waits: its wait has been told the present state, and asks for more."""
-    threads: list[threading.Thread] = []
-
-    def start(work: Callable[..., object], *args: Any, **words: Any) -> None:
-        bare_lab.reset_calls()
-
-        def act() -> None:
-            await_calls(bare_lab, "WaitForUpdatesEx", 2)
-            work(*args, **words)
-
-        threads.append(threading.Thread(target=act))
-        threads[-1].start()
-
-    yield start
-    for thread in threads:
-        thread.join()
+    with acting_in_waits(bare_lab) as start:
+        yield start
 
 
 def told(outcome: tuple[Row, Any]) -> tuple[Ref, Any]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -33,15 +33,9 @@ from libcloud_vsphere_clone.guest.keys import load_private_key
 from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from tests.guest.conftest import Sshd, SshdFactory, free_port, password_user
 
+pytestmark = pytest.mark.usefixtures("no_thread_left")
+
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of this machine: needs root")
-
-
-@pytest.fixture(autouse=True)
-def no_thread_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = set(threading.enumerate()) - before
-    assert not [thread for thread in left if isinstance(thread, paramiko.Transport)]
 
 
 @pytest.fixture

@@ -37,10 +37,10 @@ def processes(columns: str = "args=") -> str:
     return subprocess.run(["ps", "-eo", columns], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def wait_for(path: Path, until: Callable[[], bool] | None = None) -> None:
-    """Until the path is there, or something else is so."""
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Not for as long as what these tests start would go on by itself: a minute."""
     deadline = time.monotonic() + 30
-    while not (until or path.exists)():
+    while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -95,7 +95,7 @@ def test_on_a_full_disk_the_keeper_leaves_no_half_result(tmp_path: Path, output:
 def test_the_keeper_leaves_pieces_while_somebody_listens(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     keeper = start(tmp_path, "printf 'a\\303'; echo e >&2; cat fifo; printf '\\244b'; exit 5", live=True)
-    wait_for(tmp_path / "piece0")
+    wait_until((tmp_path / "piece0").exists)
     assert (tmp_path / "piece0").read_bytes() == b"0 2\n%s\na\303e\n" % bytes(tmp_path)
     (tmp_path / "fifo").open("w").close()
     assert keeper.wait(120) == 5
@@ -118,11 +118,11 @@ def test_the_keeper_goes_when_its_folder_goes(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     keeper = start(folder, "echo up; sleep 60", live=True)
-    wait_for(folder / "piece0")
+    wait_until((folder / "piece0").exists)
     keeper.kill()
     keeper.wait(120)
     shutil.rmtree(folder)
-    wait_for(tmp_path, until=lambda: str(folder) not in processes())
+    wait_until(lambda: str(folder) not in processes())
 
 
 def test_the_keeper_ends_the_whole_group(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_the_keeper_ends_the_whole_group(tmp_path: Path) -> None:
     assert keeper.wait(120) == 143
     assert left(tmp_path)[::2] == (143, "up\n")
     group = (tmp_path / "group").read_text().strip()
-    # What is killed may take a moment to die, and would go on for a minute.
-    wait_for(tmp_path, until=lambda: group not in alive_groups())
+    # What is killed may take a moment to die.
+    wait_until(lambda: group not in alive_groups())
 
 
 def alive_groups() -> set[str]:

@@ -153,14 +153,14 @@ def test_round_trips_are_few(deployed: dict[str, Deployed], transport: str) -> N
 
 
 def _check_late(late: SSHCommandTimeoutError) -> None:
-    assert (late.timeout, late.stdout, late.stderr) == (1, "so far\n", "bäd\n")
+    assert (late.timeout, late.stdout, late.stderr) == (3, "so far\n", "bäd\n")
 
 
 @pytest.mark.parametrize("transport", SESSIONS)
 def test_a_script_that_takes_too_long_fails_alike(
     guests: VsphereCloneNodeDriver, deployed: dict[str, Deployed], transport: str
 ) -> None:
-    step = ScriptDeployment("echo so far; echo bäd >&2; sleep 60", timeout=1)
+    step = ScriptDeployment("echo so far; echo bäd >&2; sleep 60", timeout=3)
     with _session(guests, deployed[transport].node, transport) as client:
         with pytest.raises(SSHCommandTimeoutError) as caught:
             step.run(deployed[transport].node, client)
@@ -169,7 +169,7 @@ def test_a_script_that_takes_too_long_fails_alike(
 
 
 def test_a_report_tells_of_the_time_out_alike(guests: VsphereCloneNodeDriver) -> None:
-    step = ScriptDeployment("echo so far; echo bäd >&2; sleep 60", timeout=1)
+    step = ScriptDeployment("echo so far; echo bäd >&2; sleep 60", timeout=3)
     with pytest.raises(DeploymentError) as caught:
         guests.deploy_node(
             step,

@@ -30,14 +30,21 @@ LONG_S = 60.0
 
 
 @pytest.fixture
-def drive() -> Callable[[Any, float], None]:
+def drive() -> Iterator[Callable[[Any, float], None]]:
     """Lets a task run and succeed after so many seconds."""
+    timers: list[threading.Timer] = []
 
     def succeed(task: Any) -> None:
         task.SetTaskState(state="running")
         task.SetTaskState(state="success", result=task._moId)
 
-    return lambda task, after_s: threading.Timer(after_s, succeed, (task,)).start()
+    def start(task: Any, after_s: float) -> None:
+        timers.append(threading.Timer(after_s, succeed, (task,)))
+        timers[-1].start()
+
+    yield start
+    for timer in timers:
+        timer.join(60)
 
 
 def job(start: Callable[[], Any], timeout_s: float = LONG_S, **words: Any) -> Job:
@@ -255,12 +262,14 @@ def test_a_question_that_is_answered_in_time_is_no_error(
 
 def test_progress_is_told_when_it_changes(session: Session, new_task: NewTask) -> None:
     seen: list[int] = []
+    threads: list[threading.Thread] = []
     deadline = time.monotonic() + LONG_S
 
     def start() -> Any:
         task = new_task()
         task.SetTaskState(state="running")
-        threading.Thread(target=advance, args=(task,)).start()
+        threads.append(threading.Thread(target=advance, args=(task,)))
+        threads[-1].start()
         return task
 
     def advance(task: Any) -> None:
@@ -271,6 +280,7 @@ def test_progress_is_told_when_it_changes(session: Session, new_task: NewTask) -
         task.SetTaskState(state="success")
 
     run_jobs(session, [job(start, on_progress=seen.append)], max_in_flight=1)
+    threads[0].join(60)
     assert seen == sorted(set(seen))
     assert {10, 60, 100} <= set(seen)
 

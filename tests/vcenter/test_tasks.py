@@ -236,9 +236,11 @@ def test_an_interrupt_ends_the_wait_and_leaves_nothing(calm_lab: Lab, session: S
         await_calls(calm_lab, "WaitForUpdatesEx", 2)  # it has been told the present state, and waits for more
         os.kill(os.getpid(), signal.SIGINT)
 
+    thread = threading.Thread(target=interrupt)
     with pytest.raises(KeyboardInterrupt):
-        threading.Thread(target=interrupt).start()
+        thread.start()
         wait(session, task, timeout_s=60)
+    thread.join()
     assert fetch_row(session, Ref("Task", task._moId), ("info.state",)) == {"info.state": "running"}
 
 

@@ -151,21 +151,6 @@ def test_a_server_that_never_speaks_is_given_up(connect: Connect, silent_port: i
     assert time.monotonic() - began < 8  # a connection without a limit of its own gets ten seconds
 
 
-@pytest.fixture
-def noticed() -> Iterator[threading.Event]:
-    """Set when the main thread notices an interrupt; further ones are ignored then."""
-    event = threading.Event()
-
-    def notice(*_: object) -> None:
-        if not event.is_set():
-            event.set()
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, notice)
-    yield event
-    signal.signal(signal.SIGINT, before)
-
-
 def test_an_interrupt_while_dialling_leaves_no_connection_open(connect: Connect, noticed: threading.Event) -> None:
     ended = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -174,19 +159,23 @@ def test_an_interrupt_while_dialling_leaves_no_connection_open(connect: Connect,
             connection, _ = listener.accept()
             with connection:
                 connection.recv(1)  # the handshake has begun
-                while not noticed.is_set():  # one that comes just before the wait for the server is noticed after it
+                while not (noticed.is_set() or ended.is_set()):  # one just before the wait for the server is late
                     os.kill(os.getpid(), signal.SIGINT)
                     noticed.wait(0.1)
                 ended.wait(60)
 
+        thread = threading.Thread(target=interrupt, daemon=True)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            with pytest.raises(KeyboardInterrupt) as caught:
-                threading.Thread(target=interrupt).start()
-                connect(port=listener.getsockname()[1], timeout_s=60)
-            del caught
-            gc.collect()
-        ended.set()
+            try:
+                with pytest.raises(KeyboardInterrupt) as caught:
+                    thread.start()
+                    connect(port=listener.getsockname()[1], timeout_s=60)
+                del caught
+                gc.collect()
+            finally:
+                ended.set()
+                thread.join(60)  # no interrupt comes after this
     assert [str(warning.message) for warning in told] == []
 
 

@@ -19,11 +19,10 @@ from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.subscription import SUBSCRIPTIONS
 from libcloud_vsphere_clone.vcenter.updates import watch_rows
-from tests.direct import await_calls
+from tests.direct import Later, acting_in_waits
 
 from .conftest import Connect
 
-Later = Callable[[Callable[[], object]], threading.Thread]
 NAME = ("name", "runtime.powerState")
 NO_VM = Ref("VirtualMachine", "vm-99999")
 
@@ -47,21 +46,9 @@ def set_vm(calm_lab: Lab, vm: Ref) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def later(calm_lab: Lab) -> Later:
-    """Does it while the test waits for the server: it has been told the present state, and asks for more."""
-
-    def start(work: Callable[[], object]) -> threading.Thread:
-        calm_lab.reset_calls()
-
-        def act() -> None:
-            await_calls(calm_lab, "WaitForUpdatesEx", 2)
-            work()
-
-        thread = threading.Thread(target=act)
-        thread.start()
-        return thread
-
-    return start
+def later(calm_lab: Lab) -> Iterator[Later]:
+    with acting_in_waits(calm_lab) as start:
+        yield start
 
 
 def test_the_first_is_the_present_state(session: Session, vm: Ref) -> None:
@@ -71,7 +58,7 @@ def test_the_first_is_the_present_state(session: Session, vm: Ref) -> None:
 
 def test_changes_come_as_they_happen(session: Session, vm: Ref, set_vm: Callable[..., None], later: Later) -> None:
     set_vm(runtime__connectionState="connected")
-    thread = later(lambda: set_vm(runtime__connectionState="disconnected"))
+    later(set_vm, runtime__connectionState="disconnected")
     seen = []
     for rows in watch_rows(session, {vm: ("runtime.connectionState", "name")}, timeout_s=60):
         row = rows[vm]
@@ -79,7 +66,6 @@ def test_changes_come_as_they_happen(session: Session, vm: Ref, set_vm: Callable
         seen.append(dict(row))
         if row["runtime.connectionState"] == "disconnected":
             break
-    thread.join()
     assert seen[0]["runtime.connectionState"] == "connected"
     assert seen[-1] == {"runtime.connectionState": "disconnected", "name": "legacy-db"}
 
@@ -126,13 +112,12 @@ def test_a_wait_survives_the_end_of_its_session(
         calm_lab.expire_sessions()
         set_vm(runtime__connectionState="disconnected")
 
-    thread = later(expire_and_change)
+    later(expire_and_change)
     for rows in watch_rows(session, {vm: ("runtime.connectionState",)}, timeout_s=60):
         row = rows[vm]
         assert row is not None
         if row.get("runtime.connectionState") == "disconnected":
             break
-    thread.join()
     assert calm_lab.control.logins().count == logins + 1
     assert calm_lab.control.leftovers().collectors == 0
 
