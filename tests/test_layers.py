@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "access": {"guest.keys", "plan.login"},
     "transports": {"errors", "vcenter", "inventory", "plan", "guest", "lifecycle", "access"},
     "deployment": {"errors", "guest.waits", "guest.cloud_init", "request", "access", "transports"},
-    "scripts": {"errors", "parallel", "deployment", "transports"},
+    "scripts": {"errors", "parallel", "guest.heard", "deployment", "transports"},
     "reaching": {"errors", "vcenter", "inventory", "guest", "request", "access", "transports", "deployment"},
     "group": {
         *("errors", "vcenter", "inventory", "plan", "lifecycle", "clones", "provision"),

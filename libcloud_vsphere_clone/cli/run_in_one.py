@@ -46,15 +46,11 @@ def run_in_one(
 
 
 def _pass_on(session: BaseSSHClient, text: str) -> int:
-    """The exit status; the output is written as it comes where the transport can, else at the end."""
-    stream = getattr(session, "stream", None)
+    """The exit status; the output is written as it comes, or at the end, where it only comes then."""
+    from ..guest.heard import run_heard
+
     with _runnable(session, text) as command:
-        if stream is not None:
-            return int(stream(command, _write))
-        stdout, stderr, status = session.run(command)  # the keyboard, of which nothing comes back
-    _write(stdout.encode(), False)
-    _write(stderr.encode(), True)
-    return status
+        return run_heard(session, command, _write)
 
 
 def _write(piece: bytes, is_error: bool) -> None:
