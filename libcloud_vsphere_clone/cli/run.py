@@ -21,9 +21,10 @@ from .login import (
     read_script,
     with_options,
 )
-from .output import json_option
+from .nodes import node_facts
+from .output import describe_error, json_option
 from .progress import interruptible
-from .results import exit_status_of, show_results
+from .results import NodeResult, exit_status_of, show_results
 from .run_in_one import run_in_one
 from .session import TRANSPORT
 
@@ -126,11 +127,7 @@ def _run(
                 lines.end()
 
 
-def _to_results(found: Sequence[ScriptResult]) -> list[Any]:
-    from .nodes import node_facts
-    from .output import describe_error
-    from .results import NodeResult
-
+def _to_results(found: Sequence[ScriptResult]) -> list[NodeResult]:
     return [
         NodeResult(
             result.node.name,

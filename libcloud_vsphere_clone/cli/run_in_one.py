@@ -13,7 +13,7 @@ import click
 from .connection import Connection
 from .login import Login
 from .output import print_json
-from .results import NO_STATUS
+from .results import NO_STATUS, is_without_status, to_exit_status
 from .session import opened
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def run_in_one(
             print_json({"node": {"id": node.id, "name": node.name}, "script": script})
         else:
             status = _pass_on(session, text)
-    if status < 0:
+    if is_without_status(status):
         click.echo(f"error: {name}: {NO_STATUS}", err=True)
-    return status if status >= 0 else 1
+    return to_exit_status(status)
 
 
 def _pass_on(session: BaseSSHClient, text: str) -> int:
