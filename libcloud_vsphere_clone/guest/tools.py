@@ -17,6 +17,7 @@ from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestE
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
 from .output import Listener
+from .steps import is_appended
 from .tools_calls import GuestCalls, open_calls
 from .tools_commands import Result, build_powershell, check_path, is_absolute, join
 from .tools_files import GuestFiles
@@ -175,12 +176,9 @@ class GuestToolsClient(BaseSSHClient):
         return result
 
     def _write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
-        kind = mode.replace("b", "")
-        if kind not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
-        absolute = self._absolute(path)
+        appended, absolute = is_appended(mode), self._absolute(path)
         files = self._files()
-        if kind == "a":
+        if appended:
             files.append(absolute, contents, chmod)
         else:
             files.write(absolute, contents, chmod)

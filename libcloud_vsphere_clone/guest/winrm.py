@@ -31,6 +31,7 @@ from .powershell import (
     windows_name,
 )
 from .ready import Backoff, Pace
+from .steps import is_appended
 from .winrm_login import WinRMLogin, check_login, find_trust
 
 if TYPE_CHECKING:
@@ -179,10 +180,7 @@ class GuestWinRMClient(BaseSSHClient):
 
         :param path: relative ones start in the user's home; missing folders are made. ``/`` and ``\\`` are the same.
         """
-        if mode.replace("b", "") not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
-        name = windows_name(path)
-        appended = mode.startswith("a")
+        name, appended = windows_name(path), is_appended(mode)
         if isinstance(contents, str):
             contents = contents.encode() if appended else windows_contents(name, contents)
         return self._upload(name, io.BytesIO(contents or b""), append=appended)
