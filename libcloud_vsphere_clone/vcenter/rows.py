@@ -195,13 +195,18 @@ def _fields(element: Element) -> dict[str, Any]:
     """A data object's fields. One that occurs twice is a list; a list of one can not be told from a value here."""
     fields: dict[str, Any] = {}
     for child in element:
-        name, value = child.tag[len(VIM) :], to_value(child)
-        if name in fields:
-            known = fields[name]
-            fields[name] = [*known, value] if isinstance(known, list) else [known, value]
-        else:
-            fields[name] = value
+        add_field(fields, child.tag[len(VIM) :], to_value(child))
     return fields
+
+
+def add_field(fields: dict[str, Any], name: str, value: Any) -> None:
+    """Put the value of one more field into a data object's."""
+    if name not in fields:
+        fields[name] = value
+    elif isinstance(fields[name], list):
+        fields[name].append(value)
+    else:
+        fields[name] = [fields[name], value]
 
 
 def to_row(element: Element) -> tuple[Row, set[str]]:
