@@ -15,7 +15,6 @@ from .login import (
     BOOT_TIMEOUT,
     LOGIN_OPTIONS,
     SCRIPT_OPTIONS,
-    SSH_PASSWORD,
     Login,
     build_login,
     read_script,
@@ -74,8 +73,7 @@ def run(
         )
     if group is None:
         raise click.UsageError("give a NODE, or --group")
-    if not login.is_given:
-        raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
+    login.check()
     with connected(connection) as driver, boarded() as board:
         lines = None if as_json else NodeLines(before=board.hide)
         found = _run(driver, group, text, login, boot_timeout, transport, board, lines)
