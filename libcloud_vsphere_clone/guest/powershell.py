@@ -93,9 +93,9 @@ def encoded_command(script: str) -> str:
 def command_line(command: str, uploaded: frozenset[str] = frozenset()) -> str:
     """What cmd.exe is told for a command: a ``.ps1`` at its start is run by PowerShell, all else as it is.
 
-    :raises InvalidRequestError: it has several lines.
     :param uploaded: absolute paths of files that are there by ``put``. Libcloud begins a script's command with such
         a path without quoting it, and it may have blanks.
+    :raises InvalidRequestError: it has several lines.
     Source: about_PowerShell_exe, -File (the script's ``exit`` is the exit status; 1 after an uncaught error).
     """
     command = one_line(command)
