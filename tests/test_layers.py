@@ -53,7 +53,7 @@ ARROWS: dict[str, set[str]] = {
     "storage": {"errors", "vcenter", "inventory", "convert"},
     # the doors
     "lab": {"errors"},
-    "cli": {"__init__", "errors", "lab", "compute", "vcenter", "inventory", "plan", "guest"},
+    "cli": {"__init__", "errors", "parallel", "lab", "compute", "vcenter", "inventory", "plan", "guest"},
     "pytest_plugin": {"errors", "lab"},
 }
 
