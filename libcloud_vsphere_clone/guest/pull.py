@@ -25,7 +25,7 @@ from ..vcenter.updates import watch_rows
 from .callback import CallbackReceiver
 from .report import Report, read_report
 
-__all__ = ["REPORT_KEY", "STATUS_KEY", "wait_report"]
+__all__ = ["wait_report"]
 
 REPORT_KEY = "guestinfo.libcloud.report"
 STATUS_KEY = "guestinfo.libcloud.status"
