@@ -334,7 +334,8 @@ def test_what_may_be_read_no_more_is_not_known_by_an_earlier_update_of_the_same_
     )
     assert got is not None
     row = merged(None, got.changed[0])
-    assert (row, row.unreadable) == ({"parent": "p"}, {"name"})
+    assert row == {"parent": "p"}
+    assert row.unreadable == {"name"}
 
 
 def test_updates_tell_what_may_not_be_read() -> None:
