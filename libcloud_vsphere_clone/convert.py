@@ -189,11 +189,21 @@ def to_datastore(row: Row, tree: Tree) -> VsphereDatastore:
     return VsphereDatastore(row.ref.moid, unescape_name(row["name"]), extra)
 
 
+def to_placement(placement: Placement, tree: Tree) -> VspherePlacement:
+    """A placement in the names that people know."""
+    return VspherePlacement(
+        location=tree.name(placement.cluster) or "",
+        host=tree.name(placement.host),
+        datastore=tree.name(placement.datastore) or "",
+        resource_pool=tree.name(placement.resource_pool) or "",
+        rejected=placement.rejected,
+    )
+
+
 def to_login(auth: object, username: str | None) -> Login | None:
     """The login that Libcloud's ``auth`` asks for; None without one.
 
     :param username: None leaves it to the image.
-
     :raises InvalidRequestError: it is something else, or what it holds is no key or password.
     """
     name = username or None
@@ -235,17 +245,6 @@ def _full_extra(row: Row) -> dict[str, Any]:
         "guest_os": row.get("config.guestFullName"),
         "disks_gib": [disk_capacity_kib(disk) / KIB_PER_GIB for disk in list_devices(row, "VirtualDisk")],
     }
-
-
-def to_placement(placement: Placement, tree: Tree) -> VspherePlacement:
-    """A placement in the names that people know."""
-    return VspherePlacement(
-        location=tree.name(placement.cluster) or "",
-        host=tree.name(placement.host),
-        datastore=tree.name(placement.datastore) or "",
-        resource_pool=tree.name(placement.resource_pool) or "",
-        rejected=placement.rejected,
-    )
 
 
 def _of_vcenter(driver: NodeDriver) -> dict[str, Any]:

@@ -89,21 +89,19 @@ class GroupVerbs(NodeDriver):
         first = provisioner.complete(build_request(self._sizes, group, group, size, None, auth, common))
         places = _location_ids(location)
 
-        def plan(names: Sequence[str], own: Sequence[OwnOptions]) -> tuple[list[ClonePlan], Found]:
-            requests = [another(first, name, options, one) for name, one in zip(names, own, strict=True)]
+        def plan(numbers: Sequence[int]) -> tuple[list[ClonePlan], Found]:  # drawn names are others each time
+            named = zip(ex_names or draw_names(group, len(numbers)), numbers, strict=True)
+            requests = [another(first, name, options, each[number]) for name, number in named]
             return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
 
-        def redraw(taken: Sequence[int]) -> list[ClonePlan]:
-            return plan(draw_names(group, len(taken)), [each[place] for place in taken])[0]
-
-        plans, found = plan(ex_names or draw_names(group, count), each)
+        plans, found = plan(range(count))
         outcome = provisioner.create_all(
             plans,
             found,
             timeout_s=timeout_s,
             max_in_flight=ex_max_in_flight,
             on_progress=ex_on_progress,
-            redraw=None if ex_names else redraw,
+            redraw=None if ex_names else lambda taken: plan(taken)[0],
         )
         nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)

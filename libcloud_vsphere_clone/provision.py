@@ -130,8 +130,10 @@ class Provisioner:
         clones = [make(plan) for plan in plans]
         try:
             self._run(clones, max_in_flight)
-            for _ in range(REDRAWS if redraw else 0):
-                self._run(_draw_again(clones, redraw, make), max_in_flight)
+            for _ in range(REDRAWS):
+                if not (drawn_again := _draw_again(clones, redraw, make)):
+                    break
+                self._run(drawn_again, max_in_flight)
             made = self._finish(clones, found)
             _undo([(clone, clone.error) for clone in clones if clone.error is not None])
         except BaseException as interrupt:

@@ -135,9 +135,8 @@ def check_each(each: object, count: int) -> list[OwnOptions]:
     if each is None:
         return [{} for _ in range(count)]
     if not isinstance(each, Sequence) or len(each) != count or not all(isinstance(own, Mapping) for own in each):
-        raise InvalidRequestError(
-            f"ex_each must be a list of {count} mappings, one for each node"
-        )  # secrets may be in it
+        # Not shown: secrets may be in it.
+        raise InvalidRequestError(f"ex_each must be a list of {count} mappings, one for each node")
     known = OwnOptions.__annotations__
     unknown = {str(word) for own in each for word in own} - known.keys()
     if unknown:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment, ScriptDeployment
-from libcloud.compute.ssh import SSHCommandTimeoutError
 from libcloud.compute.types import DeploymentError
 
 from .deployment import Deployer, remains
 from .errors import InvalidRequestError
+from .guest.heard import HeardSession
 from .parallel import as_they_come, in_parallel
 from .transports import Target
 
@@ -102,45 +102,8 @@ class _Heard(ScriptDeployment):
         self._script, self._hear = script, hear
 
     def run(self, node: Node, client: Any) -> Node:
-        heard: Any = _HeardClient(client, partial(self._hear, node))
+        heard: Any = HeardSession(client, partial(self._hear, node))
         return self._script.run(node, heard)
-
-
-class _HeardClient:
-    """A session into a guest whose commands' output is told as it comes; at their end, where it only comes then."""
-
-    def __init__(self, client: Any, listener: Callable[[bytes, bool], None]) -> None:
-        self._client, self._listener = client, listener
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        if not hasattr(self._client, "stream"):
-            stdout, stderr, status = self._client.run(cmd, timeout)
-            self._tell(stdout, stderr)
-            return stdout, stderr, status
-        outputs = bytearray(), bytearray()
-
-        def hear(piece: bytes, is_error: bool) -> None:
-            outputs[is_error].extend(piece)
-            self._listener(piece, is_error)
-
-        try:
-            status = self._client.stream(cmd, hear, timeout)
-        except SSHCommandTimeoutError as late:
-            raise SSHCommandTimeoutError(cmd, late.timeout, *_texts(outputs)) from late
-        return *_texts(outputs), status
-
-    def _tell(self, *outputs: str) -> None:
-        for number, output in enumerate(outputs):
-            if output:
-                self._listener(output.encode(), bool(number))
-
-
-def _texts(outputs: Sequence[bytearray]) -> tuple[str, str]:
-    stdout, stderr = (output.decode("utf-8", errors="replace") for output in outputs)
-    return stdout, stderr
 
 
 def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:

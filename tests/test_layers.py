@@ -40,7 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "access": {"guest.keys", "plan.login"},
     "transports": {"errors", "vcenter", "inventory", "plan", "guest", "lifecycle", "access"},
     "deployment": {"errors", "guest.waits", "guest.cloud_init", "request", "access", "transports"},
-    "scripts": {"errors", "parallel", "deployment", "transports"},
+    "scripts": {"errors", "parallel", "guest.heard", "deployment", "transports"},
     "reaching": {"errors", "vcenter", "inventory", "guest", "request", "access", "transports", "deployment"},
     "group": {
         *("errors", "vcenter", "inventory", "plan", "lifecycle", "clones", "provision"),
@@ -53,7 +53,7 @@ ARROWS: dict[str, set[str]] = {
     "storage": {"errors", "vcenter", "inventory", "convert"},
     # the doors
     "lab": {"errors"},
-    "cli": {"__init__", "errors", "lab", "compute", "vcenter", "inventory", "plan", "guest"},
+    "cli": {"__init__", "errors", "parallel", "lab", "compute", "vcenter", "inventory", "plan", "guest"},
     "pytest_plugin": {"errors", "lab"},
 }
 

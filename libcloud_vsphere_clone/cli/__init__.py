@@ -9,9 +9,10 @@ The code, in the order in which it is best read:
 2. ``connection``  options and variables → a connected driver
 3. ``output``      tables, JSON, what errors are called in terms of options
 4. ``progress``    what is being done, on stderr; interrupts. ``board``: the same for many nodes
-5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``type``, ``doctor``, ``lab``  the commands
-6. ``login``       how to log in and what to run there, for ``deploy`` and ``run``
-7. ``order``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how it is carried out
+5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``copy``, ``ssh``, ``type``, ``configure``, ``doctor``,
+   ``lab``         the commands
+6. ``login``       how to log in and what to run there; ``session``, an open session into one node; ``run_in_one``
+7. ``order``, ``customize``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how
 8. ``results``     how many nodes went; ``lines``, what they write
 """
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import GroupError, VsphereError
+from ..parallel import in_parallel
 from .board import Board
 from .group import notes_of
 from .nodes import node_facts
@@ -183,11 +183,7 @@ class DeployGroup:
         if not nodes:
             return {}
         self._board.tell(f"destroying {len(nodes)} nodes")
-        pool = ThreadPoolExecutor(DESTROYS, thread_name_prefix="destroy")
-        try:
-            failures = list(pool.map(self._destroy_one, nodes))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # a second Ctrl-C does not wait for them
+        failures = in_parallel(self._destroy_one, nodes, threads=DESTROYS, name="destroy")
         return {node.name: failure for node, failure in zip(nodes, failures, strict=True) if failure is not None}
 
     def _destroy_one(self, node: Node) -> str | None:

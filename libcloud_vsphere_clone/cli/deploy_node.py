@@ -14,6 +14,7 @@ from .nodes import node_facts, print_nodes
 from .order import Order, find_words
 from .output import describe_error, print_json
 from .progress import Interrupts, Narrator, interruptible
+from .results import NO_STATUS, is_without_status, to_exit_status
 from .script import Script
 
 if TYPE_CHECKING:
@@ -34,10 +35,7 @@ class Outcome:
     @property
     def exit_status(self) -> int:
         """The script's own; 1 where it has none, or where a node stays that should not."""
-        status = self.script.exit_status if self.script else 0
-        if status is None or status < 0 or (self.error and status == 0):
-            return 1
-        return status
+        return to_exit_status(self.script.exit_status if self.script else 0, failed=bool(self.error))
 
 
 class Deploy:
@@ -162,8 +160,8 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
         print_nodes([facts])
         if outcome.destroyed:
             click.echo(f"node {facts['name']} ({facts['id']}) destroyed", err=True)
-    if script and (script.exit_status is None or script.exit_status < 0):
-        click.echo("error: the script ended without an exit status: it was killed, or the connection broke", err=True)
+    if script and is_without_status(script.exit_status):
+        click.echo(f"error: {NO_STATUS}", err=True)
     if outcome.error:
         click.echo(f"error: {outcome.error}", err=True)
 

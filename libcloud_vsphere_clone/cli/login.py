@@ -49,10 +49,10 @@ class Login:
     key_password: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
 
-    @property
-    def is_given(self) -> bool:
-        """Whether there is anything to log in with."""
-        return bool(self.key or self.password)
+    def check(self) -> None:
+        """:raises click.UsageError: there is nothing to log in with."""
+        if not (self.key or self.password):
+            raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
 
     def deploy_words(self) -> dict[str, Any]:
         """For the driver's verbs that log in."""

@@ -32,16 +32,29 @@ class NodeResult:
     @property
     def exit_status(self) -> int:
         """The script's own; 1 where it has none, or where anything else failed."""
-        status = self.script["exit_status"] if self.script else 0
-        if status is None or status < 0 or (self.error and status == 0):
-            return 1
-        return int(status)
+        return to_exit_status(self._status, failed=bool(self.error))
 
     @property
     def problem(self) -> str | None:
         """The error, if any, or that the script has no exit status."""
-        status = self.script["exit_status"] if self.script else 0
-        return self.error or (NO_STATUS if status is None or status < 0 else None)
+        return self.error or (NO_STATUS if is_without_status(self._status) else None)
+
+    @property
+    def _status(self) -> int | None:
+        status: int | None = self.script["exit_status"] if self.script else 0
+        return status
+
+
+def is_without_status(status: int | None) -> bool:
+    """Whether a script ended without an exit status of its own."""
+    return status is None or status < 0
+
+
+def to_exit_status(status: int | None, *, failed: bool = False) -> int:
+    """The script's own; 1 where it has none, or where anything else failed."""
+    if status is None or status < 0:
+        return 1
+    return status or int(failed)
 
 
 def exit_status_of(results: Sequence[NodeResult]) -> int:

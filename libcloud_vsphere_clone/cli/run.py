@@ -15,15 +15,15 @@ from .login import (
     BOOT_TIMEOUT,
     LOGIN_OPTIONS,
     SCRIPT_OPTIONS,
-    SSH_PASSWORD,
     Login,
     build_login,
     read_script,
     with_options,
 )
-from .output import json_option
+from .nodes import node_facts
+from .output import describe_error, json_option
 from .progress import interruptible
-from .results import exit_status_of, show_results
+from .results import NodeResult, exit_status_of, show_results
 from .run_in_one import run_in_one
 from .session import TRANSPORT
 
@@ -73,8 +73,7 @@ def run(
         )
     if group is None:
         raise click.UsageError("give a NODE, or --group")
-    if not login.is_given:
-        raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
+    login.check()
     with connected(connection) as driver, boarded() as board:
         lines = None if as_json else NodeLines(before=board.hide)
         found = _run(driver, group, text, login, boot_timeout, transport, board, lines)
@@ -126,11 +125,7 @@ def _run(
                 lines.end()
 
 
-def _to_results(found: Sequence[ScriptResult]) -> list[Any]:
-    from .nodes import node_facts
-    from .output import describe_error
-    from .results import NodeResult
-
+def _to_results(found: Sequence[ScriptResult]) -> list[NodeResult]:
     return [
         NodeResult(
             result.node.name,

@@ -13,7 +13,7 @@ import click
 from .connection import Connection
 from .login import Login
 from .output import print_json
-from .results import NO_STATUS
+from .results import NO_STATUS, is_without_status, to_exit_status
 from .session import opened
 
 if TYPE_CHECKING:
@@ -40,21 +40,17 @@ def run_in_one(
             print_json({"node": {"id": node.id, "name": node.name}, "script": script})
         else:
             status = _pass_on(session, text)
-    if status < 0:
+    if is_without_status(status):
         click.echo(f"error: {name}: {NO_STATUS}", err=True)
-    return status if status >= 0 else 1
+    return to_exit_status(status)
 
 
 def _pass_on(session: BaseSSHClient, text: str) -> int:
-    """The exit status; the output is written as it comes where the transport can, else at the end."""
-    stream = getattr(session, "stream", None)
+    """The exit status; the output is written as it comes, or at the end, where it only comes then."""
+    from ..guest.heard import run_heard
+
     with _runnable(session, text) as command:
-        if stream is not None:
-            return int(stream(command, _write))
-        stdout, stderr, status = session.run(command)  # the keyboard, of which nothing comes back
-    _write(stdout.encode(), False)
-    _write(stderr.encode(), True)
-    return status
+        return run_heard(session, command, _write)
 
 
 def _write(piece: bytes, is_error: bool) -> None:

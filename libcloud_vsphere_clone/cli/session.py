@@ -10,7 +10,7 @@ import click
 
 from ..inventory.marks import TRANSPORTS
 from .connection import Connection, connected
-from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SSH_PASSWORD, Login, with_options
+from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, Login, with_options
 from .nodes import find_node
 from .progress import Narrator, interruptible, narrated
 
@@ -43,8 +43,7 @@ def opened(
     :raises click.UsageError: there is nothing to log in with.
     :raises VsphereError: there is no such node, or it does not let us in.
     """
-    if not login.is_given:
-        raise click.UsageError(f"give --ssh-key or --ssh-password-file (or {SSH_PASSWORD})")
+    login.check()
     with connected(connection) as driver, _ending() as sessions:
         node, session = _open(driver, name, group, transport, login, boot_timeout_s)
         sessions.append(session)

@@ -13,7 +13,7 @@ from ..vcenter.rows import Row
 from .addresses import Address, as_list, own_addresses, parse_address
 from .waits import Wait
 
-__all__ = ["ADDRESS_PATHS", "Choice", "adapter_macs", "choose_addresses", "seen_addresses"]
+__all__ = ["ADDRESS_PATHS", "Choice", "choose_addresses", "seen_addresses"]
 
 ADDRESS_PATHS = ("guest.net", "guest.ipStack", "config.hardware.device")
 """What a choice needs. ``guest.ipStack`` has the guest's whole routing table: it is read while one waits only."""

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from ..errors import InvalidRequestError
 from .steps import Delete, Put, Run, Step
 
-__all__ = ["OUTPUT_BYTES", "REPORT_BYTES", "build_bootstrap"]
+__all__ = ["build_bootstrap"]
 
 OUTPUT_BYTES = 32 * 1024
 """Bytes of each output in a report through guestinfo; the ends are kept. Fewer when the whole would be too long."""

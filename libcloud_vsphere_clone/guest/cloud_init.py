@@ -15,9 +15,9 @@ COMMAND = "cloud-init status --wait --long"
 RECOVERABLE = 2
 """cloud-init 23.4 and later: done, with errors that it got over."""
 
-
 NO_STATUS = -1
 """Of a command that was cut off: user data often has the guest reboot."""
+
 REBOOTS = 3
 
 

@@ -1,4 +1,4 @@
-"""How far a guest's customization is, by all that can tell of it. (pure but for one read)
+"""How far a guest's customization is, by all that can tell of it. (pure)
 
 Takes a VM's row and its latest event; gives the state, and of a failure why and where the guest has written more.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..inventory import marks
+from ..inventory.lookup import is_windows
 from ..vcenter.events import Event, event_kind
 from ..vcenter.rows import Row
 
@@ -122,6 +123,5 @@ def _failed(row: Row, info: Mapping[str, Any], event: Event | None) -> Outcome:
 
 
 def _log(row: Row, kind: str = "") -> str:
-    family, guest = str(row.get("guest.guestFamily", "")), str(row.get("config.guestId", ""))
-    is_windows = family == "windowsGuest" or guest.lower().startswith("win") or kind == SYSPREP_EVENT
-    return VCENTER_LOGS[is_windows]
+    in_windows = row.get("guest.guestFamily") == "windowsGuest" or is_windows(row) or kind == SYSPREP_EVENT
+    return VCENTER_LOGS[in_windows]

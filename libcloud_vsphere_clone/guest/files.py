@@ -18,6 +18,8 @@ from typing import IO, Any
 
 import paramiko
 
+from .steps import is_appended
+
 __all__ = ["RemoteFiles"]
 
 CHUNK_BYTES = 32 * 1024
@@ -50,10 +52,9 @@ class RemoteFiles:
 
     def write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
         """The absolute path of the file now holding, or (mode ``a``) ending in, the contents."""
-        if mode.replace("b", "") not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
+        kind = "a" if is_appended(mode) else "w"
         absolute = self._absolute(path)
-        with self._explained("write", absolute), self._open(absolute, mode) as file:
+        with self._explained("write", absolute), self._open(absolute, kind) as file:
             if chmod is not None:
                 file.chmod(chmod)  # before the contents: they may be secret
             _write_all(file, _chunks(contents))

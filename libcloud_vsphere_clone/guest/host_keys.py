@@ -39,7 +39,6 @@ __all__ = [
     "HostKeyError",
     "fingerprint_of",
     "new_host_keys",
-    "publish_config",
     "read_host_keys",
     "to_mark",
 ]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from ..errors import InvalidRequestError
 from .layouts import PLAIN, Layout, Modifier
 
-__all__ = ["KeyStroke", "Wait", "parse_keys", "parse_text", "released_by", "to_strokes"]
+__all__ = ["KeyStroke", "Wait", "parse_keys", "parse_text", "released_by"]
 
 KEYBOARD_PAGE = 7
 """The usage page of keyboards (HID Usage Tables 1.12 §10)."""

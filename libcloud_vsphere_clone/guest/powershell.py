@@ -12,8 +12,11 @@ from ..errors import InvalidRequestError
 
 __all__ = [
     "LONGEST_INLINE",
+    "OPTIONS",
+    "POWERSHELL",
     "command_line",
     "delete_script",
+    "encoded",
     "encoded_command",
     "one_line",
     "quote",
@@ -22,7 +25,8 @@ __all__ = [
     "windows_name",
 ]
 
-POWERSHELL = "powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass"
+OPTIONS = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass"
+POWERSHELL = f"powershell.exe {OPTIONS}"
 LONGEST_INLINE = 8000
 """Characters of a command line: cmd.exe takes 8191, with its own name."""
 
@@ -73,20 +77,25 @@ def one_line(command: str) -> str:
     return line
 
 
-def encoded_command(script: str) -> str:
-    """The command line that runs a script without quoting it.
+def encoded(script: str) -> str:
+    """The options that run a script without quoting it.
 
     Source: about_PowerShell_exe, -EncodedCommand (base64 of UTF-16LE).
     """
-    return f"{POWERSHELL} -OutputFormat Text -EncodedCommand {base64.b64encode(script.encode('utf-16-le')).decode()}"
+    return f"-EncodedCommand {base64.b64encode(script.encode('utf-16-le')).decode()}"
+
+
+def encoded_command(script: str) -> str:
+    """The command line that runs a script without quoting it, its errors as text."""
+    return f"{POWERSHELL} -OutputFormat Text {encoded(script)}"
 
 
 def command_line(command: str, uploaded: frozenset[str] = frozenset()) -> str:
     """What cmd.exe is told for a command: a ``.ps1`` at its start is run by PowerShell, all else as it is.
 
-    :raises InvalidRequestError: it has several lines.
     :param uploaded: absolute paths of files that are there by ``put``. Libcloud begins a script's command with such
         a path without quoting it, and it may have blanks.
+    :raises InvalidRequestError: it has several lines.
     Source: about_PowerShell_exe, -File (the script's ``exit`` is the exit status; 1 after an uncaught error).
     """
     command = one_line(command)

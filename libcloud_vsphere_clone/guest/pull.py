@@ -13,6 +13,7 @@ Any user of a guest may write guestinfo, so a report proves no more than the gue
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -24,7 +25,7 @@ from ..vcenter.updates import watch_rows
 from .callback import CallbackReceiver
 from .report import Report, read_report
 
-__all__ = ["REPORT_KEY", "STATUS_KEY", "wait_report"]
+__all__ = ["wait_report"]
 
 REPORT_KEY = "guestinfo.libcloud.report"
 STATUS_KEY = "guestinfo.libcloud.status"
@@ -35,7 +36,7 @@ STATUS = f'config.extraConfig["{STATUS_KEY}"].value'
 PATHS = ("name", POWER, REPORT, STATUS)
 
 LOOK_S = 3.0
-"""How often a wait for a callback looks at the callbacks: vCenter holds each of its answers for that long."""
+"""How often a wait for a callback looks at the callbacks: vCenter holds its answers for no longer than that."""
 
 
 def wait_report(
@@ -57,17 +58,16 @@ def wait_report(
     :raises NotFoundError: the VM was removed.
     Source: VirtualMachine.config.extraConfig, runtime.powerState (vSphere Web Services API).
     """
-    deadline, row = time.monotonic() + timeout_s, Row(vm)
-    with translated("wait for the guest's report"), _forgotten(receiver, token):
-        while (left_s := deadline - time.monotonic()) > 0:
-            slice_s = left_s if receiver is None else min(left_s, LOOK_S)
-            with closing(watch_rows(session, {vm: PATHS}, timeout_s=slice_s)) as changes:
-                for rows in changes:
-                    row = _still_there(rows[vm], vm)
-                    report = _posted(receiver, token) or _report(row, token)
-                    if report is not None:
-                        return report
-                    _check(row, token)
+    row, look_at = Row(vm), math.inf
+    changes = watch_rows(session, {vm: PATHS}, timeout_s=timeout_s, wake_at=lambda: look_at)
+    with translated("wait for the guest's report"), _forgotten(receiver, token), closing(changes):
+        for rows in changes:
+            row = _still_there(rows[vm], vm)
+            report = _posted(receiver, token) or _report(row, token)
+            if report is not None:
+                return report
+            _check(row, token)
+            look_at = math.inf if receiver is None else time.monotonic() + LOOK_S
     raise _too_late(row, token, timeout_s, callback=receiver is not None)
 
 

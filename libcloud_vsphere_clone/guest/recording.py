@@ -28,7 +28,7 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from ..errors import InvalidRequestError
 from .bootstrap import build_bootstrap
-from .steps import Delete, Put, Run, Step
+from .steps import Delete, Put, Run, Step, is_appended
 
 __all__ = ["Recording", "RecordingClient", "check_recordable", "record"]
 
@@ -103,10 +103,8 @@ class RecordingClient(BaseSSHClient):
 
     def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
         """The path, from the home folder if it is relative."""
-        if mode.replace("b", "") not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
         data = contents.encode() if isinstance(contents, str) else contents or b""
-        self.steps.append(Put(path, data, chmod, "a" in mode))
+        self.steps.append(Put(path, data, chmod, is_appended(mode)))
         return path if path.startswith("/") else HOME + path
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:

@@ -36,11 +36,6 @@ says so."""
 KEEPALIVE_S = 30
 """So that firewalls keep the connection of a silent script, and a dead guest is noticed."""
 
-HINTS = (
-    "the user name, that the image runs cloud-init, and what /var/log/cloud-init.log in the guest says",
-    "that this machine can reach the guest's network, the guest's firewall, and that sshd starts in it",
-)
-
 LOG_CHANNEL = "libcloud_vsphere_clone.guest.paramiko"
 """paramiko's log of these sessions. It reports a guest that is still booting as errors with tracebacks; they are
 expected and what matters is in our own errors. Lower this logger's level to see them."""
@@ -63,6 +58,12 @@ class GuestSSHClient(BaseSSHClient):
     :param pkeys: private keys that are loaded already.
     :param host_key: which keys the guest's sshd may have; None accepts any.
     """
+
+    hints = (
+        "the user name, that the image runs cloud-init, and what /var/log/cloud-init.log in the guest says",
+        "that this machine can reach the guest's network, the guest's firewall, and that sshd starts in it",
+    )
+    """What to check when the guest refuses the login, and when it can't be reached."""
 
     def __init__(
         self,
@@ -105,11 +106,6 @@ class GuestSSHClient(BaseSSHClient):
     def place(self) -> str:
         """Where it logs in to, for messages."""
         return f"{self.hostname} port {self.port}"
-
-    @property
-    def hints(self) -> tuple[str, str]:
-        """What to check when the guest refuses the login, and when it can't be reached."""
-        return HINTS
 
     def is_final(self, error: ConnectionFailedError) -> bool:
         """Whether connecting again can't help: no algorithm in common, or not the host key that it should have."""
@@ -285,7 +281,7 @@ class GuestSSHClient(BaseSSHClient):
         refusals = [*self._try_keys(transport, methods), *self._try_password(transport, methods, password)]
         if not transport.is_authenticated():
             raise AuthenticationError(
-                f"{self.hostname} port {self.port} refused the login as {self.username!r}: "
+                f"{self.place} refused the login as {self.username!r}: "
                 f"{'; '.join(refusals) or 'neither a key nor a password was given'}"
             )
 
@@ -325,7 +321,7 @@ class GuestSSHClient(BaseSSHClient):
         return transport.is_authenticated()
 
     def _failed(self, reason: str, cause: BaseException) -> ConnectionFailedError:
-        return ConnectionFailedError(f"SSH to {self.hostname} port {self.port} failed: {reason}", fault=cause)
+        return ConnectionFailedError(f"SSH to {self.place} failed: {reason}", fault=cause)
 
 
 def _answer_with(password: str) -> Any:

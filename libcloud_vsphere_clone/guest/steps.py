@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["Delete", "Put", "Run", "Step"]
+__all__ = ["Delete", "Put", "Run", "Step", "is_appended"]
 
 
 @dataclass(frozen=True)
@@ -40,3 +40,14 @@ class Delete:
 
 
 Step = Put | Run | Delete
+
+
+def is_appended(mode: str) -> bool:
+    """Whether a ``put`` with this mode makes a file longer; a ``b`` in it means nothing.
+
+    :raises ValueError: no session knows the mode.
+    """
+    kind = mode.replace("b", "")
+    if kind not in ("w", "a"):
+        raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
+    return kind == "a"

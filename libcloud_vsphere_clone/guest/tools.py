@@ -17,18 +17,13 @@ from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestE
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
 from .output import Listener
+from .steps import is_appended
 from .tools_calls import GuestCalls, open_calls
 from .tools_commands import Result, build_powershell, check_path, is_absolute, join
 from .tools_files import GuestFiles
 from .tools_process import GuestProcesses
 
 __all__ = ["GuestToolsClient"]
-
-
-HINTS = (
-    "the user name, and what /var/log/cloud-init.log in the guest says, if cloud-init makes the user",
-    "on the node's console that the guest is up, and that vmtoolsd runs in it",
-)
 
 QUICK_S = 60.0
 """Seconds for a command that does nothing but tell the user's home."""
@@ -43,6 +38,15 @@ class GuestToolsClient(BaseSSHClient):
     :param timeout: kept for those who ask; a command has its own. How long an answer may take is the session's.
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
+
+    hints = (
+        "the user name, and what /var/log/cloud-init.log in the guest says, if cloud-init makes the user",
+        "on the node's console that the guest is up, and that vmtoolsd runs in it",
+    )
+    """What to check when the guest refuses the login, and when its tools can't be reached."""
+
+    needs_password = True
+    """Guest operations take nothing else."""
 
     ends_commands = True
     """Whether a command ends when its caller is interrupted."""
@@ -77,16 +81,6 @@ class GuestToolsClient(BaseSSHClient):
     def place(self) -> str:
         """Where it logs in to, for messages."""
         return f"{self.hostname!r} through VMware Tools"
-
-    @property
-    def needs_password(self) -> bool:
-        """True: guest operations take nothing else."""
-        return True
-
-    @property
-    def hints(self) -> tuple[str, str]:
-        """What to check when the guest refuses the login, and when its tools can't be reached."""
-        return HINTS
 
     def is_final(self, error: ConnectionFailedError) -> bool:
         """Whether connecting again can't help: the guest's tools are told to take no guest operations."""
@@ -182,12 +176,9 @@ class GuestToolsClient(BaseSSHClient):
         return result
 
     def _write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
-        kind = mode.replace("b", "")
-        if kind not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
-        absolute = self._absolute(path)
+        appended, absolute = is_appended(mode), self._absolute(path)
         files = self._files()
-        if kind == "a":
+        if appended:
             files.append(absolute, contents, chmod)
         else:
             files.write(absolute, contents, chmod)

@@ -8,7 +8,6 @@ download brings everything.
 
 from __future__ import annotations
 
-import base64
 import ntpath
 import posixpath
 import re
@@ -16,7 +15,7 @@ import shlex
 from typing import IO, NamedTuple
 
 from ..errors import InvalidRequestError
-from .powershell import one_line, quote
+from .powershell import OPTIONS, POWERSHELL, encoded, one_line, quote
 
 __all__ = [
     "Head",
@@ -130,8 +129,7 @@ exit $p.ExitCode
 quotes and brackets are in it, the redirections are of the whole.
 """
 
-POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
-POWERSHELL_OPTIONS = "-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass"
+POWERSHELL_PATH = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 
 UNSENDABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What requests cannot carry: characters that XML lacks, and the carriage return, which arrives as a line feed."""
@@ -193,7 +191,7 @@ def build_windows(folder: str, command: str, *, has_input: bool = False) -> Prog
     source = f'"{folder}\\{INPUT}"' if has_input else "nul"
     words = {"<folder>": folder, "<command>": f'"{one_line(command)}"', "<input>": source}
     script = re.sub("|".join(words), lambda found: quote(words[found[0]]), WINDOWS_KEEPER.strip())
-    return Program(POWERSHELL, f"{POWERSHELL_OPTIONS} -EncodedCommand {_encoded(script)}")
+    return Program(POWERSHELL_PATH, f"{OPTIONS} {encoded(script)}")
 
 
 def build_powershell(script: str) -> str:
@@ -201,7 +199,7 @@ def build_powershell(script: str) -> str:
     wrapped = (
         f"$ProgressPreference = 'SilentlyContinue'\n{script}\nif ($null -ne $LASTEXITCODE) {{ exit $LASTEXITCODE }}"
     )
-    return f"powershell.exe {POWERSHELL_OPTIONS} -EncodedCommand {_encoded(wrapped)}"
+    return f"{POWERSHELL} {encoded(wrapped)}"
 
 
 def _shell_word(command: str) -> str:
@@ -260,7 +258,3 @@ def _too_long(size: int, longest: int, when: str = "") -> InvalidRequestError:
         f"the command has {size} bytes{when}, and guest operations take {longest}: put it into the guest as a file, "
         "and run that"
     )
-
-
-def _encoded(script: str) -> str:
-    return base64.b64encode(script.encode("utf-16-le")).decode()

@@ -14,6 +14,7 @@ from ..errors import TaskTimeoutError
 from .keystrokes import KeyStroke, Wait, parse_keys, parse_text
 from .layouts import find_layout
 from .shell_lines import absolute_path, delete_lines, write_lines
+from .steps import is_appended
 
 __all__ = ["NO_STATUS", "Typist"]
 
@@ -97,10 +98,8 @@ class Typist(BaseSSHClient):
             are made.
         :raises InvalidRequestError: it is too much to type, or the layout lacks characters; nothing was typed.
         """
-        if mode.replace("b", "") not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
         data = contents.encode() if isinstance(contents, str) else contents or b""
-        self._type_lines(write_lines(path, data, chmod, append="a" in mode))
+        self._type_lines(write_lines(path, data, chmod, append=is_appended(mode)))
         return absolute_path(path)
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:

@@ -31,6 +31,7 @@ from .powershell import (
     windows_name,
 )
 from .ready import Backoff, Pace
+from .steps import is_appended
 from .winrm_login import WinRMLogin, check_login, find_trust
 
 if TYPE_CHECKING:
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["WINRM_PACE", "GuestWinRMClient"]
 
 DEFAULT_TIMEOUT_S = 30.0
-HINTS = (
-    "the user name and its password, and that the guest's WinRM service allows this kind of login "
-    "(winrm get winrm/config/service)",
-    "that this machine can reach the guest's network, the guest's firewall, and that WinRM listens there "
-    "(winrm enumerate winrm/config/listener)",
-)
 
 WINRM_PACE = Pace(password_refused=Backoff(20.0, 3.0, 300.0), window_s=900.0)
 """At most 4 refused passwords in 15 minutes, spread: Windows refuses all until its setup has set the password, and
@@ -66,6 +61,14 @@ class GuestWinRMClient(BaseSSHClient):
     :param timeout: seconds for the connection.
     :raises InvalidRequestError: a login that would show the password, or the library is not installed.
     """
+
+    hints = (
+        "the user name and its password, and that the guest's WinRM service allows this kind of login "
+        "(winrm get winrm/config/service)",
+        "that this machine can reach the guest's network, the guest's firewall, and that WinRM listens there "
+        "(winrm enumerate winrm/config/listener)",
+    )
+    """What to check when the guest refuses the login, and when it can't be reached."""
 
     ends_commands = True
     """Whether a command ends when its caller is interrupted."""
@@ -118,11 +121,6 @@ class GuestWinRMClient(BaseSSHClient):
         """Where it logs in to, for messages."""
         return f"{self.hostname} port {self.port}"
 
-    @property
-    def hints(self) -> tuple[str, str]:
-        """What to check when the guest refuses the login, and when it can't be reached."""
-        return HINTS
-
     def is_final(self, error: ConnectionFailedError) -> bool:
         """Whether connecting again can't help: its certificate is not to be trusted."""
         return _is_in_chain(error.fault, tls.SSLCertVerificationError)
@@ -138,9 +136,7 @@ class GuestWinRMClient(BaseSSHClient):
         self.close()
         self.password_refused = False
         if self.needs_password and not send_password:
-            raise AuthenticationError(
-                f"{self.hostname} port {self.port} was not sent the password, and there is no key"
-            )
+            raise AuthenticationError(f"{self.place} was not sent the password, and there is no key")
         timeout_s = float(self.timeout or DEFAULT_TIMEOUT_S)
         try:
             self._shell = _winrs().RemoteShell(
@@ -184,10 +180,7 @@ class GuestWinRMClient(BaseSSHClient):
 
         :param path: relative ones start in the user's home; missing folders are made. ``/`` and ``\\`` are the same.
         """
-        if mode.replace("b", "") not in ("w", "a"):
-            raise ValueError(f"mode {mode!r} is not known: use 'w' or 'a'")
-        name = windows_name(path)
-        appended = mode.startswith("a")
+        name, appended = windows_name(path), is_appended(mode)
         if isinstance(contents, str):
             contents = contents.encode() if appended else windows_contents(name, contents)
         return self._upload(name, io.BytesIO(contents or b""), append=appended)

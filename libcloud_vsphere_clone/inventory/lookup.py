@@ -60,6 +60,14 @@ def has_config(row: Row) -> bool:
     return "config.instanceUuid" in row or "config.instanceUuid" in row.unreadable
 
 
+def is_windows(row: Row) -> bool:
+    """Whether vCenter takes the VM's guest for Windows.
+
+    :param row: with ``config.guestId``.
+    """
+    return str(row.get("config.guestId") or "").lower().startswith("win")
+
+
 def _places(session: Session, instance_uuid: str, moid: str | None) -> Iterator[Ref]:
     """Where the VM may be, likeliest first."""
     known = moid or (None if _is_uuid(instance_uuid) else instance_uuid)

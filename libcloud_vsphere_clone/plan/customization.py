@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -81,18 +81,11 @@ def check_mechanism(word: object, where: str) -> None:
 
 def check_apart(nodes: Sequence[Customization]) -> None:
     """:raises InvalidRequestError: several nodes would share what only one can have."""
-    nics = [nic for node in nodes for nic in node.nics]
-    single = {
-        "the host name": [node.host_name.lower() for node in nodes if node.host_name],
-        "the address": [str(interface.ip) for nic in nics for interface in nic.addresses],
-        "the MAC address": [nic.mac_address for nic in nics if nic.mac_address],
-    }
-    for what, values in single.items():
-        for value, count in Counter(values).items():
-            if count > 1:
-                raise InvalidRequestError(
-                    f"{count} nodes cannot share {what} {value}; leave it out, or give each node its own with ex_each="
-                )
+    names = [node.host_name.lower() for node in nodes if node.host_name]
+    for what, count in _repeated([nic for node in nodes for nic in node.nics], names):
+        raise InvalidRequestError(
+            f"{count} nodes cannot share {what}; leave it out, or give each node its own with ex_each="
+        )
 
 
 def _check_names(wanted: Customization) -> None:
@@ -146,8 +139,8 @@ def _check_nics(nics: object) -> None:
             )
     if len(nics) > MOST_ADAPTERS:
         raise InvalidRequestError(f"ex_networks names {len(nics)} networks; a VM has at most {MOST_ADAPTERS} adapters")
-    _check_once([nic.mac_address for nic in nics if nic.mac_address], "the MAC address")
-    _check_once([str(interface.ip) for nic in nics for interface in nic.addresses], "the address")
+    for what, count in _repeated(nics):
+        raise InvalidRequestError(f"{what} is given to {count} adapters; each needs its own")
     for version in (4, 6):
         gateways = [str(gateway) for nic in nics for gateway in nic.gateways if gateway.version == version]
         if len(gateways) > 1:
@@ -157,10 +150,15 @@ def _check_nics(nics: object) -> None:
             )
 
 
-def _check_once(values: list[str], what: str) -> None:
-    for value, count in Counter(values).items():
-        if count > 1:
-            raise InvalidRequestError(f"{what} {value} is given to {count} adapters; each needs its own")
+def _repeated(nics: Sequence[Nic], host_names: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
+    """What only one can have and several were given, in words, and how many were."""
+    single: Mapping[str, Sequence[str]] = {
+        "the host name": host_names,
+        "the address": [str(interface.ip) for nic in nics for interface in nic.addresses],
+        "the MAC address": [nic.mac_address for nic in nics if nic.mac_address],
+    }
+    for what, values in single.items():
+        yield from ((f"{what} {value}", count) for value, count in Counter(values).items() if count > 1)
 
 
 def _checked_list(values: object, word: str) -> list[str]:

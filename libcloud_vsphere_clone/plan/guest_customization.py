@@ -26,7 +26,7 @@ from .nics import Nic
 from .sysprep import build_sysprep, is_administrator
 from .user_data import to_script
 
-__all__ = ["MAX_RAW_BYTES", "MAX_SCRIPT_LENGTH", "build_specification", "mechanism_of", "sets_password"]
+__all__ = ["MAX_SCRIPT_LENGTH", "build_specification", "mechanism_of", "sets_password"]
 
 MAX_RAW_BYTES = 524_288
 """Of the metadata and of the user data alike (CustomizationCloudinitPrep)."""

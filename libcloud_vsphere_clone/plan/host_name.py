@@ -13,7 +13,6 @@ import unicodedata
 from ..errors import InvalidRequestError
 
 __all__ = [
-    "MAX_LABEL_LENGTH",
     "MAX_NETBIOS_LENGTH",
     "build_computer_name",
     "build_host_name",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import InvalidRequestError
 from ..inventory import marks
+from ..inventory.lookup import is_windows
 from ..vcenter.rows import Row
 from .customization import MECHANISMS, Customization
 
@@ -110,7 +111,7 @@ def _suggested(image: Row) -> Choice:
     """What suits the operating system that vCenter has been told of."""
     guest_id = str(image.get("config.guestId") or "").lower()
     name = str(image.get("config.guestFullName") or "")
-    if guest_id.startswith("win"):
+    if is_windows(image):
         if image.get("guest.toolsVersionStatus2") == NO_TOOLS:
             return Choice("none", f"the guest is {name or 'Windows'} without VMware Tools, which sysprep needs")
         return Choice("sysprep", f"the guest is {name or 'Windows'}")

@@ -11,10 +11,11 @@ from ..errors import InvalidRequestError
 from ..guest.running import RUNNING_PATHS
 from ..guest.waits import Wait
 from ..inventory import marks
+from ..inventory.lookup import is_windows
 from ..inventory.nodes import NODE_PATHS, SESSION_PATHS
 from ..plan.mechanism import SPEC_MECHANISMS
 from ..vcenter.rows import Row
-from .base import Target, Tell, Transport, is_windows
+from .base import Target, Tell, Transport
 from .keyboard import Keyboard
 from .pull import Pull
 from .ssh import SSH

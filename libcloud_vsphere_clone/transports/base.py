@@ -15,6 +15,7 @@ from ..errors import InvalidRequestError
 from ..guest.lookout import Lookout
 from ..guest.waits import Wait
 from ..inventory import marks
+from ..inventory.lookup import is_windows
 from ..plan.login import DEFAULT_USER
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
@@ -95,14 +96,6 @@ class Transport(ABC):
 
         :raises ConnectionFailedError, AuthenticationError: the guest did not let us in within the time.
         """
-
-
-def is_windows(row: Row) -> bool:
-    """Whether vCenter takes the guest for Windows.
-
-    :param row: with ``config.guestId``.
-    """
-    return str(row.get("config.guestId") or "").lower().startswith("win")
 
 
 def check_password(transport: str, access: Access) -> str:

@@ -23,6 +23,7 @@ from .rows import (
     Ref,
     Reply,
     Row,
+    add_field,
     is_scalar,
     local_name,
     read_chunks,
@@ -294,18 +295,9 @@ def _items(inner: str) -> list[Any]:
             if name != ended:
                 raise _UnexpectedError
         if around:
-            _add_field(around[-1][1], name, value)
+            add_field(around[-1][1], name, value)
         else:
             items.append(value)
     if around or brackets != inner.count("<") or brackets != inner.count(">"):
         raise _UnexpectedError
     return items
-
-
-def _add_field(fields: dict[str, Any], name: str, value: Any) -> None:
-    if name not in fields:
-        fields[name] = value
-    elif isinstance(fields[name], list):
-        fields[name].append(value)
-    else:
-        fields[name] = [fields[name], value]

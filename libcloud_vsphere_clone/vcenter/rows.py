@@ -45,10 +45,15 @@ class Row(dict[str, Any]):
         self.unreadable: frozenset[str] = frozenset()
 
 
-def merged(before: Row | None, change: Row) -> Row:
-    """The row after a change, in which a property that was unset is None. What was there before stays as it is."""
+def merged(before: Row | None, change: Row, *, keeps_unset: bool = False) -> Row:
+    """The row after a change, in which a property that was unset is None. What was there before stays as it is.
+
+    :param keeps_unset: it is a change itself: what was unset is None in it, too.
+    """
     values = {**(before or {}), **dict.fromkeys(change.unreadable), **change}
-    after = Row(change.ref, {path: value for path, value in values.items() if value is not None})
+    if not keeps_unset:
+        values = {path: value for path, value in values.items() if value is not None}
+    after = Row(change.ref, values)
     known = before.unreadable - change.keys() if before is not None else frozenset()
     after.unreadable = known | change.unreadable
     return after
@@ -135,9 +140,7 @@ class _Changes:
             self._entered.add(row.ref)
             self._gone.pop(row.ref, None)
         elif before is not None:
-            unreadable = before.unreadable - row.keys() | row.unreadable
-            row = Row(row.ref, {**before, **row})
-            row.unreadable = unreadable
+            row = merged(before, row, keeps_unset=True)
         self._changed[row.ref] = row
 
     def result(self, truncated: bool) -> tuple[list[Row], list[Ref], bool, frozenset[Ref], bool]:
@@ -192,13 +195,18 @@ def _fields(element: Element) -> dict[str, Any]:
     """A data object's fields. One that occurs twice is a list; a list of one can not be told from a value here."""
     fields: dict[str, Any] = {}
     for child in element:
-        name, value = child.tag[len(VIM) :], to_value(child)
-        if name in fields:
-            known = fields[name]
-            fields[name] = [*known, value] if isinstance(known, list) else [known, value]
-        else:
-            fields[name] = value
+        add_field(fields, child.tag[len(VIM) :], to_value(child))
     return fields
+
+
+def add_field(fields: dict[str, Any], name: str, value: Any) -> None:
+    """Put the value of one more field into a data object's."""
+    if name not in fields:
+        fields[name] = value
+    elif isinstance(fields[name], list):
+        fields[name].append(value)
+    else:
+        fields[name] = [fields[name], value]
 
 
 def to_row(element: Element) -> tuple[Row, set[str]]:

@@ -222,11 +222,7 @@ class VcenterStub(PoolingStub):
         """The reply to one request; its connection serves again once the reply was read to its end."""
         connection = self.GetConnection()
         try:
-            if has_ended(connection):
-                connection.close()  # it dials again by itself
-            _set_timeout(connection, self.timeout_s + held_s)
-            connection.request("POST", self.path, request, self._headers(method))
-            with connection.getresponse() as response:
+            with self._sent(connection, method, request, held_s) as response:
                 try:
                     self._check_answer(response)
                     yield response
@@ -247,6 +243,16 @@ class VcenterStub(PoolingStub):
         self.ReturnConnection(connection)
         if method == "Login":
             self.cookie = _cookies(response)
+
+    def _sent(
+        self, connection: http.client.HTTPConnection, method: str, request: bytes, held_s: float
+    ) -> http.client.HTTPResponse:
+        """The beginning of the reply."""
+        if has_ended(connection):
+            connection.close()  # it dials again by itself
+        _set_timeout(connection, self.timeout_s + held_s)
+        connection.request("POST", self.path, request, self._headers(method))
+        return connection.getresponse()
 
     def _headers(self, method: str) -> dict[str, str]:
         return {

@@ -96,7 +96,7 @@ class Watch:
                 unseen.difference_update(row.ref for row in updates.changed)
                 self.has_news = True
             for ref in unseen:  # the first answer has all there is
-                del self._rows[ref]
+                self._rows.pop(ref, None)
         except BaseException:
             self.close()  # what was told and not taken in is not told again
             raise

@@ -19,6 +19,7 @@ from libcloud_vsphere_clone.vcenter.rows import (
     Ref,
     Row,
     Updates,
+    merged,
     read_body,
     read_fault,
     read_updates,
@@ -320,6 +321,21 @@ def test_an_object_that_is_told_of_twice_is_one_row() -> None:
     assert [row.ref for row in got.changed] == [VM_1, vm_3]
     assert got.entered == {VM_1, vm_3}
     assert got.gone == [vm_2]
+
+
+def test_what_may_be_read_no_more_is_not_known_by_an_earlier_update_of_the_same_reply() -> None:
+    got = read_updates(
+        Bytes(
+            updates_bytes(
+                update("enter", name_is("web"), change("parent", "<val>p</val>")),
+                update("modify", missing("name", "NoPermission")),
+            )
+        )
+    )
+    assert got is not None
+    row = merged(None, got.changed[0])
+    assert row == {"parent": "p"}
+    assert row.unreadable == {"name"}
 
 
 def test_updates_tell_what_may_not_be_read() -> None:

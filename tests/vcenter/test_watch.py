@@ -11,8 +11,9 @@ import pytest
 
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.jobs import PROGRESS_PATHS
-from libcloud_vsphere_clone.vcenter.rows import Ref
+from libcloud_vsphere_clone.vcenter.rows import Ref, Updates
 from libcloud_vsphere_clone.vcenter.session import Session
+from libcloud_vsphere_clone.vcenter.subscription import Subscription
 from libcloud_vsphere_clone.vcenter.watch import Watch
 from tests.direct import await_calls
 
@@ -107,6 +108,16 @@ def test_a_task_that_joins_and_is_forgotten_is_none(session: Session, new_task: 
         rows = watch.wait([ref, GONE], timeout_s=1)
         assert rows[GONE] is None
         assert rows[ref] is not None
+
+
+def test_a_task_that_goes_while_all_is_told_is_none(
+    session: Session, new_task: NewTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fake: nobody is fast enough to remove a task between the filter and the first answer."""
+    ref = ref_of(new_task())
+    monkeypatch.setattr(Subscription, "read", lambda self, wait_s: iter([Updates("1", [], [ref], False)]))
+    with Watch(session, PATHS) as watch:
+        assert watch.wait([ref], timeout_s=1) == {ref: None}
 
 
 def test_it_is_made_anew_when_the_session_ends(calm_lab: Lab, session: Session, new_task: NewTask) -> None:

@@ -1,0 +1,61 @@
+"""What commands in a guest write, heard as it comes: a session, a command and a listener in, the exit status out.
+
+Over any transport: where the output only comes at the end, it is heard then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libcloud.compute.ssh import SSHCommandTimeoutError
+
+from .output import Listener, Output
+
+__all__ = ["HeardSession", "run_heard"]
+
+
+def run_heard(session: Any, command: str, listener: Listener, timeout: float | None = None) -> int:
+    """The command's exit status; the listener is told what it writes.
+
+    :param session: a session into a guest, of whatever kind.
+    :raises SSHCommandTimeoutError: the listener has what it wrote so far.
+    """
+    if hasattr(session, "stream"):
+        return int(session.stream(command, listener, timeout))
+    try:
+        stdout, stderr, status = session.run(command, timeout)
+    except SSHCommandTimeoutError as late:
+        _tell(listener, late.stdout, late.stderr)
+        raise
+    _tell(listener, stdout, stderr)
+    return int(status)
+
+
+class HeardSession:
+    """A session whose commands' output is told to a listener, and given at their end as by any other session."""
+
+    def __init__(self, session: Any, listener: Listener) -> None:
+        self._session, self._listener = session, listener
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
+        """As the session's own ``run``."""
+        output = Output()
+
+        def hear(piece: bytes, is_error: bool) -> None:
+            output.add(piece, is_error=is_error)
+            self._listener(piece, is_error)
+
+        try:
+            status = run_heard(self._session, cmd, hear, timeout)
+        except SSHCommandTimeoutError as late:
+            raise SSHCommandTimeoutError(cmd, late.timeout, output.stdout, output.stderr) from late
+        return output.stdout, output.stderr, status
+
+
+def _tell(listener: Listener, *outputs: str | None) -> None:
+    for number, output in enumerate(outputs):
+        if output:
+            listener(output.encode(), bool(number))
