@@ -44,7 +44,7 @@ def _born(pid: int) -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         # The command's name comes first, in brackets, and may hold anything; the start is field 22.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):  # whatever else hinders a look says nothing of the process
         return ""
     return "" if fields[0] in "ZX" else f"{boot} {fields[19]}"
 
