@@ -81,12 +81,12 @@ func (l *Lab) beginCustomization(ctx *simulator.Context, vm *mo.VirtualMachine) 
 	}
 	setCustomizationInfo(ctx, vm, types.GuestInfoCustomizationStatusTOOLSDEPLOYPKG_RUNNING, "")
 	ref, name := vm.Self, vm.Name
-	go func() {
+	go guarded("a customization", func() {
 		l.postVMEvent("CustomizationStartedEvent", ref, name, "")
 		time.Sleep(time.Duration(rule.DelayMS) * time.Millisecond)
 		l.endCustomization(ref, types.GuestInfoCustomizationStatusTOOLSDEPLOYPKG_FAILED, rule.Message)
 		l.postVMEvent(rule.Event, ref, name, rule.Message)
-	}()
+	})
 }
 
 // endCustomization sets the status of a VM's customization.

@@ -164,6 +164,6 @@ func (g *guestChannels) serve(listener net.Listener, instanceUUID string) {
 		if err != nil {
 			return // closed
 		}
-		go g.converse(connection, instanceUUID)
+		go guarded("a message of a guest", func() { g.converse(connection, instanceUUID) })
 	}
 }

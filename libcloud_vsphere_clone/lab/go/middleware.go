@@ -164,12 +164,12 @@ func (m *middleware) cancelTask(w http.ResponseWriter, r *http.Request, call soa
 // operating system to complete the operation."
 func (m *middleware) reboot(w http.ResponseWriter, r *http.Request, call soapCall) {
 	reply, done := m.background(r)
-	go func() {
+	go guarded("a look at a guest that reboots", func() {
 		<-done
 		if reply.status == http.StatusOK {
 			m.lab.refreshGuest(call.object)
 		}
-	}()
+	})
 	select {
 	case <-done:
 		reply.copyTo(w)
@@ -182,10 +182,10 @@ func (m *middleware) reboot(w http.ResponseWriter, r *http.Request, call soapCal
 func (m *middleware) background(r *http.Request) (*recorder, <-chan struct{}) {
 	reply, done := newRecorder(), make(chan struct{})
 	request := r.Clone(context.WithoutCancel(r.Context()))
-	go func() {
+	go guarded("a call in the background", func() {
 		defer close(done)
 		m.next.ServeHTTP(reply, request)
-	}()
+	})
 	return reply, done
 }
 

@@ -144,7 +144,8 @@ func (o *observer) power(ctx *simulator.Context, vm *mo.VirtualMachine) {
 	view := viewOf(vm)
 	o.publish(ctx, vm, view)
 	if view.power == types.VirtualMachinePowerStatePoweredOn && view.address == "" {
-		go o.lab.refreshGuest(vm.Self)
+		ref := vm.Self
+		go guarded("a look at a guest", func() { o.lab.refreshGuest(ref) })
 	}
 }
 
