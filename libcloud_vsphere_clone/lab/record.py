@@ -118,7 +118,7 @@ def load_record(name: str) -> LabRecord | None:
             process=ProcessIdentity(**process) if process else None,
             owner=ProcessIdentity(**owner) if owner else None,
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
 
 
