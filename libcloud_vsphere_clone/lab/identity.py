@@ -36,17 +36,21 @@ class ProcessIdentity:
 
 def identity_of(pid: int) -> ProcessIdentity:
     """The identity of a process that runs now."""
-    return ProcessIdentity(pid, _born(pid))
+    return ProcessIdentity(pid, _born(pid) or "")
 
 
-def _born(pid: int) -> str:
+def _born(pid: int) -> str | None:
+    """As in an identity; None when the process has ended, be it that nobody has taken note of that yet."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except FileNotFoundError:
+        return ""
+    try:
         # The command's name comes first, in brackets, and may hold anything; the start is field 22.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):  # whatever else hinders a look says nothing of the process
-        return ""
-    return "" if fields[0] in "ZX" else f"{boot} {fields[19]}"
+        return None
+    return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
 
 
 def _reap(pid: int) -> None:

@@ -30,6 +30,19 @@ def test_a_zombie_does_not_run() -> None:
     assert not identity_of(pid).is_running()
 
 
+def test_a_zombie_that_is_anothers_child_does_not_run() -> None:
+    parent = "import os, time; print(os.posix_spawn('/bin/true', ['true'], {}), flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        try:
+            while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                pass
+            assert not identity_of(pid).is_running()
+        finally:
+            process.kill()
+
+
 def test_a_later_process_of_the_same_number_is_another() -> None:
     me = identity_of(os.getpid())
     assert not replace(me, born="an earlier boot").is_running()
