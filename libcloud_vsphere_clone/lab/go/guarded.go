@@ -5,14 +5,16 @@ import (
 	"runtime/debug"
 )
 
-// guarded does work of the lab's own, beside the answers to requests. Where
+// guarded does work beside the answers to requests: tasks, and the lab's own. Where
 // the simulator comes upon an object that was destroyed meanwhile, it would end
-// the whole process, and with it everybody's lab.
-func guarded(what string, work func()) {
+// the whole process, and with it everybody's lab. It tells whether the work
+// came to its end.
+func guarded(what string, work func()) (done bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			log.Printf("%s met an object that is gone: %v\n%s", what, cause, debug.Stack())
 		}
 	}()
 	work()
+	return true
 }

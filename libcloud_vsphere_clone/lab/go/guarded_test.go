@@ -4,12 +4,10 @@ import "testing"
 
 func TestGuardedWorkEndsAlone(t *testing.T) {
 	var gone *Lab
-	done := false
-	guarded("a test", func() {
-		defer func() { done = true }()
-		_ = gone.model
-	})
-	if !done {
-		t.Error("the work was not done")
+	if guarded("a test", func() { _ = gone.model.Map() }) {
+		t.Error("work that panicked is told to have come to its end")
+	}
+	if !guarded("a test", func() {}) {
+		t.Error("work that came to its end is not told so")
 	}
 }

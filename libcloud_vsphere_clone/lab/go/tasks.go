@@ -1,8 +1,7 @@
 package main
 
 import (
-	"log"
-	"runtime/debug"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -119,13 +118,11 @@ func (b *taskBook) gated(ref types.ManagedObjectReference, execute execution) ex
 // ManagedObjectNotFound "is thrown when a request refers to a managed object
 // that no longer exists or has never existed".
 func survived(execute execution, task *simulator.Task) (result types.AnyType, fault types.BaseMethodFault) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			log.Printf("task %s (%s) met an object that is gone: %v\n%s", task.Self.Value, task.Info.Name, cause, debug.Stack())
-			result, fault = nil, &types.ManagedObjectNotFound{Obj: *task.Info.Entity}
-		}
-	}()
-	return execute(task)
+	what := fmt.Sprintf("task %s (%s)", task.Self.Value, task.Info.Name)
+	if !guarded(what, func() { result, fault = execute(task) }) {
+		return nil, &types.ManagedObjectNotFound{Obj: *task.Info.Entity}
+	}
+	return result, fault
 }
 
 func (b *taskBook) forget(ref types.ManagedObjectReference) {
