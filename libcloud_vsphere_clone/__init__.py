@@ -34,7 +34,8 @@ from typing import TYPE_CHECKING, Any
 from .registration import register_drivers
 
 if TYPE_CHECKING:
-    from .compute import VsphereCloneNodeDriver
+    from .deploy.many_nodes import ScriptResult
+    from .driver.compute import VsphereCloneNodeDriver
     from .errors import (
         AmbiguousNameError,
         AuthenticationError,
@@ -50,12 +51,11 @@ if TYPE_CHECKING:
         TaskTimeoutError,
         VsphereError,
     )
-    from .guest.callback import CallbackReceiver
     from .lab import Lab
+    from .plan.guest.windows import Windows
     from .plan.nics import Nic, Route
-    from .plan.windows import Windows
-    from .scripts import ScriptResult
-    from .transports import SSH, Keyboard, Pull, Tools, WinRM
+    from .sessions.pull.callback import CallbackReceiver
+    from .sessions.transports import SSH, Keyboard, Pull, Tools, WinRM
 
 __all__ = [
     "SSH",
@@ -89,18 +89,18 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CallbackReceiver": ".guest.callback",
-    "Keyboard": ".transports",
+    "CallbackReceiver": ".sessions.pull.callback",
+    "Keyboard": ".sessions.transports",
     "Lab": ".lab",
     "Nic": ".plan.nics",
-    "Pull": ".transports",
+    "Pull": ".sessions.transports",
     "Route": ".plan.nics",
-    "SSH": ".transports",
-    "ScriptResult": ".scripts",
-    "Tools": ".transports",
-    "VsphereCloneNodeDriver": ".compute",
-    "WinRM": ".transports",
-    "Windows": ".plan.windows",
+    "SSH": ".sessions.transports",
+    "ScriptResult": ".deploy.many_nodes",
+    "Tools": ".sessions.transports",
+    "VsphereCloneNodeDriver": ".driver.compute",
+    "WinRM": ".sessions.transports",
+    "Windows": ".plan.guest.windows",
 }
 """{public name: its module}; the rest are errors."""
 

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
 
-    from .compute import VsphereCloneNodeDriver
+    from .driver.compute import VsphereCloneNodeDriver
     from .lab import Lab
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from libcloud_vsphere_clone.inventory.tree import Tree
+from libcloud_vsphere_clone.model.tree import Tree
 from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row
 
 GIB = 1024**3

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from libcloud.compute.base import Node
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.console.keyboard import Pace
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient
+from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.direct import Create, Direct
 from tests.interrupts import Interrupted, interrupted_programs, noticing
 
@@ -22,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guests: needs guests in the lab's containers")
 
 
-LONG = {"test_wheel.py", "test_group.py", "test_provision_failures.py", "test_mirror.py"}
+LONG = {"test_wheel.py", "test_groups.py", "test_provision_failures.py", "test_mirror.py"}
 """Files without guests that take longest."""
 
 
@@ -102,6 +106,21 @@ def noticed() -> Iterator[threading.Event]:
     """Set when the main thread has noticed an interrupt."""
     with noticing() as event:
         yield event
+
+
+@pytest.fixture
+def typist(driver: VsphereCloneNodeDriver, create: Create) -> Node:
+    """A node that is on, in the lab without guests: what is typed on its console can be read."""
+    made: Node = create("typist", ex_power_on=True)
+    return made
+
+
+@pytest.fixture
+def keyboard(driver: VsphereCloneNodeDriver, typist: Node) -> Callable[..., KeyboardClient]:
+    """Makes a keyboard at the typist's console; it types as fast as it can, unless told otherwise."""
+    vm = Ref("VirtualMachine", typist.extra["moid"])
+    swift = {"name": "typist", "pace": Pace(pause_s=0)}
+    return lambda **words: KeyboardClient(driver._session, vm, **{**swift, **words})
 
 
 @pytest.fixture(autouse=True)

@@ -86,8 +86,8 @@ class TestConformance(conformance.TestCaseMixin, unittest.TestCase):
 
 
 def _vm_folder(driver: VsphereCloneNodeDriver) -> str:
-    from libcloud_vsphere_clone.inventory.layout import find_layout
     from libcloud_vsphere_clone.inventory.locations import fetch_places
+    from libcloud_vsphere_clone.model.layout import find_layout
 
     return find_layout(fetch_places(driver._session), driver._names).vm_folder.moid
 

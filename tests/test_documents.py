@@ -23,10 +23,10 @@ from pyVmomi import VmomiSupport, vim, vmodl
 
 import libcloud_vsphere_clone
 from libcloud_vsphere_clone.cli import main
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.inventory import marks
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.options import CreateOptions
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.request import CreateOptions
+from libcloud_vsphere_clone.model import marks
 from tests.direct import Direct
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ import pytest
 
 import libcloud_vsphere_clone
 from libcloud_vsphere_clone import errors
-from libcloud_vsphere_clone.transports import TRANSPORTS
+from libcloud_vsphere_clone.sessions.transports import TRANSPORTS
 
 ROOT = Path(__file__).parent.parent
 

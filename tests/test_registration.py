@@ -14,16 +14,16 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import _vsphere_clone_boot as boot
 import pytest
 
-import _vsphere_clone_boot as boot
-
 ROOT = Path(__file__).parent.parent
+SITE_PACKAGES = ROOT / "libcloud_vsphere_clone" / "site_packages"
 
 REGISTERED = """
 from libcloud.compute.providers import DRIVERS
 from libcloud.compute.types import Provider
-assert DRIVERS["vsphere_clone"] == ("libcloud_vsphere_clone.compute", "VsphereCloneNodeDriver"), DRIVERS
+assert DRIVERS["vsphere_clone"] == ("libcloud_vsphere_clone.driver.compute", "VsphereCloneNodeDriver"), DRIVERS
 assert Provider.VSPHERE_CLONE == "vsphere_clone"
 """
 
@@ -82,13 +82,13 @@ def test_a_driver_that_is_registered_already_wins() -> None:
 
 
 def test_the_start_up_line_registers() -> None:
-    line = (ROOT / "vsphere_clone.pth").read_text()
+    line = (SITE_PACKAGES / "vsphere_clone.pth").read_text()
     # site runs it once, or twice in virtual environments
     run_python(f"exec({line!r}); exec({line!r})" + REGISTERED, **{boot.OPT_OUT: ""})
 
 
 def test_the_start_up_line_obeys_the_opt_out() -> None:
-    line = (ROOT / "vsphere_clone.pth").read_text()
+    line = (SITE_PACKAGES / "vsphere_clone.pth").read_text()
     run_python(
         f"exec({line!r})\n"
         "from libcloud.compute.providers import DRIVERS\n"
@@ -98,12 +98,12 @@ def test_the_start_up_line_obeys_the_opt_out() -> None:
 
 
 def test_start_up_files_are_one_line_that_names_the_opt_out() -> None:
-    pth = (ROOT / "vsphere_clone.pth").read_text()
+    pth = (SITE_PACKAGES / "vsphere_clone.pth").read_text()
     assert pth.count("\n") == 1
     assert pth.isascii()
     assert boot.OPT_OUT in pth
     # PEP 829: Python 3.15 and later resolve each line like this, and call the result
-    start = (ROOT / "vsphere_clone.start").read_text()
+    start = (SITE_PACKAGES / "vsphere_clone.start").read_text()
     assert start.count("\n") == 1
     assert pkgutil.resolve_name(start.strip()) is boot.autoregister
 
@@ -139,7 +139,7 @@ def test_a_libcloud_of_another_shape_is_left_alone(name: str) -> None:
 
 
 def test_boot_module_imports_next_to_nothing() -> None:
-    tree = ast.parse((ROOT / "_vsphere_clone_boot.py").read_text())
+    tree = ast.parse((SITE_PACKAGES / "_vsphere_clone_boot.py").read_text())
     imported = {
         name
         for node in tree.body  # not under TYPE_CHECKING

@@ -24,8 +24,8 @@ import pytest
 from libcloud.compute.base import Node, NodeAuthPassword
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.guest.ssh import LOG_CHANNEL
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.sessions.ssh.client import LOG_CHANNEL
 from tests.direct import Direct
 
 pytestmark = pytest.mark.guests
@@ -42,8 +42,8 @@ from libcloud.compute.base import NodeAuthPassword
 from libcloud.compute.deployment import Deployment, MultiStepDeployment, ScriptDeployment
 from libcloud_vsphere_clone import VsphereCloneNodeDriver, Windows
 from libcloud_vsphere_clone.guest import ssh, winrs
-from libcloud_vsphere_clone.guest.keyboard import Pace
-from libcloud_vsphere_clone.transports import Keyboard, WinRM
+from libcloud_vsphere_clone.sessions.keyboard.client import Pace
+from libcloud_vsphere_clone.sessions.transports import Keyboard, WinRM
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 for name in list(logging.root.manager.loggerDict):  # those too that are silent unless somebody asks

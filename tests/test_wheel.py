@@ -120,7 +120,7 @@ def test_wheel_from_the_sdist_is_the_same(contents: set[str], tmp_path: Path) ->
 
 def test_driver_is_found_without_an_import(installed: Environment) -> None:
     code = "from libcloud.compute.providers import get_driver; print(get_driver('vsphere_clone').__module__)"
-    assert installed.run_code(code) == "libcloud_vsphere_clone.compute\n"
+    assert installed.run_code(code) == "libcloud_vsphere_clone.driver.compute\n"
 
 
 def test_provider_constant_is_there_without_an_import(installed: Environment) -> None:

@@ -50,7 +50,7 @@ def _make(folder: Path, files: tuple[str, ...] = ()) -> str:
     venv.create(folder, with_pip=False)
     packages = next(folder.glob("lib/python*/site-packages"))
     for name in files:
-        shutil.copy(ROOT / name, packages)
+        shutil.copy(ROOT / "libcloud_vsphere_clone" / "site_packages" / name, packages)
     return str(folder / "bin" / "python")
 
 

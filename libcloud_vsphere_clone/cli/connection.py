@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from .group import debug_option
 
 if TYPE_CHECKING:
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
     from ..lab import Lab
 
 PASSWORD = "VSPHERE_CLONE_PASSWORD"  # noqa: S105 - the variable's name
@@ -85,7 +85,7 @@ def connected(connection: Connection) -> Iterator[VsphereCloneNodeDriver]:
 def open_driver(connection: Connection) -> VsphereCloneNodeDriver:
     """A driver, connected; the caller closes it."""
     username, password, target = _target(connection)
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
     with _verification(connection):
         return VsphereCloneNodeDriver(

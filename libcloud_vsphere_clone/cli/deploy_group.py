@@ -22,7 +22,7 @@ from .script import Script
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 DESTROYS = 8
 """Nodes that are destroyed at once."""

@@ -20,7 +20,7 @@ from .script import Script
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 
 @dataclass

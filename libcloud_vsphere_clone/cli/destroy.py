@@ -16,7 +16,7 @@ from .progress import narrated
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 NAMED = 8
 """Names in a question; of more nodes their number says enough."""

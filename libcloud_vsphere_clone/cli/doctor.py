@@ -14,7 +14,7 @@ from .output import cell, describe_error, json_option, print_json
 if TYPE_CHECKING:
     from libcloud.compute.base import NodeImage
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 CONNECT_CHECKS = ("connection", "TLS", "product", "login")

@@ -75,7 +75,7 @@ class Login:
     def _key_auth(self) -> Any:
         from libcloud.compute.base import NodeAuthSSHKey
 
-        from ..guest.keys import load_private_key, public_half
+        from ..sessions.ssh.keys import load_private_key, public_half
 
         return NodeAuthSSHKey(public_half(load_private_key(self.key, self.key_password))) if self.key else None
 

@@ -17,7 +17,7 @@ from .seeing import hardware
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 COLUMNS = ("node", "group", "state", "addresses", "hardware", "managed", "id")
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbiguousNameError, NotFoundError
-from ..inventory.sizes import build_sizes, find_size
+from ..model.sizes import build_sizes, find_size
 from .login import Login
 from .nodes import is_id
 
 if TYPE_CHECKING:
     from libcloud.compute.base import NodeImage, NodeLocation, NodeSize
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 
 @dataclass(frozen=True)

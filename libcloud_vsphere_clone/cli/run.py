@@ -11,15 +11,7 @@ import click
 from .board import Board, boarded
 from .connection import Connection, connected, connection_options
 from .lines import NodeLines
-from .login import (
-    BOOT_TIMEOUT,
-    LOGIN_OPTIONS,
-    SCRIPT_OPTIONS,
-    Login,
-    build_login,
-    read_script,
-    with_options,
-)
+from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, Login, build_login, read_script, with_options
 from .nodes import node_facts
 from .output import describe_error, json_option
 from .progress import interruptible
@@ -30,8 +22,8 @@ from .session import TRANSPORT
 WORDS = "libcloud_vsphere_clone.words"
 
 if TYPE_CHECKING:
-    from ..compute import VsphereCloneNodeDriver
-    from ..scripts import ScriptResult
+    from ..deploy.many_nodes import ScriptResult
+    from ..driver.compute import VsphereCloneNodeDriver
 
 
 class CommandWithWords(click.Command):
@@ -104,7 +96,7 @@ def _run(
     board: Board,
     lines: NodeLines | None,
 ) -> Sequence[ScriptResult]:
-    from ..plan.user_data import to_script
+    from ..plan.guest.user_data import to_script
 
     board.tell(f"running the script on the nodes of group {group}")
     words = {

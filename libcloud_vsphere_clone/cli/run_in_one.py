@@ -47,7 +47,7 @@ def run_in_one(
 
 def _pass_on(session: BaseSSHClient, text: str) -> int:
     """The exit status; the output is written as it comes, or at the end, where it only comes then."""
-    from ..guest.heard import run_heard
+    from ..sessions.streaming import run_heard
 
     with _runnable(session, text) as command:
         return run_heard(session, command, _write)

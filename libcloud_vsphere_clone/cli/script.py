@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from libcloud.compute.deployment import ScriptDeployment
 
-from ..plan.user_data import to_script
+from ..plan.guest.user_data import to_script
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node

@@ -43,7 +43,7 @@ def images(connection: Connection, as_json: bool) -> None:
 @json_option
 def sizes(as_json: bool) -> None:
     """List the sizes; each image's disk stays as it is."""
-    from ..inventory.sizes import build_sizes
+    from ..model.sizes import build_sizes
 
     catalogue = build_sizes(None)
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..inventory.marks import TRANSPORTS
+from ..model.marks import TRANSPORTS
 from .connection import Connection, connected
 from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, Login, with_options
 from .nodes import find_node
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from libcloud.compute.base import Node
     from libcloud.compute.ssh import BaseSSHClient
 
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 TRANSPORT = click.option(
     "--transport",

@@ -17,7 +17,7 @@ from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, build_login, with_options
 from .session import GROUP, opened
 
 if TYPE_CHECKING:
-    from ..guest.ssh import GuestSSHClient
+    from ..sessions.ssh.client import GuestSSHClient
 
 
 @click.command("ssh", context_settings={"ignore_unknown_options": True})

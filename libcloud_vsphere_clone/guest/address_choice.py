@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..vcenter.rows import Row
 from .addresses import Address, as_list, own_addresses, parse_address
-from .waits import Wait
+from .wait import Wait
 
 __all__ = ["ADDRESS_PATHS", "Choice", "choose_addresses", "seen_addresses"]
 

@@ -8,9 +8,9 @@ from typing import Any
 from ..errors import TaskError, VsphereError
 from ..vcenter.rows import Row
 from .address_choice import seen_addresses
-from .customized import FAILED, NONE, UNDER_WAY, Outcome
-from .patience import Patience
-from .waits import Wait
+from .customization import FAILED, NONE, UNDER_WAY, Outcome
+from .debounce import Patience
+from .wait import Wait
 
 __all__ = ["OFF_FOR_S", "STATE_PATHS", "advice", "are_tools_ready", "find_obstacle", "is_on", "lacks_tools", "report"]
 

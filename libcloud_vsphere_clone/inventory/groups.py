@@ -10,15 +10,15 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import CONNECTION_ERRORS, InvalidRequestError, NotFoundError, translated
+from ..model.layout import FolderNames, Layout, find_layout
+from ..model.names import check_name, escape_name, unescape_name
+from ..model.tree import Tree
 from ..vcenter.properties import fetch_row, fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from ..vcenter.tasks import fetch_running_kinds, wait_task
-from .layout import FolderNames, Layout, find_layout
 from .locations import fetch_tree
 from .nodes import NODE_PATHS, Found, fetch_nodes, is_node
-from .paths import check_name, escape_name, unescape_name
-from .tree import Tree
 
 LEAST_DIGITS = 5
 NAMES_PER_NODE = 4096

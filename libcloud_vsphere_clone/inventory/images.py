@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
+from ..model import marks
+from ..model.layout import FolderNames, find_layout, images_folder
+from ..model.names import unescape_name
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
-from . import marks
-from .layout import FolderNames, find_layout, images_folder
 from .locations import fetch_tree
 from .lookup import find_vm_by_uuid
 from .nodes import Found
-from .paths import unescape_name
 
 IMAGE_PATHS = (
     "name",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..errors import AmbiguousNameError, NotFoundError
+from ..model.tree import TREE_PATHS, Tree
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
-from .tree import TREE_PATHS, Tree
 
 PLACE_PATHS: dict[str, tuple[str, ...]] = {
     **TREE_PATHS,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from ..errors import NotFoundError, translated
+from ..model.tree import TREE_PATHS, Tree
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .locations import PLACE_PATHS
-from .tree import TREE_PATHS, Tree
 
 UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
 """Where a VM tells its id; the second may answer where there is no ``config``."""

@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
+from ..model import marks
+from ..model.layout import FolderNames, Layout, find_layout, group_name
+from ..model.names import unescape_name
+from ..model.tree import TREE_PATHS, Tree
 from ..vcenter.properties import fetch_rows, iterate_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
-from . import marks
-from .layout import FolderNames, Layout, find_layout, group_name
 from .locations import PLACE_PATHS
 from .lookup import find_vm_by_uuid, has_config
-from .paths import unescape_name
-from .tree import TREE_PATHS, Tree
 
 NODE_PATHS = (
     "name",

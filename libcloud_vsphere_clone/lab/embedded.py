@@ -20,7 +20,7 @@ from .record import LabOptions, LabRecord
 from .winrm import LabWinRM
 
 if TYPE_CHECKING:
-    from ..compute import VsphereCloneNodeDriver
+    from ..driver.compute import VsphereCloneNodeDriver
 
 log = logging.getLogger(__name__)
 

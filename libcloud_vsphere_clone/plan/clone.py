@@ -14,18 +14,18 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError, NoPlacementError
-from ..inventory import marks
 from ..inventory.locations import find_one, list_networks
-from ..inventory.paths import check_name, check_text, escape_name
-from ..inventory.tree import Tree
+from ..model import marks
+from ..model.names import check_name, check_text, escape_name
+from ..model.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
-from .customization import Customization, check_apart
-from .guest_customization import mechanism_of
-from .guest_data import GuestData, build_guest_data, default_login, needs_macs
+from .guest.customization import Customization, check_apart
+from .guest.guest_customization import mechanism_of
+from .guest.guest_data import GuestData, build_guest_data, default_login, needs_macs
+from .guest.host_keys import HostKeys, told_host_keys
+from .guest.mechanism import Choice, choose_mechanism
 from .hardware import Hardware, build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
-from .host_keys import HostKeys, told_host_keys
-from .mechanism import Choice, choose_mechanism
 from .network import build_adapter_changes, complete_nics, used_networks
 from .nics import Nic
 from .placement import Placement, PlacementWish, Taken, choose_placement

@@ -13,10 +13,10 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError
-from ..inventory.tree import Tree
+from ..model.tree import Tree
 from ..vcenter.rows import TYPE_KEY, Ref, Row
 from ..vcenter.types import to_managed, vim_type
-from .customization import MOST_ADAPTERS
+from .guest.customization import MOST_ADAPTERS
 from .hardware import list_devices
 from .nics import Nic, choose_mac
 

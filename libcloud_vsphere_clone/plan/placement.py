@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ..errors import NoPlacementError, NotFoundError
 from ..inventory.locations import find_one, list_clusters, list_datastores, list_resource_pools, pool_path
-from ..inventory.tree import Tree
+from ..model.tree import Tree
 from ..vcenter.rows import Ref, Row
 
 MIB = 1024 * 1024

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from libcloud_vsphere_clone.guest.ready import connect_when_ready
-from libcloud_vsphere_clone.guest.ssh import GuestSSHClient
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.sessions.login_retry import connect_when_ready
+from libcloud_vsphere_clone.sessions.ssh.client import GuestSSHClient
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]

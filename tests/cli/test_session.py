@@ -24,7 +24,7 @@ def web(lab: Lab, ssh_key: str) -> Iterator[list[str]]:
     """The options that log in to the running node ``web-1``."""
     from libcloud.compute.base import NodeAuthSSHKey
 
-    from libcloud_vsphere_clone.guest.keys import load_private_key, public_half
+    from libcloud_vsphere_clone.sessions.ssh.keys import load_private_key, public_half
 
     with lab.driver() as driver:
         image = driver.ex_get_image_by_name("debian-12")
@@ -197,8 +197,8 @@ def test_a_copy_that_the_keyboard_cannot_make(on_guests: Run, db: list[str], tmp
 
 def test_another_host_key_is_refused(on_guests: Run, lab: Lab, web: list[str]) -> None:
     """The last test of its node, whose mark now has another key."""
-    from libcloud_vsphere_clone.inventory.marks import HOST_KEY
-    from libcloud_vsphere_clone.lifecycle import write_marks
+    from libcloud_vsphere_clone.model.marks import HOST_KEY
+    from libcloud_vsphere_clone.operations.power import write_marks
     from libcloud_vsphere_clone.vcenter.rows import Ref
 
     with lab.driver() as driver:

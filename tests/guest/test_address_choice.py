@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.guest.address_choice import Choice, choose_addresses, seen_addresses
-from libcloud_vsphere_clone.guest.waits import Wait, build_wait
+from libcloud_vsphere_clone.guest.wait import Wait, build_wait
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 
 VM = Ref("VirtualMachine", "vm-1")

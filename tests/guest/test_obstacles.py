@@ -4,15 +4,10 @@ from typing import Any
 
 import pytest
 
-from libcloud_vsphere_clone.guest.customized import FAILED, NONE, UNDER_WAY, Outcome
-from libcloud_vsphere_clone.guest.obstacles import (
-    advice,
-    are_tools_ready,
-    find_obstacle,
-    report,
-)
-from libcloud_vsphere_clone.guest.patience import Patience
-from libcloud_vsphere_clone.guest.waits import Wait
+from libcloud_vsphere_clone.guest.customization import FAILED, NONE, UNDER_WAY, Outcome
+from libcloud_vsphere_clone.guest.debounce import Patience
+from libcloud_vsphere_clone.guest.obstacles import advice, are_tools_ready, find_obstacle, report
+from libcloud_vsphere_clone.guest.wait import Wait
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 
 NIC = {"key": "4000", "macAddress": "00:50:56:00:00:01", "connectable": {"connected": "true"}}

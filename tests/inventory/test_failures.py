@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import ConnectionFailedError, NotPermittedError
 from libcloud_vsphere_clone.lab import Lab
 

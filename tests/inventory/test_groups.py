@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, NotPermittedError
 from libcloud_vsphere_clone.inventory.groups import (
     draw_names,
@@ -16,9 +16,9 @@ from libcloud_vsphere_clone.inventory.groups import (
     find_group_folder,
     remove_group_folder,
 )
-from libcloud_vsphere_clone.inventory.layout import FolderNames, find_layout
 from libcloud_vsphere_clone.inventory.nodes import fetch_nodes
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.layout import FolderNames, find_layout
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import GROUP, VM_FOLDER, build_folder, build_tree
 from tests.direct import Direct

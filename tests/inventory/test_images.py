@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from libcloud.compute.base import NodeImage
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NotFoundError
 from libcloud_vsphere_clone.inventory.images import IMAGE_PATHS
 from libcloud_vsphere_clone.lab import Lab

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AmbiguousNameError, NotFoundError
 from libcloud_vsphere_clone.inventory.locations import (
     PLACE_PATHS,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError
 from libcloud_vsphere_clone.inventory.lookup import find_vm_by_uuid, has_config, locate_vm, vm_id
 from libcloud_vsphere_clone.lab import Lab

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from libcloud.compute.types import NodeState
 
-from libcloud_vsphere_clone.compute import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NameInUseError, NotFoundError
-from libcloud_vsphere_clone.inventory import marks
-from libcloud_vsphere_clone.inventory.layout import FolderNames, find_layout
 from libcloud_vsphere_clone.inventory.nodes import CONFIGLESS_PATHS, NODE_PATHS, check_writable, fetch_some, why_no_node
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.model.layout import FolderNames, find_layout
 from libcloud_vsphere_clone.vcenter.rows import Row
 from tests.by_hand import IMAGES, ROOT, build_folder, build_tree, build_vm
 from tests.direct import Direct

@@ -9,7 +9,7 @@ import pytest
 from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError, NoPlacementError, NotFoundError
-from libcloud_vsphere_clone.inventory import marks
+from libcloud_vsphere_clone.model import marks
 from libcloud_vsphere_clone.plan.clone import (
     ClonePlan,
     NodeRequest,
@@ -18,9 +18,9 @@ from libcloud_vsphere_clone.plan.clone import (
     build_extra_config,
     to_stored_name,
 )
-from libcloud_vsphere_clone.plan.customization import Customization
+from libcloud_vsphere_clone.plan.guest.customization import Customization
+from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.hardware import Hardware
-from libcloud_vsphere_clone.plan.login import Login
 from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import (

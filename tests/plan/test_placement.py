@@ -7,13 +7,7 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import AmbiguousNameError, NoPlacementError, NotFoundError
-from libcloud_vsphere_clone.plan.placement import (
-    Placement,
-    PlacementWish,
-    Taken,
-    choose_placement,
-    is_drs_automatic,
-)
+from libcloud_vsphere_clone.plan.placement import Placement, PlacementWish, Taken, choose_placement, is_drs_automatic
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from tests.by_hand import (
     ALONE,

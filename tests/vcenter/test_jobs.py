@@ -11,12 +11,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim, vmodl
 
-from libcloud_vsphere_clone.errors import (
-    ConnectionFailedError,
-    NoPlacementError,
-    TaskError,
-    TaskTimeoutError,
-)
+from libcloud_vsphere_clone.errors import ConnectionFailedError, NoPlacementError, TaskError, TaskTimeoutError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import jobs as jobs_module
 from libcloud_vsphere_clone.vcenter.jobs import Job, run_jobs

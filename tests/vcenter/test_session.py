@@ -14,12 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from libcloud_vsphere_clone.errors import (
-    AuthenticationError,
-    ConnectionFailedError,
-    InvalidRequestError,
-    VsphereError,
-)
+from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError, VsphereError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import session as session_module
 from libcloud_vsphere_clone.vcenter.properties import fetch_rows

@@ -1,0 +1,1 @@
+"""A VM's console: keys typed on it through vCenter."""

@@ -1,0 +1,136 @@
+"""The constructor's words → a session: every parameter is checked before anything is sent."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import certifi
+import libcloud.security
+from libcloud.utils.loggingconnection import LoggingConnection
+
+from ..errors import InvalidRequestError
+from ..vcenter.session import Endpoint, Session
+from ..vcenter.tls import Trust, parse_thumbprint
+
+log = logging.getLogger("libcloud_vsphere_clone")
+
+LONGEST_TIMEOUT_S = 86400.0
+"""Sockets refuse infinity, and what lasts longer than a day is meant as one."""
+
+
+def check_words(words: Mapping[str, Any], where: str, *, ignored: Iterable[str] = ()) -> None:
+    """Refuse unknown keyword arguments. What starts with ``__`` is the caller's framework talking to itself.
+
+    :raises InvalidRequestError: names the words.
+    """
+    unknown = [word for word in words if not word.startswith("__") and word not in ignored]
+    if unknown:
+        raise InvalidRequestError(f"{where} does not take {', '.join(unknown)}; check the spelling")
+
+
+def check_seconds(seconds: float, word: str) -> float:
+    """The seconds themselves; none are as good as less than none.
+
+    :raises InvalidRequestError: no number.
+    """
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or math.isnan(seconds):
+        raise InvalidRequestError(f"{word} must be a number of seconds, got {seconds!r}")
+    return seconds
+
+
+def build_endpoint(
+    username: str,
+    password: str | None,
+    secure: bool,
+    host: str | None,
+    port: int | None,
+    api_version: str | None,
+    ca_cert: str | None,
+    timeout_s: float,
+    allow_insecure: bool,
+    thumbprint: str | None,
+) -> Endpoint:
+    """Where to connect to and what to trust there.
+
+    :raises InvalidRequestError: something is missing or cannot be right.
+    """
+    if not username or not password:
+        raise InvalidRequestError("vsphere_clone needs a user name and a password: driver(user, password, host=...)")
+    _check_host(host)
+    if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_TIMEOUT_S:
+        raise InvalidRequestError(f"timeout= must be a number of seconds, at most a day; got {timeout_s!r}")
+    if not secure and not allow_insecure:
+        raise InvalidRequestError(
+            "secure=False sends the password in clear; if you mean that, add allow_insecure=True. To talk TLS without "
+            "verifying the certificate, pin it with ex_thumbprint="
+        )
+    if not secure and thumbprint is not None:
+        raise InvalidRequestError(
+            "secure=False has no certificate that ex_thumbprint= could pin; leave one of them out"
+        )
+    trust = _build_trust(ca_cert, thumbprint) if secure else None
+    return Endpoint(host or "", _to_port(port, secure), username, password, trust, float(timeout_s), api_version)
+
+
+def open_session(endpoint: Endpoint) -> Session:
+    """A session; what it sends goes to Libcloud's debug log too, if there is one."""
+    _follow_libcloud_debug()
+    return Session(endpoint)
+
+
+def _check_host(host: str | None) -> None:
+    if not host or "/" in host or (":" in host and not _is_address(host)):
+        raise InvalidRequestError(
+            f"host= must be the vCenter Server's name or address alone, without scheme and port; got {host!r}"
+        )
+
+
+def _to_port(port: int | str | None, secure: bool) -> int:
+    number = str(port or (443 if secure else 80))
+    if not number.isdecimal() or not 0 < int(number) < 65536:
+        raise InvalidRequestError(f"port= must be a number from 1 to 65535, got {port!r}")
+    return int(number)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host.strip("[]")))
+    except ValueError:
+        return False
+
+
+def _build_trust(ca_cert: str | None, thumbprint: str | None) -> Trust:
+    """What to trust, with Libcloud's own settings read now: scripts change them after the import."""
+    pin = parse_thumbprint(thumbprint) if thumbprint is not None else None
+    if not libcloud.security.VERIFY_SSL_CERT and pin is None:
+        warnings.warn(
+            "libcloud.security.VERIFY_SSL_CERT is False: anyone on the way can read the vCenter password; pin its "
+            "certificate with ex_thumbprint=, or leave VERIFY_SSL_CERT True and pass ca_cert=",
+            stacklevel=4,
+        )
+        return Trust(verify=False)
+    bundle = libcloud.security.CA_CERTS_PATH
+    bundle = bundle[0] if isinstance(bundle, list | tuple) else bundle
+    if ca_cert is None and pin is None and bundle is not None and bundle != certifi.where():
+        ca_cert = bundle  # someone chose it, so nothing else shall do
+    return Trust(ca_file=ca_cert, extra_ca_file=bundle if ca_cert is None else None, thumbprint=pin)
+
+
+class _LibcloudDebug(logging.Handler):
+    """Writes our calls, names and times only, to the file that LIBCLOUD_DEBUG opened."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if LoggingConnection.log is not None and not LoggingConnection.log.closed:
+            LoggingConnection.log.write(f"# vsphere_clone {self.format(record)}\n")
+            LoggingConnection.log.flush()
+
+
+def _follow_libcloud_debug() -> None:
+    if LoggingConnection.log is not None and not any(isinstance(h, _LibcloudDebug) for h in log.handlers):
+        log.addHandler(_LibcloudDebug())
+        log.setLevel(logging.DEBUG)

@@ -1,0 +1,324 @@
+"""What happens to a node later: started, stopped, rebooted, destroyed. Rows and references in, finished states out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from pyVmomi import vim, vmodl
+
+from ..errors import CONNECTION_ERRORS, ConnectionFailedError, InvalidRequestError, TaskError, VsphereError, translated
+from ..model import marks
+from ..vcenter.jobs import Job, run_jobs
+from ..vcenter.properties import fetch_row
+from ..vcenter.rows import TYPE_KEY, Ref, Row
+from ..vcenter.session import Session
+from ..vcenter.tasks import wait_task
+from ..vcenter.updates import watch_rows
+
+log = logging.getLogger(__name__)
+
+DISK_PATHS = (
+    "config.hardware.device",
+    "config.files.vmPathName",
+    "snapshot.rootSnapshotList",
+    marks.mark_path(marks.DISKS),
+)
+"""What ``destroy_node`` asks of a node beyond what a node shows."""
+
+TASK_TIMEOUT_S = 600.0
+"""Seconds for a task that should be quick: power, reconfigure, destroy."""
+
+GUEST_TIMEOUT_S = 120.0
+"""Seconds a guest may take to shut down before it is switched off."""
+
+SWITCH_TIMEOUT_S = 300.0
+"""Seconds the switch may take: a busy host writes a VM's state back first."""
+
+
+def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) -> None:
+    """Power the VM on, on a host that DRS chooses where there is DRS. On already is success.
+
+    :raises TaskError: vCenter did not attempt it, only recommends it, or the VM asks a question.
+    Source: Datacenter.PowerOnMultiVM_Task, ClusterPowerOnVmResult (vSphere Web Services API).
+    """
+    action = f"power on {vm.moid}"
+    with translated(action):
+        row = fetch_row(session, vm, ("runtime.powerState",))
+        if row is not None and row.get("runtime.powerState") == "poweredOn":
+            return
+        task = session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
+    result = wait_task(session, task, action, timeout_s=timeout_s)
+    _check_power_on(result, action)
+    for attempt in _listed(result, "attempted"):
+        if isinstance(attempt.get("task"), Ref):
+            started = session.managed(*attempt["task"])
+            with _already_is_fine("poweredOn"):
+                wait_task(session, started, action, timeout_s=timeout_s, asked_by=vm)
+
+
+def stop_vm(session: Session, row: Row, *, hard: bool, timeout_s: float) -> None:
+    """Power the VM off: by its guest where tools run, else by the switch.
+
+    :param row: with ``runtime.powerState`` and ``guest.toolsRunningStatus``.
+    :param timeout_s: seconds that the guest may take before it is switched off.
+    Source: VirtualMachine.ShutdownGuest, PowerOffVM_Task (vSphere Web Services API).
+    """
+    if row.get("runtime.powerState") == "poweredOff":
+        return
+    if not hard and _tools_run(row) and _shut_down_guest(session, row.ref, timeout_s):
+        return
+    power_off_vm(session, row.ref, timeout_s=SWITCH_TIMEOUT_S)
+
+
+def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
+    """Reboot the VM: by its guest where tools run, else by the reset button.
+
+    Source: VirtualMachine.RebootGuest, ResetVM_Task (vSphere Web Services API).
+    """
+    vm, action = session.managed(*row.ref), f"reboot {row['name']!r}"
+    with translated(action):
+        if _tools_run(row):
+            try:
+                vm.RebootGuest()
+                return
+            except vim.fault.ToolsUnavailable:
+                log.info("%s: the tools do not answer; resetting it", action)
+        task = vm.ResetVM_Task()
+    wait_task(session, task, action, timeout_s=timeout_s, asked_by=row.ref)
+
+
+def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
+    """Switch the VM off. Off already is success."""
+    action = f"power off {vm.moid}"
+    with _already_is_fine("poweredOff"):
+        with translated(action):
+            task = _sure(session.managed(*vm).PowerOffVM_Task)
+        wait_task(session, task, action, timeout_s=timeout_s, asked_by=vm)
+
+
+def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str]:
+    """Remove a node's VM, after detaching disks that its clone did not bring. Their files are returned.
+
+    :param row: with ``NODE_PATHS`` and ``DISK_PATHS``.
+    :raises InvalidRequestError: there are such disks, and a snapshot forbids to detach them; nothing was sent.
+    """
+    foreign = list_foreign_disks(row)
+    files = [disk["backing"]["fileName"] for disk in foreign]
+    if foreign and row.get("snapshot.rootSnapshotList"):
+        raise InvalidRequestError(
+            f"cannot destroy node {row['name']!r}: it would delete attached disks that its clone did not bring "
+            f"({', '.join(files)}), and its snapshots forbid detaching them; remove the snapshots first"
+        )
+    with _gone_already_is_fine():
+        if row.get("runtime.powerState") != "poweredOff":
+            power_off_vm(session, row.ref, timeout_s=timeout_s)
+        if foreign:
+            _detach(session, row, foreign, timeout_s)
+        destroy_vm(session, row.ref, timeout_s=timeout_s, powered_off=True)
+    return files
+
+
+def destroy_vm(session: Session, vm: Ref, *, timeout_s: float, powered_off: bool = False) -> None:
+    """Delete the VM and every disk attached to it. Gone already is success.
+
+    :param powered_off: it was off when last seen.
+    """
+    with _gone_already_is_fine():
+        if not powered_off:
+            power_off_vm(session, vm, timeout_s=timeout_s)
+        try:
+            _destroy(session, vm, timeout_s)
+        except TaskError as failure:
+            if not isinstance(failure.fault, vim.fault.InvalidPowerState):
+                raise
+            power_off_vm(session, vm, timeout_s=timeout_s)  # someone has started it meanwhile
+            _destroy(session, vm, timeout_s)
+
+
+def destroy_all(session: Session, rows: Sequence[Row], *, timeout_s: float, max_in_flight: int) -> dict[Ref, Exception]:
+    """Remove nodes' VMs, many side by side: all switched off, then all destroyed. An error for each that remains.
+
+    What needs more care, such as attached disks, or what went wrong the quick way, is destroyed by itself.
+
+    :param rows: with ``NODE_PATHS`` and ``DISK_PATHS``.
+    """
+    plain = [row for row in rows if not list_foreign_disks(row)]
+    on = [row for row in plain if row.get("runtime.powerState") != "poweredOff"]
+    run_jobs(session, [_job(session, row, "PowerOffVM_Task", timeout_s) for row in on], max_in_flight=max_in_flight)
+    jobs = {row.ref: _job(session, row, "Destroy_Task", timeout_s) for row in plain}
+    run_jobs(session, list(jobs.values()), max_in_flight=max_in_flight)
+    quick = {ref: job.error for ref, job in jobs.items()}
+    left = [row for row in rows if row.ref not in quick or quick[row.ref] is not None]
+    return _destroy_singly(session, left, quick, timeout_s)
+
+
+def write_marks(session: Session, vm: Ref, values: Mapping[str, str], action: str, *, timeout_s: float) -> None:
+    """Write extraConfig keys of a VM that is there; an empty value removes one.
+
+    :param action: to stand after "could not".
+    :raises VsphereError: it could not be done.
+    Source: VirtualMachine.ReconfigVM_Task, ConfigSpec.extraConfig (vSphere Web Services API).
+    """
+    options = [vim.option.OptionValue(key=key, value=value) for key, value in values.items()]
+    with translated(action):
+        task = session.managed(*vm).ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=options))
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+def _destroy_singly(
+    session: Session, rows: Sequence[Row], quick: Mapping[Ref, Exception | None], timeout_s: float
+) -> dict[Ref, Exception]:
+    """An error for each that remains; once vCenter is lost, what the quick way said of the rest holds."""
+    errors: dict[Ref, Exception] = {}
+    lost = False
+    for row in rows:
+        error = (quick.get(row.ref) if lost else None) or _try_destroy(session, row, timeout_s)
+        lost = lost or isinstance(error, ConnectionFailedError)
+        if error is not None:
+            errors[row.ref] = error
+    return errors
+
+
+def _job(session: Session, row: Row, method: str, timeout_s: float) -> Job:
+    is_switch = method.startswith("Power")
+    action = f"{'power off' if is_switch else 'destroy'} {row.get('name')!r}"
+    start = getattr(session.managed(*row.ref), method)
+    return Job(action, lambda: _sure(start), timeout_s, asked_by=row.ref if is_switch else None)
+
+
+def _try_destroy(session: Session, row: Row, timeout_s: float) -> Exception | None:
+    try:
+        destroy_node_vm(session, row, timeout_s=timeout_s)
+    except VsphereError as failure:
+        return failure
+    return None
+
+
+def list_foreign_disks(row: Row) -> list[dict[str, Any]]:
+    """The disks that the clone did not bring: volumes that someone attached later.
+
+    A disk counts as the clone's own only when its device key is in the mark and its file is in the VM's directory:
+    taking one for foreign leaves a file behind, taking one for own deletes somebody's data.
+    """
+    own_keys = marks.read_mark(row, marks.DISKS)
+    home = _directory(row.get("config.files.vmPathName", ""))
+    return [
+        disk
+        for disk in row.get("config.hardware.device", [])
+        if isinstance(disk, dict) and disk.get(TYPE_KEY) == "VirtualDisk" and disk.get("backing", {}).get("fileName")
+        if _directory(disk["backing"]["fileName"]) != home
+        or (own_keys is not None and str(disk["key"]) not in own_keys.split(","))
+    ]
+
+
+def _sure(start: Callable[[], Any]) -> Any:
+    """A started task. After a lost reply it is started once more: off is off and gone is gone, however often."""
+    try:
+        return start()
+    except CONNECTION_ERRORS as lost:
+        log.info("sent again after a lost reply: %s", type(lost).__name__)
+        return start()
+
+
+def _destroy(session: Session, vm: Ref, timeout_s: float) -> None:
+    """Source: ManagedEntity.Destroy_Task (vSphere Web Services API)."""
+    action = f"destroy {vm.moid}"
+    with translated(action):
+        task = _sure(session.managed(*vm).Destroy_Task)
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+@contextmanager
+def _already_is_fine(state: str) -> Iterator[None]:
+    """Leave off where the VM is in this power state: someone else was faster."""
+    try:
+        yield
+    except TaskError as failure:
+        if not isinstance(failure.fault, vim.fault.InvalidPowerState) or failure.fault.existingState != state:
+            raise
+
+
+@contextmanager
+def _gone_already_is_fine() -> Iterator[None]:
+    """Leave off where the VM is gone: someone else was faster."""
+    try:
+        yield
+    except VsphereError as failure:
+        if not isinstance(failure.fault, vmodl.fault.ManagedObjectNotFound):
+            raise
+
+
+def _directory(datastore_path: str) -> str:
+    """``[shared-1] web-1/web-1.vmdk`` → ``web-1``: Storage DRS may put a disk on another datastore than its VM."""
+    return datastore_path.partition("] ")[2].rpartition("/")[0]
+
+
+def _detach(session: Session, row: Row, disks: Iterable[dict[str, Any]], timeout_s: float) -> None:
+    """Take disks off the VM without deleting their files: a remove without a file operation.
+
+    Source: VirtualDeviceConfigSpec.fileOperation (vSphere Web Services API).
+    """
+    changes = [
+        vim.vm.device.VirtualDeviceSpec(
+            operation="remove",
+            device=vim.vm.device.VirtualDisk(
+                key=int(disk["key"]),
+                controllerKey=int(disk["controllerKey"]),
+                unitNumber=int(disk["unitNumber"]),
+                capacityInKB=int(disk.get("capacityInKB") or 0),
+            ),
+        )
+        for disk in disks
+    ]
+    action = f"detach {len(changes)} disks from {row['name']!r}"
+    with translated(action):
+        task = session.managed(*row.ref).ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=changes))
+    wait_task(session, task, action, timeout_s=timeout_s)
+
+
+def _shut_down_guest(session: Session, vm: Ref, timeout_s: float) -> bool:
+    """Whether the guest shut down in time."""
+    action = f"shut down the guest of {vm.moid}"
+    try:
+        with translated(action):
+            session.managed(*vm).ShutdownGuest()
+    except TaskError as failure:
+        if not isinstance(failure.fault, vim.fault.ToolsUnavailable | vim.fault.InvalidPowerState):
+            raise
+        return False
+    changes = watch_rows(session, {vm: ("runtime.powerState",)}, timeout_s=timeout_s)
+    with translated(action), closing(changes):
+        for rows in changes:
+            row = rows[vm]
+            if row is None or row.get("runtime.powerState") == "poweredOff":
+                return True
+    log.warning("the guest of %s did not shut down within %.0f s; switching it off", vm.moid, timeout_s)
+    return False
+
+
+def _tools_run(row: Row) -> bool:
+    return row.get("guest.toolsRunningStatus") == "guestToolsRunning"
+
+
+def _check_power_on(result: Any, action: str) -> None:
+    """A finished task is not yet a powered-on VM: it may only have been considered."""
+    for refused in _listed(result, "notAttempted"):
+        reason = refused.get("fault") or {}
+        fault = reason.get("fault") or {}
+        if fault.get("existingState") == "poweredOn":
+            continue  # someone else was faster
+        text = reason.get("localizedMessage") or fault.get(TYPE_KEY) or "it gave no reason"
+        raise TaskError(f"could not {action}: vCenter did not attempt it: {text}", action=action)
+    if _listed(result, "recommendations"):
+        raise TaskError(
+            f"could not {action}: DRS is manual and only recommends a host; apply its recommendation in vCenter",
+            action=action,
+        )
+
+
+def _listed(result: Any, field: str) -> list[dict[str, Any]]:
+    value = result.get(field, []) if isinstance(result, dict) else []
+    return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]

@@ -1,0 +1,1 @@
+"""What guests are told, by each mechanism: cloud-init, guest customization, Ignition. (pure)"""

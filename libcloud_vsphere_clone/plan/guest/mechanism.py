@@ -1,0 +1,120 @@
+"""Which mechanism tells a clone's guest what it shall be, and why; and what each mechanism can carry. (pure)
+
+The caller's word counts before the image's mark, and that before what the guest's operating system suggests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...errors import InvalidRequestError
+from ...inventory.lookup import is_windows
+from ...model import marks
+from ...vcenter.rows import Row
+from .customization import MECHANISMS, Customization
+
+__all__ = ["SPEC_MECHANISMS", "Choice", "check_carried", "choose_mechanism"]
+
+SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
+"""vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""
+
+NO_TOOLS = "guestToolsNotInstalled"
+
+_NETWORK = {"a static address", "ex_dns", "ex_dns_search"}
+_NAMES = {"ex_hostname", "ex_domain", "ex_timezone"}
+_STEPS = {"ex_userdata", "ex_first_boot_script"}
+_SECRETS = {"a key", "a generated password"}
+
+CARRIES: dict[str, set[str]] = {
+    "cloud-init": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
+    "cloudinit-prep": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
+    "ignition": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
+    "linux-prep": {*_NAMES, *_NETWORK, "ex_first_boot_script", "ex_customization_spec"},
+    "sysprep": {*_NAMES, *_NETWORK, "ex_windows", "ex_customization_spec"},
+    "none": set(),
+}
+"""``{mechanism: wishes that it can carry into a guest}``, in the words of ``_wishes``. A password of the user whose
+password a specification can set is another matter."""
+
+HINTS = {
+    "cloud-init": "",
+    "cloudinit-prep": "",
+    "ignition": "",
+    "linux-prep": "; guests with cloud-init take more: ex_customize='cloud-init'",
+    "sysprep": "; it sets the Administrator's password only; further steps go into ex_windows=Windows(run_once=[...])",
+    "none": "; log in with the image's own password as auth=NodeAuthPassword(...), or use another image",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A mechanism, and why it was chosen."""
+
+    mechanism: str
+    reason: str
+
+
+def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> Choice:
+    """What tells the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
+
+    :param asked: the caller's word.
+    :param spec_mechanism: what the specification stored in vCenter is for, if the caller named one.
+    """
+    if asked is not None:
+        return Choice(asked, "asked for with ex_customize")
+    if spec_mechanism is not None:
+        return Choice(spec_mechanism, "what the customization specification is for")
+    mark = marks.read_mark(image, marks.GUEST)
+    if mark in MECHANISMS:
+        return Choice(str(mark), "the image's mark")
+    return _suggested(image)
+
+
+def check_carried(image_name: str, choice: Choice, wanted: Customization, *, generated_password: bool) -> None:
+    """:raises InvalidRequestError: the mechanism cannot tell the guest all that is wanted."""
+    asked = [wish for wish in _wishes(wanted, generated_password) if wish not in CARRIES[choice.mechanism]]
+    if not asked:
+        return
+    what = (
+        f"image {image_name!r} has no cloud-init or other customization"
+        if choice.mechanism == "none"
+        else f"{choice.mechanism} customizes image {image_name!r}"
+    )
+    raise InvalidRequestError(
+        f"{what} ({choice.reason}), so {' and '.join(asked)} cannot reach the guest{HINTS[choice.mechanism]}"
+    )
+
+
+def _wishes(wanted: Customization, generated_password: bool) -> Iterable[str]:
+    """What a mechanism must be able to carry. A password that the caller chose may be the image's own: the log-in will
+    tell."""
+    given = {
+        "a key": wanted.login is not None and wanted.login.public_keys,
+        "a generated password": generated_password,
+        "ex_hostname": wanted.host_name,
+        "ex_domain": wanted.domain,
+        "ex_timezone": wanted.time_zone,
+        "ex_dns": wanted.dns_servers,
+        "ex_dns_search": wanted.dns_search,
+        "a static address": any(nic.addresses or nic.name_servers for nic in wanted.nics),
+        "routes": any(nic.routes for nic in wanted.nics),
+        "ex_userdata": wanted.userdata,
+        "ex_first_boot_script": wanted.first_boot_script,
+        "ex_windows": wanted.windows,
+        "ex_customization_spec": wanted.spec_name,
+    }
+    return [wish for wish, is_given in given.items() if is_given]
+
+
+def _suggested(image: Row) -> Choice:
+    """What suits the operating system that vCenter has been told of."""
+    guest_id = str(image.get("config.guestId") or "").lower()
+    name = str(image.get("config.guestFullName") or "")
+    if is_windows(image):
+        if image.get("guest.toolsVersionStatus2") == NO_TOOLS:
+            return Choice("none", f"the guest is {name or 'Windows'} without VMware Tools, which sysprep needs")
+        return Choice("sysprep", f"the guest is {name or 'Windows'}")
+    if guest_id.startswith(("coreos", "flatcar")) or any(word in name.lower() for word in ("coreos", "flatcar")):
+        return Choice("ignition", f"the guest is {name or 'CoreOS'}")
+    return Choice("cloud-init", f"the guest is {name}, and nothing else is said" if name else "nothing else is said")

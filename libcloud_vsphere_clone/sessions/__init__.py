@@ -1,0 +1,1 @@
+"""Ways into a guest. Each protocol is a folder: its transport, its client, its wire."""

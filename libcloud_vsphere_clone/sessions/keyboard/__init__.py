@@ -1,0 +1,1 @@
+"""The console's keyboard: text typed, nothing comes back."""

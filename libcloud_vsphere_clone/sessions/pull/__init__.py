@@ -1,0 +1,1 @@
+"""Nothing connects in: the guest carries out the deployment by itself, and reports."""

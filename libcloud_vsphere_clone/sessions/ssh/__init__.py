@@ -1,0 +1,1 @@
+"""SSH to an address of the guest."""

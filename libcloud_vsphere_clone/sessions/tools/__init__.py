@@ -1,0 +1,1 @@
+"""VMware Tools' guest operations: no network into the guest is needed."""

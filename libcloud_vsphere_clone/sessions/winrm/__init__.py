@@ -1,0 +1,1 @@
+"""WinRM to an address of a Windows guest."""
