@@ -25,14 +25,14 @@ ARROWS: dict[str, set[str]] = {
     # towards vCenter and back
     "vcenter": {"errors", "parallel"},
     "model": {"errors", "vcenter.rows"},
-    "plan": {"errors", "vcenter.rows", "vcenter.types", "model", "inventory"},
+    "plan": {"errors", "vcenter.rows", "vcenter.types", "model"},
     "inventory": {"errors", "vcenter", "model"},
-    "guest": {"errors", "vcenter", "model", "inventory"},
+    "guest": {"errors", "vcenter", "model"},
     "console": {"errors", "vcenter", "model"},
     "operations": {"errors", "parallel", "vcenter", "model", "plan", "inventory"},
     # into guests
-    "sessions": {"errors", "vcenter", "model", "plan", "inventory", "guest", "console", "operations"},
-    "deploy": {"errors", "parallel", "model", "guest", "sessions", "inventory"},
+    "sessions": {"errors", "vcenter", "model", "guest", "console", "operations.extra_config"},
+    "deploy": {"errors", "parallel", "model", "guest", "sessions"},
     # what Libcloud sees
     "driver": {
         *("errors", "parallel", "vcenter", "model", "inventory", "plan", "guest", "console"),

@@ -19,7 +19,7 @@ from ..sessions.transports import Target
 from .one_node import Deployer, remains
 
 if TYPE_CHECKING:
-    from ..inventory.nodes import Found
+    from ..model.vm import Found
 
 SESSIONS = 16
 """Sessions at once: a deployment mostly waits for its guest."""

@@ -22,7 +22,7 @@ from ..sessions.transports import Target, Transport, find_transport, suitable_tr
 from .cloud_init import wait_cloud_init
 
 if TYPE_CHECKING:
-    from ..inventory.nodes import Found
+    from ..model.vm import Found
     from ..vcenter.rows import Row
 
 DEPLOY_TIMEOUT_S = 300

@@ -1,34 +1,24 @@
-"""``VsphereCloneNodeDriver``: Libcloud's verbs for vSphere. Each unpacks, calls the room that knows, and converts."""
+"""``VsphereCloneNodeDriver``: the class that Libcloud makes, its constructor, and its verbs by noun."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Unpack
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from libcloud.common.base import ConnectionUserAndKey
-from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
-from ..errors import NotFoundError
-from ..inventory import nodes
 from ..model import sizes
 from ..model.layout import FolderNames
-from ..operations import power as lifecycle
-from ..operations.provision import Provisioner
-from ..plan.guest.customization import Windows
-from ..plan.nics import Nic
-from ..vcenter.jobs import Progress
-from ..vcenter.rows import Row
 from . import connect, convert
-from .convert import VspherePlacement
-from .deploy import ReachingVerbs
+from .deploy import DeployVerbs
 from .groups import GroupVerbs
 from .images import ImageVerbs
 from .listing import NodeListing
-from .nodes import SeeingVerbs
-from .options import CLONE_TIMEOUT_S, CreateOptions, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
+from .nodes import NodeVerbs
+from .places import PlaceVerbs
 
 
-class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs):
+class VsphereCloneNodeDriver(NodeVerbs, ImageVerbs, PlaceVerbs, GroupVerbs, DeployVerbs):
     """vSphere as a cloud: templates are images, clones are nodes, folders are groups.
 
     Making the driver connects: it checks the certificate, the product and the password, in this order.
@@ -106,146 +96,3 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
     def close(self) -> None:
         """Log out. It also happens when the driver is forgotten and when the interpreter exits."""
         self._session.close()
-
-    # Creating
-
-    def create_node(
-        self,
-        name: str,
-        size: NodeSize | None,
-        image: NodeImage,
-        location: NodeLocation | None = None,
-        auth: Any = None,
-        *,
-        ex_group: str = "libcloud",
-        ex_datastore: str | None = None,
-        ex_resource_pool: str | None = None,
-        ex_networks: Sequence[str | Nic] | None = None,
-        ex_cpus: int | None = None,
-        ex_memory_mib: int | None = None,
-        ex_disk_gib: int | None = None,
-        ex_metadata: Mapping[str, Any] | None = None,
-        ex_username: str | None = None,
-        ex_hostname: str | None = None,
-        ex_domain: str | None = None,
-        ex_dns: Sequence[str] = (),
-        ex_dns_search: Sequence[str] = (),
-        ex_timezone: str | None = None,
-        ex_userdata: str | bytes | None = None,
-        ex_first_boot_script: str | Callable[[str], str] | None = None,
-        ex_windows: Windows | None = None,
-        ex_customize: str | None = None,
-        ex_customization_spec: str | None = None,
-        ex_annotation: str | None = None,
-        ex_power_on: bool = True,
-        ex_timeout_s: float = CLONE_TIMEOUT_S,
-        ex_on_progress: Progress | None = None,
-    ) -> Node:
-        """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
-
-        Everything is checked before anything is sent, and a failure leaves nothing behind.
-
-        :param size: None keeps the image's hardware.
-        :param location: None means the image's own cluster.
-        :param auth: what ``ex_username`` may log in with.
-        :param ex_group: the folder, made if needed.
-        :param ex_datastore: by name, path or id; default the image's own, else the one with most room.
-        :param ex_resource_pool: likewise; default the cluster's root pool.
-        :param ex_networks: one per adapter: names, paths or ids, or ``Nic(...)``; None keeps the image's.
-        :param ex_cpus: instead of the size's; likewise ``ex_memory_mib``.
-        :param ex_disk_gib: the root disk; it can only grow.
-        :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
-        :param ex_username: whom ``auth`` is for; default the image's own user for logins, else root.
-        :param ex_hostname: the guest's host name; default the node's name, as far as it can be one.
-        :param ex_domain: the domain that the host name is in.
-        :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
-        :param ex_timezone: e.g. ``Europe/Berlin``.
-        :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
-        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up; or a function
-            that makes it from the node's name.
-        :param ex_windows: what only Windows asks for.
-        :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
-            ``ignition`` or ``none``; default what the image says, else what suits its guest.
-        :param ex_customization_spec: the name of a customization specification in vCenter, on which the rest is put.
-        :param ex_annotation: the VM's notes.
-        :param ex_power_on: False leaves it off.
-        :param ex_timeout_s: seconds for the clone; default an hour.
-        :param ex_on_progress: called with vCenter's percentage.
-        :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
-        """
-        options = taken_options(locals())
-        request = build_request(self._sizes, name, ex_group, size, location, auth, options)
-        timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
-        tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
-        provisioner = Provisioner(self._session, self._names)
-        plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
-        return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
-
-    def ex_find_placement(
-        self,
-        size: NodeSize | None,
-        image: NodeImage,
-        location: NodeLocation | None = None,
-        **options: Unpack[CreateOptions],
-    ) -> VspherePlacement:
-        """Where ``create_node`` would put a node now, and why not elsewhere. All of it is checked; nothing is made.
-
-        :param options: those of ``create_node``.
-        :raises NoPlacementError: nowhere; ``.rejected`` says why.
-        """
-        request = build_request(self._sizes, "placed", "placed", size, location, None, options)
-        provisioner = Provisioner(self._session, self._names)
-        plan, found = provisioner.plan(request, image_id_of(image), image_moid=moid_of(image))
-        return convert.to_placement(plan.placement, found.tree)
-
-    # Running
-
-    def start_node(self, node: Node, **kwargs: Any) -> bool:
-        """Power the node on; True when it is."""
-        row, found = self._find(node, "start", kwargs)
-        lifecycle.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=lifecycle.TASK_TIMEOUT_S)
-        return True
-
-    def stop_node(
-        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = lifecycle.GUEST_TIMEOUT_S, **kwargs: Any
-    ) -> bool:
-        """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
-
-        :param ex_hard: switch it off at once.
-        :param ex_timeout_s: seconds the guest may take before it is switched off.
-        """
-        row, _ = self._find(node, "stop", kwargs)
-        lifecycle.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
-        return True
-
-    def reboot_node(self, node: Node, **kwargs: Any) -> bool:
-        """Reboot the node's guest where VMware Tools run, else reset it; True when that has begun."""
-        row, _ = self._find(node, "reboot", kwargs)
-        lifecycle.reboot_vm(self._session, row, timeout_s=lifecycle.TASK_TIMEOUT_S)
-        return True
-
-    def destroy_node(self, node: Node, **kwargs: Any) -> bool:
-        """Power the node off and delete it with the disks that its clone brought; True also when it is gone already.
-
-        Disks attached later are detached and kept.
-
-        :raises InvalidRequestError: it is no node, or not this driver's; nothing was sent.
-        """
-        try:
-            row, _ = self._find(node, "destroy", kwargs, lifecycle.DISK_PATHS)
-        except NotFoundError as gone:
-            if gone.kind != "node":
-                raise  # it is its surroundings that cannot be seen
-            return True
-        lifecycle.destroy_node_vm(self._session, row, timeout_s=lifecycle.TASK_TIMEOUT_S)
-        return True
-
-    # Shared steps
-
-    def _find(
-        self, node: Node, action: str, words: Mapping[str, Any], extra: tuple[str, ...] = ()
-    ) -> tuple[Row, nodes.Found]:
-        connect.check_words(words, f"{action}_node")
-        row, found = nodes.find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
-        nodes.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
-        return row, found

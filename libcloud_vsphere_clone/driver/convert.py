@@ -16,15 +16,14 @@ from libcloud.compute.types import NodeState
 from ..errors import InvalidRequestError
 from ..guest.addresses import own_addresses
 from ..inventory.groups import Group
-from ..inventory.locations import is_usable_network, list_resource_pools, pool_path
-from ..inventory.lookup import has_config, vm_id
-from ..inventory.nodes import Found
 from ..model import marks
 from ..model.layout import group_name
+from ..model.login import Login
 from ..model.names import unescape_name
+from ..model.places import is_usable_network, list_resource_pools, pool_path
 from ..model.sizes import Size
 from ..model.tree import Tree
-from ..plan.guest.login import Login
+from ..model.vm import Found, has_config, vm_id
 from ..plan.guest.mechanism import choose_mechanism
 from ..plan.hardware import KIB_PER_GIB, disk_capacity_kib, list_devices
 from ..plan.placement import Placement, is_drs_automatic

@@ -1,4 +1,4 @@
-"""``ReachingVerbs``: the part of the driver that goes into guests: waits for them, opens sessions, deploys."""
+"""``DeployVerbs``: what goes into guests: waits for them, sessions opened, deployments run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Unpack
 
-from libcloud.compute.base import Node, NodeDriver
+from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
@@ -15,26 +15,21 @@ from ..errors import InvalidRequestError, NotFoundError
 from ..guest.readiness import wait_running, watch_running
 from ..guest.wait import Wait, build_wait, expected_of
 from ..inventory import nodes as inventory
-from ..model.layout import FolderNames
 from ..model.names import unescape_name
+from ..model.vm import NODE_PATHS, SESSION_PATHS, Found, check_writable
 from ..sessions.access import DEFAULT_USERNAME
 from ..sessions.login_retry import connect_when_ready
 from ..sessions.transports import REACH_PATHS, Target, Transport, awaited_of
 from ..vcenter.rows import Ref, Row
-from ..vcenter.session import Session
+from .base import BaseVerbs
 from .options import moid_of
 
 REBOOT_S = 120.0
 """Seconds that a guest may take to let us in again after a session broke: it may be rebooting."""
 
 
-class ReachingVerbs(NodeDriver):
-    """The driver's verbs for what goes on inside nodes. What they need of the driver is set by its constructor."""
-
-    _session: Session
-    _names: FolderNames
-    _to_node: Callable[[Row, inventory.Found], Node]
-    _allow_unmanaged: bool
+class DeployVerbs(BaseVerbs):
+    """The driver's verbs for what goes on inside nodes."""
 
     def deploy_node(
         self,
@@ -110,7 +105,7 @@ class ReachingVerbs(NodeDriver):
         row, found = inventory.find_node(
             self._session, self._names, str(node.id), moid=moid_of(node), extra=REACH_PATHS
         )
-        inventory.check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
+        check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
         [(node, target)] = opener.reach([self._to_node(row, found)], found)
         return opener.open(node, target)
 
@@ -152,7 +147,7 @@ class ReachingVerbs(NodeDriver):
     def _reach(
         self,
         nodes: Sequence[Node],
-        found: inventory.Found | None,
+        found: Found | None,
         choose: Callable[[Row], Transport],
         wait: Wait,
         *,
@@ -193,7 +188,7 @@ class ReachingVerbs(NodeDriver):
     def _await(
         self, waits: Mapping[Ref, Wait], known: Iterable[Row], timeout_s: float
     ) -> Iterator[tuple[Row, Sequence[str] | Exception]]:
-        extra = (*inventory.NODE_PATHS, *inventory.SESSION_PATHS)
+        extra = (*NODE_PATHS, *SESSION_PATHS)
         with closing(watch_running(self._session, waits, timeout_s=timeout_s, known=known, extra=extra)) as outcomes:
             yield from outcomes
 

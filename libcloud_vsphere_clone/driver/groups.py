@@ -1,32 +1,29 @@
-"""Groups of nodes: many of one at once, with partial results. Libcloud has no verbs for them, so these are ours.
-
-``GroupVerbs`` is the part of the driver that users see.
-"""
+"""Groups of nodes: many of one at once, with partial results. Libcloud has no verbs for them, so these are ours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
 from ..deploy.many_nodes import Hear, ScriptResult, copy_deployment, deploy_all, run_on_all
 from ..deploy.one_node import DeployOptions, ReachOptions, build_deployer
 from ..errors import GroupError, InvalidRequestError
-from ..inventory.groups import draw_names, fetch_group, remove_group_folder
-from ..inventory.nodes import Found, check_writable
-from ..model.layout import FolderNames
+from ..inventory.groups import fetch_group, fetch_groups
 from ..model.marks import is_managed
-from ..model.names import unescape_name
-from ..model.sizes import Size
+from ..model.names import draw_names, unescape_name
+from ..model.vm import Found, check_writable
 from ..operations.clone import CloneProgress
+from ..operations.folders import remove_group_folder
 from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from ..operations.provision import Provisioner
 from ..plan.clone import ClonePlan
 from ..sessions.transports import REACH_PATHS, WinRM
-from ..vcenter.rows import Row
-from ..vcenter.session import Session
+from . import convert
+from .base import BaseVerbs
+from .convert import VsphereGroup
 from .options import (
     CreateOptions,
     OwnOptions,
@@ -45,14 +42,12 @@ time and queues the rest: more would gain little on a small cluster and crowd ou
 (VMware vSphere documentation, "Limits on Simultaneous Migrations")."""
 
 
-class GroupVerbs(NodeDriver):
-    """The driver's verbs for groups. What they need of the driver is set by its constructor."""
+class GroupVerbs(BaseVerbs):
+    """The driver's verbs for groups."""
 
-    _session: Session
-    _names: FolderNames
-    _sizes: tuple[Size, ...]
-    _to_node: Callable[[Row, Found], Node]
-    _allow_unmanaged: bool
+    def ex_list_groups(self) -> list[VsphereGroup]:
+        """The groups, with their nodes counted."""
+        return [convert.to_group(group) for group in fetch_groups(self._session, self._names)]
 
     def ex_create_nodes_in_group(
         self,

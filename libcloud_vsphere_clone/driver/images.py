@@ -1,40 +1,52 @@
-"""What an image tells about its guests, written on the image itself: the driver's verb for it.
-
-``ImageVerbs`` is the part of the driver that users see.
-"""
+"""``ImageVerbs``: images seen, and what an image tells about its guests, written on the image itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from libcloud.compute.base import NodeDriver, NodeImage
+from libcloud.compute.base import NodeImage, NodeLocation
 
 from ..errors import InvalidRequestError, translated
 from ..inventory import images
-from ..inventory.locations import PLACE_PATHS
-from ..inventory.nodes import Found
 from ..model import marks
-from ..model.layout import FolderNames
+from ..model.login import Login
 from ..model.names import unescape_name
-from ..operations.power import write_marks
+from ..model.places import PLACE_PATHS
+from ..model.vm import Found
+from ..operations.extra_config import write_marks
 from ..plan.guest.customization import check_mechanism
-from ..plan.guest.login import Login
 from ..plan.placement import choose_cluster, choose_pool
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from ..vcenter.types import to_managed
 from . import convert
+from .base import BaseVerbs
 from .options import image_id_of, moid_of
 
 CONFIGURE_TIMEOUT_S = 120.0
 
 
-class ImageVerbs(NodeDriver):
-    """The driver's verb that changes images. What it needs of the driver is set by its constructor."""
+class ImageVerbs(BaseVerbs):
+    """The driver's verbs for images."""
 
-    _session: Session
-    _names: FolderNames
+    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
+        """The images: templates and VMs in the images folder and below. Every location can use every image."""
+        found = images.fetch_images(self._session, self._names)
+        return [convert.to_image(row, found, self) for row in found.rows]
+
+    def get_image(self, image_id: str) -> NodeImage:
+        """The image with this id.
+
+        :raises NotFoundError: there is none.
+        """
+        row, found = images.find_image(self._session, self._names, image_id)
+        return convert.to_image(row, found, self)
+
+    def ex_get_image_by_name(self, name: str) -> NodeImage:
+        """The one image of this name or path below the images folder."""
+        row, found = images.find_image_by_name(self._session, self._names, name)
+        return convert.to_image(row, found, self)
 
     def ex_configure_image(
         self,

@@ -14,10 +14,10 @@ from libcloud.compute.base import Node
 
 from ..errors import InvalidRequestError
 from ..inventory import nodes
-from ..inventory.nodes import Found
 from ..model.layout import FolderNames, group_name
 from ..model.marks import read_metadata
 from ..model.names import unescape_name
+from ..model.vm import Found
 from ..vcenter.mirror import Mirror
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row

@@ -1,63 +1,100 @@
-"""Libcloud's verbs that only look: images, sizes, locations, nodes, and what vSphere has beside them.
-
-``SeeingVerbs`` is the part of the driver that users see.
-"""
+"""``NodeVerbs``: nodes made, seen, started, stopped, rebooted and destroyed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
-from functools import partial
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
+from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
-from ..errors import InvalidRequestError
-from ..inventory import groups, images, locations, nodes
-from ..model import sizes
-from ..model.layout import FolderNames, find_layout
-from ..vcenter.rows import Row
-from ..vcenter.session import Session
-from . import connect, convert
-from .convert import VsphereDatastore, VsphereGroup, VsphereNetwork
-from .listing import NodeFilter, NodeListing, build_filter
+from ..errors import InvalidRequestError, NotFoundError
+from ..inventory.nodes import find_node
+from ..operations import power
+from ..operations.provision import Provisioner
+from ..plan.guest.windows import Windows
+from ..plan.nics import Nic
+from ..vcenter.jobs import Progress
+from . import connect
+from .base import BaseVerbs
+from .listing import NodeFilter, build_filter
+from .options import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
 
 
-class SeeingVerbs(NodeDriver):
-    """The driver's verbs that change nothing. What they need of the driver is set by its constructor."""
+class NodeVerbs(BaseVerbs):
+    """The driver's verbs for single nodes, and for all of them."""
 
-    _session: Session
-    _names: FolderNames
-    _sizes: tuple[sizes.Size, ...]
-    _listing: NodeListing
+    def create_node(
+        self,
+        name: str,
+        size: NodeSize | None,
+        image: NodeImage,
+        location: NodeLocation | None = None,
+        auth: Any = None,
+        *,
+        ex_group: str = "libcloud",
+        ex_datastore: str | None = None,
+        ex_resource_pool: str | None = None,
+        ex_networks: Sequence[str | Nic] | None = None,
+        ex_cpus: int | None = None,
+        ex_memory_mib: int | None = None,
+        ex_disk_gib: int | None = None,
+        ex_metadata: Mapping[str, Any] | None = None,
+        ex_username: str | None = None,
+        ex_hostname: str | None = None,
+        ex_domain: str | None = None,
+        ex_dns: Sequence[str] = (),
+        ex_dns_search: Sequence[str] = (),
+        ex_timezone: str | None = None,
+        ex_userdata: str | bytes | None = None,
+        ex_first_boot_script: str | Callable[[str], str] | None = None,
+        ex_windows: Windows | None = None,
+        ex_customize: str | None = None,
+        ex_customization_spec: str | None = None,
+        ex_annotation: str | None = None,
+        ex_power_on: bool = True,
+        ex_timeout_s: float = CLONE_TIMEOUT_S,
+        ex_on_progress: Progress | None = None,
+    ) -> Node:
+        """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
 
-    def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
-        """The images: templates and VMs in the images folder and below. Every location can use every image."""
-        found = images.fetch_images(self._session, self._names)
-        return [convert.to_image(row, found, self) for row in found.rows]
+        Everything is checked before anything is sent, and a failure leaves nothing behind.
 
-    def get_image(self, image_id: str) -> NodeImage:
-        """The image with this id.
-
-        :raises NotFoundError: there is none.
+        :param size: None keeps the image's hardware.
+        :param location: None means the image's own cluster.
+        :param auth: what ``ex_username`` may log in with.
+        :param ex_group: the folder, made if needed.
+        :param ex_datastore: by name, path or id; default the image's own, else the one with most room.
+        :param ex_resource_pool: likewise; default the cluster's root pool.
+        :param ex_networks: one per adapter: names, paths or ids, or ``Nic(...)``; None keeps the image's.
+        :param ex_cpus: instead of the size's; likewise ``ex_memory_mib``.
+        :param ex_disk_gib: the root disk; it can only grow.
+        :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
+        :param ex_username: whom ``auth`` is for; default the image's own user for logins, else root.
+        :param ex_hostname: the guest's host name; default the node's name, as far as it can be one.
+        :param ex_domain: the domain that the host name is in.
+        :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
+        :param ex_timezone: e.g. ``Europe/Berlin``.
+        :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
+        :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up; or a function
+            that makes it from the node's name.
+        :param ex_windows: what only Windows asks for.
+        :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
+            ``ignition`` or ``none``; default what the image says, else what suits its guest.
+        :param ex_customization_spec: the name of a customization specification in vCenter, on which the rest is put.
+        :param ex_annotation: the VM's notes.
+        :param ex_power_on: False leaves it off.
+        :param ex_timeout_s: seconds for the clone; default an hour.
+        :param ex_on_progress: called with vCenter's percentage.
+        :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
-        row, found = images.find_image(self._session, self._names, image_id)
-        return convert.to_image(row, found, self)
-
-    def ex_get_image_by_name(self, name: str) -> NodeImage:
-        """The one image of this name or path below the images folder."""
-        row, found = images.find_image_by_name(self._session, self._names, name)
-        return convert.to_image(row, found, self)
-
-    def list_locations(self) -> list[NodeLocation]:
-        """The clusters and stand-alone hosts of the datacenter."""
-        tree = locations.fetch_places(self._session)
-        layout = find_layout(tree, self._names)
-        return [convert.to_location(row, tree, self) for row in locations.list_clusters(tree, layout.datacenter)]
-
-    def list_sizes(self, location: NodeLocation | None = None) -> list[NodeSize]:
-        """The catalogue of sizes; nothing is asked of vCenter. Disk 0 keeps the image's."""
-        return [convert.to_size(size, self) for size in self._sizes]
+        options = taken_options(locals())
+        request = build_request(self._sizes, name, ex_group, size, location, auth, options)
+        timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
+        tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
+        provisioner = Provisioner(self._session, self._names)
+        plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
+        return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
 
     def list_nodes(
         self,
@@ -118,27 +155,45 @@ class SeeingVerbs(NodeDriver):
         if (node_id is None) == (name is None):
             raise InvalidRequestError("ex_get_node takes either an id or name=")
         if node_id is not None:
-            return self._to_node(*nodes.find_node(self._session, self._names, node_id))
+            return self._to_node(*find_node(self._session, self._names, node_id))
         return self._to_node(*self._listing.find_by_name(str(name), ex_group))
 
-    def ex_list_groups(self) -> list[VsphereGroup]:
-        """The groups, with their nodes counted."""
-        return [convert.to_group(group) for group in groups.fetch_groups(self._session, self._names)]
+    def start_node(self, node: Node, **kwargs: Any) -> bool:
+        """Power the node on; True when it is."""
+        row, found = self._find(node, "start", kwargs)
+        power.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
+        return True
 
-    def ex_list_networks(self) -> list[VsphereNetwork]:
-        """The networks that adapters can be on."""
-        tree = locations.fetch_places(self._session)
-        rows = locations.list_networks(tree, find_layout(tree, self._names).datacenter)
-        return [convert.to_network(row, tree) for row in rows]
+    def stop_node(
+        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = power.GUEST_TIMEOUT_S, **kwargs: Any
+    ) -> bool:
+        """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
 
-    def ex_list_datastores(self) -> list[VsphereDatastore]:
-        """The datastores."""
-        tree = locations.fetch_places(self._session)
-        rows = locations.list_datastores(tree, find_layout(tree, self._names).datacenter)
-        return [convert.to_datastore(row, tree) for row in rows]
+        :param ex_hard: switch it off at once.
+        :param ex_timeout_s: seconds the guest may take before it is switched off.
+        """
+        row, _ = self._find(node, "stop", kwargs)
+        power.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
+        return True
 
-    def _converter(self, *, full: bool = False) -> Callable[[Row, nodes.Found], Node]:
-        return partial(convert.to_node, driver=self, sizes=self.list_sizes(), full=full)
+    def reboot_node(self, node: Node, **kwargs: Any) -> bool:
+        """Reboot the node's guest where VMware Tools run, else reset it; True when that has begun."""
+        row, _ = self._find(node, "reboot", kwargs)
+        power.reboot_vm(self._session, row, timeout_s=power.TASK_TIMEOUT_S)
+        return True
 
-    def _to_node(self, row: Row, found: nodes.Found) -> Node:
-        return convert.to_node(row, found, self, self.list_sizes())
+    def destroy_node(self, node: Node, **kwargs: Any) -> bool:
+        """Power the node off and delete it with the disks that its clone brought; True also when it is gone already.
+
+        Disks attached later are detached and kept.
+
+        :raises InvalidRequestError: it is no node, or not this driver's; nothing was sent.
+        """
+        try:
+            row, _ = self._find(node, "destroy", kwargs, power.DISK_PATHS)
+        except NotFoundError as gone:
+            if gone.kind != "node":
+                raise  # it is its surroundings that cannot be seen
+            return True
+        power.destroy_node_vm(self._session, row, timeout_s=power.TASK_TIMEOUT_S)
+        return True

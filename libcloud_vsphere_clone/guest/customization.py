@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..inventory.lookup import is_windows
 from ..model import marks
+from ..model.vm import is_windows
 from ..vcenter.events import Event, event_kind
 from ..vcenter.rows import Row
 

@@ -6,12 +6,12 @@ from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
 from ..model import marks
 from ..model.layout import FolderNames, find_layout, images_folder
 from ..model.names import unescape_name
+from ..model.vm import Found
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from .locations import fetch_tree
 from .lookup import find_vm_by_uuid
-from .nodes import Found
 
 IMAGE_PATHS = (
     "name",

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from ..errors import NotFoundError, translated
+from ..model.places import PLACE_PATHS
 from ..model.tree import TREE_PATHS, Tree
+from ..model.vm import UUID_PATHS, vm_id
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
-from .locations import PLACE_PATHS
-
-UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
-"""Where a VM tells its id; the second may answer where there is no ``config``."""
-
 
 _BY_NAME = {"image": "ex_get_image_by_name(name)", "node": "ex_get_node(name=...)"}
 
@@ -48,24 +45,6 @@ def find_vm_by_uuid(
             return row, Tree(rows)
     by_name = "" if _is_uuid(instance_uuid) else f"; ids are UUIDs, {_BY_NAME[what]} takes names"
     raise NotFoundError(what, instance_uuid, f"it was removed, or this user cannot see it{by_name}")
-
-
-def vm_id(row: Row) -> str:
-    """The id that Libcloud's users know a VM by: its instanceUuid; its managed object id while it has none."""
-    return next((str(row[path]) for path in UUID_PATHS if row.get(path)), row.ref.moid)
-
-
-def has_config(row: Row) -> bool:
-    """Whether vCenter has a configuration of the VM: not of one orphaned, inaccessible, or still being cloned."""
-    return "config.instanceUuid" in row or "config.instanceUuid" in row.unreadable
-
-
-def is_windows(row: Row) -> bool:
-    """Whether vCenter takes the VM's guest for Windows.
-
-    :param row: with ``config.guestId``.
-    """
-    return str(row.get("config.guestId") or "").lower().startswith("win")
 
 
 def _places(session: Session, instance_uuid: str, moid: str | None) -> Iterator[Ref]:

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
-from ..model import marks
-from ..model.layout import FolderNames, Layout, find_layout, group_name
+from ..model.layout import FolderNames, find_layout, group_name
 from ..model.names import unescape_name
+from ..model.places import PLACE_PATHS
 from ..model.tree import TREE_PATHS, Tree
+from ..model.vm import NODE_PATHS, Found, has_config, is_node, why_no_node
 from ..vcenter.properties import fetch_rows, iterate_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
-from .locations import PLACE_PATHS
-from .lookup import find_vm_by_uuid, has_config
-
-NODE_PATHS = (
-    "name",
-    "parent",
-    "parentVApp",
-    "datastore",
-    "config.template",
-    "config.instanceUuid",
-    "config.managedBy.extensionKey",
-    "config.ftInfo.role",
-    "config.createDate",
-    "config.hardware.numCPU",
-    "config.hardware.memoryMB",
-    *marks.NODE_MARKS,
-    'config.extraConfig["HDCS.agent"].value',
-    "runtime.powerState",
-    "runtime.connectionState",
-    "runtime.host",
-    "guest.net",
-    "guest.toolsRunningStatus",
-)
-"""What a Node needs. Leaf paths only: a whole ``config`` is 3 kB and more of each VM."""
-
-PRIMARY = 1
-"""FaultToleranceConfigInfo.role of the VM that counts; its secondaries have higher ones."""
+from .lookup import find_vm_by_uuid
 
 LISTING_PATHS = {"VirtualMachine": NODE_PATHS, **TREE_PATHS}
 """What a listing of nodes reads: the VMs, and the tree around them."""
@@ -52,24 +26,9 @@ FULL_PATHS = ("config.annotation", "config.guestFullName", "config.hardware.devi
 
 FULL_LISTING_PATHS = {**LISTING_PATHS, "VirtualMachine": (*NODE_PATHS, *FULL_PATHS)}
 
-SESSION_PATHS = (
-    "config.guestId",
-    "network",
-    *map(marks.mark_path, (marks.LOGIN, marks.TRANSPORT, marks.ADDRESSES, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
-)
-"""What is asked of a node that a session into is to be opened: it tells how."""
 
 CONFIGLESS_PATHS = ("summary.config.instanceUuid", "summary.config.template", "summary.config.name")
 """Asked of VMs without ``config`` only: orphaned, inaccessible, or still being cloned."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Rows of nodes or images, and the tree and layout to read them by."""
-
-    rows: list[Row]
-    tree: Tree
-    layout: Layout
 
 
 def fetch_nodes(session: Session, names: FolderNames) -> Found:
@@ -153,47 +112,6 @@ def find_node_by_name(
         case many:
             paths = [found.tree.path(row, found.layout.vm_folder) for row in many]
             raise AmbiguousNameError("node", name, paths, "give ex_group=, or its id")
-
-
-def is_node(row: Row, tree: Tree, layout: Layout) -> bool:
-    """Whether a VM is a node."""
-    return why_no_node(row, tree, layout) is None
-
-
-def why_no_node(row: Row, tree: Tree, layout: Layout) -> str | None:
-    """What keeps a VM from being a node; None when it is one."""
-    if tree.is_below(row, layout.images_folder):
-        return "it is in the images folder"
-    if row.get("config.template", row.get("summary.config.template")) is True:
-        return "it is a template"
-    if is_system_vm(row):
-        return "it is a system VM, managed by another product"
-    if int(row.get("config.ftInfo.role") or PRIMARY) > PRIMARY:
-        return "it is the shadow of a fault-tolerant VM"
-    if not tree.is_below(row, layout.nodes_folder):
-        return "it is not below the nodes folder"
-    return None
-
-
-def is_system_vm(row: Row) -> bool:
-    """Whether another product owns the VM: vCLS agents, SRM placeholders, appliances with ``managedBy``."""
-    return bool(row.get("config.managedBy.extensionKey") or row.get('config.extraConfig["HDCS.agent"].value'))
-
-
-def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) -> None:
-    """Refuse to touch what this driver did not make.
-
-    :raises InvalidRequestError: the VM has no config, is not managed, or its marks are unreadable.
-    """
-    what = f"cannot {action} VM {tree.path(row)!r}"
-    if not has_config(row):
-        state = row.get("runtime.connectionState", "unknown")
-        raise InvalidRequestError(f"{what}: vCenter has no configuration of it (it is {state}); repair it in vCenter")
-    if allow_unmanaged or marks.is_managed(row):
-        return
-    known = marks.is_managed(row) is not None
-    reason = "this driver did not create it" if known else "this user may not read the marks that say who made it"
-    raise InvalidRequestError(f"{what}: {reason}; make the driver with ex_allow_unmanaged=True to allow it")
 
 
 def _fetch_named(session: Session, name: str) -> dict[Ref, Row]:

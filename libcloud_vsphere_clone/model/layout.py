@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
 from ..vcenter.rows import Ref, Row
-from .names import unescape_name
+from .names import check_name, unescape_name
 from .tree import Tree
 
 
@@ -118,3 +118,19 @@ def _layout(tree: Tree, datacenter: Row, names: FolderNames) -> Layout:
     beside = find_folder(tree, vm_folder, names.images.rpartition("/")[0])
     nodes = find_folder(tree, vm_folder, names.nodes) if names.nodes is not None else beside
     return Layout(datacenter.ref, vm_folder, images, nodes)
+
+
+def find_group_folder(tree: Tree, layout: Layout, name: str) -> Ref | None:
+    """The folder of a group; None while it does not exist.
+
+    :raises InvalidRequestError: the name is the images folder's, or vCenter would not take it.
+    """
+    check_name(name, "group")
+    if layout.nodes_folder is None:
+        return None
+    for row in tree.children(layout.nodes_folder, "Folder"):
+        if unescape_name(row.get("name", "")) == name:
+            if row.ref == layout.images_folder:
+                raise InvalidRequestError(f"group {name!r} is the images folder; choose another ex_group=")
+            return row.ref
+    return None

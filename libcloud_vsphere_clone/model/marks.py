@@ -81,3 +81,7 @@ def read_metadata(row: Row) -> dict[str, Any]:
     except ValueError:
         return {}
     return metadata if isinstance(metadata, dict) else {}
+
+
+SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
+"""vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""

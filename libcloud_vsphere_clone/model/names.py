@@ -6,6 +6,7 @@ Source: ManagedEntity.name ("any % used in this name must be escaped"), Folder.C
 from __future__ import annotations
 
 import re
+import secrets
 
 from ..errors import InvalidRequestError
 
@@ -53,3 +54,20 @@ def check_text(text: str, what: str) -> str:
     if _NOT_XML.search(text):
         raise InvalidRequestError(f"{what} holds control characters: remove them")
     return text
+
+
+LEAST_DIGITS = 5
+
+
+NAMES_PER_NODE = 4096
+"""Names there are at least for each node that is drawn one: of a hundred that join ten thousand, one may have to draw
+again. To read which are taken would cost a call each time, and nobody could keep them free until the clone is sent."""
+
+
+def draw_names(group: str, count: int) -> list[str]:
+    """Different names ``<group>-<hex>``, which hardly anybody has: five digits, more where they are many."""
+    digits = max(LEAST_DIGITS, len(f"{count * NAMES_PER_NODE:x}"))
+    drawn: set[str] = set()
+    while len(drawn) < count:
+        drawn.add(f"{group}-{secrets.token_hex(digits)[:digits]}")
+    return sorted(drawn)

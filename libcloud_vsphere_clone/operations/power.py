@@ -155,19 +155,6 @@ def destroy_all(session: Session, rows: Sequence[Row], *, timeout_s: float, max_
     return _destroy_singly(session, left, quick, timeout_s)
 
 
-def write_marks(session: Session, vm: Ref, values: Mapping[str, str], action: str, *, timeout_s: float) -> None:
-    """Write extraConfig keys of a VM that is there; an empty value removes one.
-
-    :param action: to stand after "could not".
-    :raises VsphereError: it could not be done.
-    Source: VirtualMachine.ReconfigVM_Task, ConfigSpec.extraConfig (vSphere Web Services API).
-    """
-    options = [vim.option.OptionValue(key=key, value=value) for key, value in values.items()]
-    with translated(action):
-        task = session.managed(*vm).ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=options))
-    wait_task(session, task, action, timeout_s=timeout_s)
-
-
 def _destroy_singly(
     session: Session, rows: Sequence[Row], quick: Mapping[Ref, Exception | None], timeout_s: float
 ) -> dict[Ref, Exception]:

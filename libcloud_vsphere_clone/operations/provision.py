@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import NameInUseError, NotFoundError, TaskError, VsphereError, error_of, translated
-from ..inventory.groups import ensure_group_folder
 from ..inventory.images import find_image
-from ..inventory.locations import PLACE_PATHS
-from ..inventory.nodes import Found, fetch_some
+from ..inventory.nodes import fetch_some
 from ..model import marks
 from ..model.layout import FolderNames
+from ..model.places import PLACE_PATHS
+from ..model.vm import Found
 from ..parallel import in_parallel
 from ..plan.clone import CLONE_PATHS, ClonePlan, NodeRequest, build_clone_plan, build_clone_plans
 from ..vcenter.customization_specs import fetch_customization_spec
@@ -24,7 +24,8 @@ from ..vcenter.jobs import run_jobs
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .clone import UNDO_TIMEOUT_S, Clone, CloneProgress
-from .power import write_marks
+from .extra_config import write_marks
+from .folders import ensure_group_folder
 
 log = logging.getLogger(__name__)
 

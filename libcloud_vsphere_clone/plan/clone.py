@@ -14,16 +14,17 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError, NoPlacementError
-from ..inventory.locations import find_one, list_networks
 from ..model import marks
+from ..model.host_keys import HostKeys
 from ..model.names import check_name, check_text, escape_name
+from ..model.places import find_one, list_networks
 from ..model.tree import Tree
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
 from .guest.customization import Customization, check_apart
 from .guest.guest_customization import mechanism_of
 from .guest.guest_data import GuestData, build_guest_data, default_login, needs_macs
-from .guest.host_keys import HostKeys, told_host_keys
+from .guest.host_keys import told_host_keys
 from .guest.mechanism import Choice, choose_mechanism
 from .hardware import Hardware, build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
 from .network import build_adapter_changes, complete_nics, used_networks

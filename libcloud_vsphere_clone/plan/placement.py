@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ..errors import NoPlacementError, NotFoundError
-from ..inventory.locations import find_one, list_clusters, list_datastores, list_resource_pools, pool_path
+from ..model.places import find_one, list_clusters, list_datastores, list_resource_pools, pool_path
 from ..model.tree import Tree
 from ..vcenter.rows import Ref, Row
 

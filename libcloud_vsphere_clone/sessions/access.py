@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
 
-from ..plan.guest.login import DEFAULT_USER
+from ..model.login import DEFAULT_USER
 from .ssh.keys import find_private_keys, load_private_keys, public_half
 
 PASSWORD_BYTES = 18

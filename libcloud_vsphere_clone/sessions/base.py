@@ -13,9 +13,9 @@ from libcloud.compute.ssh import BaseSSHClient
 from ..errors import InvalidRequestError
 from ..guest.liveness import Lookout
 from ..guest.wait import Wait
-from ..inventory.lookup import is_windows
 from ..model import marks
-from ..plan.guest.login import DEFAULT_USER
+from ..model.login import DEFAULT_USER
+from ..model.vm import is_windows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .access import Access

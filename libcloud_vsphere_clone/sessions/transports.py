@@ -10,10 +10,9 @@ from dataclasses import replace
 from ..errors import InvalidRequestError
 from ..guest.readiness import RUNNING_PATHS
 from ..guest.wait import Wait
-from ..inventory.lookup import is_windows
-from ..inventory.nodes import NODE_PATHS, SESSION_PATHS
 from ..model import marks
-from ..plan.guest.mechanism import SPEC_MECHANISMS
+from ..model.marks import SPEC_MECHANISMS
+from ..model.vm import NODE_PATHS, SESSION_PATHS, is_windows
 from ..vcenter.rows import Row
 from .base import Target, Tell, Transport
 from .keyboard.transport import Keyboard

@@ -198,7 +198,7 @@ def test_a_copy_that_the_keyboard_cannot_make(on_guests: Run, db: list[str], tmp
 def test_another_host_key_is_refused(on_guests: Run, lab: Lab, web: list[str]) -> None:
     """The last test of its node, whose mark now has another key."""
     from libcloud_vsphere_clone.model.marks import HOST_KEY
-    from libcloud_vsphere_clone.operations.power import write_marks
+    from libcloud_vsphere_clone.operations.extra_config import write_marks
     from libcloud_vsphere_clone.vcenter.rows import Ref
 
     with lab.driver() as driver:

@@ -25,10 +25,10 @@ from libcloud_vsphere_clone.driver.convert import (
 )
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.inventory.groups import Group
-from libcloud_vsphere_clone.inventory.nodes import Found
 from libcloud_vsphere_clone.model import marks
 from libcloud_vsphere_clone.model.layout import FolderNames, find_layout
 from libcloud_vsphere_clone.model.sizes import Size
+from libcloud_vsphere_clone.model.vm import Found
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from tests.by_hand import (
     ALONE,

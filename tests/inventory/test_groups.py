@@ -9,16 +9,12 @@ import pytest
 
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, NotPermittedError
-from libcloud_vsphere_clone.inventory.groups import (
-    draw_names,
-    ensure_group_folder,
-    fetch_group,
-    find_group_folder,
-    remove_group_folder,
-)
+from libcloud_vsphere_clone.inventory.groups import fetch_group
 from libcloud_vsphere_clone.inventory.nodes import fetch_nodes
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.model.layout import FolderNames, find_layout
+from libcloud_vsphere_clone.model.layout import FolderNames, find_group_folder, find_layout
+from libcloud_vsphere_clone.model.names import draw_names
+from libcloud_vsphere_clone.operations.folders import ensure_group_folder, remove_group_folder
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import GROUP, VM_FOLDER, build_folder, build_tree
 from tests.direct import Direct

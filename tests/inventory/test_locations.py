@@ -10,7 +10,8 @@ import pytest
 
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AmbiguousNameError, NotFoundError
-from libcloud_vsphere_clone.inventory.locations import (
+from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.places import (
     PLACE_PATHS,
     find_one,
     list_clusters,
@@ -18,7 +19,6 @@ from libcloud_vsphere_clone.inventory.locations import (
     list_resource_pools,
     pool_path,
 )
-from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.properties import supported_paths
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from tests.by_hand import (

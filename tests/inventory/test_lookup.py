@@ -8,8 +8,9 @@ import pytest
 
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError
-from libcloud_vsphere_clone.inventory.lookup import find_vm_by_uuid, has_config, locate_vm, vm_id
+from libcloud_vsphere_clone.inventory.lookup import find_vm_by_uuid, locate_vm
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.vm import has_config, vm_id
 from tests.by_hand import build_vm
 from tests.direct import Direct
 

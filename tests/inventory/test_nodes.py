@@ -11,10 +11,11 @@ from libcloud.compute.types import NodeState
 
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NameInUseError, NotFoundError
-from libcloud_vsphere_clone.inventory.nodes import CONFIGLESS_PATHS, NODE_PATHS, check_writable, fetch_some, why_no_node
+from libcloud_vsphere_clone.inventory.nodes import CONFIGLESS_PATHS, fetch_some
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import marks
 from libcloud_vsphere_clone.model.layout import FolderNames, find_layout
+from libcloud_vsphere_clone.model.vm import NODE_PATHS, check_writable, why_no_node
 from libcloud_vsphere_clone.vcenter.rows import Row
 from tests.by_hand import IMAGES, ROOT, build_folder, build_tree, build_vm
 from tests.direct import Direct

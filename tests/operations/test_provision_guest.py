@@ -16,10 +16,10 @@ from libcloud_vsphere_clone import InvalidRequestError, Nic, NotFoundError, Task
 from libcloud_vsphere_clone.driver.options import OwnOptions
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model.layout import FolderNames
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.operations.provision import Provisioner
 from libcloud_vsphere_clone.plan.clone import NodeRequest
 from libcloud_vsphere_clone.plan.guest.customization import Customization
-from libcloud_vsphere_clone.plan.guest.login import Login
 from tests.direct import Create, Direct, writes
 
 card = vim.vm.device.VirtualEthernetCard

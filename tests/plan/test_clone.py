@@ -10,6 +10,7 @@ from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError, NoPlacementError, NotFoundError
 from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.clone import (
     ClonePlan,
     NodeRequest,
@@ -19,7 +20,6 @@ from libcloud_vsphere_clone.plan.clone import (
     to_stored_name,
 )
 from libcloud_vsphere_clone.plan.guest.customization import Customization
-from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.hardware import Hardware
 from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import Ref

@@ -14,8 +14,8 @@ from pyVmomi import VmomiSupport, vim, vmodl
 import libcloud_vsphere_clone.inventory as inventory
 from libcloud_vsphere_clone.errors import TaskError, VsphereError
 from libcloud_vsphere_clone.guest import readiness as running
-from libcloud_vsphere_clone.inventory.nodes import NODE_PATHS
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.vm import NODE_PATHS
 from libcloud_vsphere_clone.operations import power as lifecycle
 from libcloud_vsphere_clone.plan import clone
 from libcloud_vsphere_clone.vcenter import jobs, properties

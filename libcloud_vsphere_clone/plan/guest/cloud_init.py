@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import InvalidRequestError
+from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from ..nics import Nic
 from .cloud_init_end import end_config
 from .customization import Customization
-from .login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from .network_config import build_network_config
 from .user_data import build_user_data, check_user_data
 

@@ -15,9 +15,9 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from ...errors import InvalidRequestError
+from ...model.login import Login
 from ..nics import Nic, to_addresses
 from .host_name import check_domain, check_host_name
-from .login import Login
 from .windows import Windows
 
 __all__ = ["MECHANISMS", "MOST_ADAPTERS", "Customization", "Windows", "check_apart"]

@@ -17,12 +17,12 @@ from typing import Any
 from pyVmomi import VmomiSupport, vim
 
 from ...errors import InvalidRequestError
+from ...model.login import DEFAULT_USER, Login
 from ...model.names import check_text
 from ..nics import Nic
 from .adapter_settings import build_adapter_mappings, build_global_settings, copied
 from .cloud_init import build_raw_data
 from .customization import Customization
-from .login import DEFAULT_USER, Login
 from .sysprep import build_sysprep, is_administrator
 from .user_data import to_script
 

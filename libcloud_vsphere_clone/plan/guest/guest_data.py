@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...model import marks
+from ...model.login import WINDOWS_ADMINISTRATOR
+from ...model.marks import SPEC_MECHANISMS
 from ...vcenter.rows import Row
 from ..nics import Nic
 from .cloud_init import build_guestinfo, is_cleaned
@@ -15,8 +17,7 @@ from .guest_customization import build_specification, sets_password
 from .host_name import build_host_name
 from .ignition import DEFAULT_LOGIN as CORE_USER
 from .ignition import build_ignition
-from .login import WINDOWS_ADMINISTRATOR
-from .mechanism import SPEC_MECHANISMS, Choice, check_carried
+from .mechanism import Choice, check_carried
 
 __all__ = ["GuestData", "build_guest_data", "default_login", "needs_macs"]
 

@@ -19,10 +19,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from ...errors import InvalidRequestError
+from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from ..nics import Nic
 from .cloud_init import encode_guestinfo
 from .customization import Customization
-from .login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from .user_data import to_script
 
 __all__ = ["DEFAULT_LOGIN", "build_ignition"]

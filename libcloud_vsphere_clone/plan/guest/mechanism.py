@@ -9,15 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...errors import InvalidRequestError
-from ...inventory.lookup import is_windows
 from ...model import marks
+from ...model.vm import is_windows
 from ...vcenter.rows import Row
 from .customization import MECHANISMS, Customization
 
-__all__ = ["SPEC_MECHANISMS", "Choice", "check_carried", "choose_mechanism"]
+__all__ = ["Choice", "check_carried", "choose_mechanism"]
 
-SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
-"""vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""
 
 NO_TOOLS = "guestToolsNotInstalled"
 

@@ -13,9 +13,9 @@ from typing import Any
 from pyVmomi import VmomiSupport, vim
 
 from ...errors import InvalidRequestError
+from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from .customization import Customization
 from .host_name import build_computer_name, check_computer_name
-from .login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
 from .windows import Windows
 from .windows_time_zones import UTC_INDEX, find_time_zone_index
 

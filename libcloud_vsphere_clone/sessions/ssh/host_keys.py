@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ...errors import InvalidRequestError
 from ...model import marks
-from ...plan.guest.host_keys import HostKeys
+from ...model.host_keys import HostKeys
 from ...vcenter.rows import Row
 
 __all__ = [

@@ -12,7 +12,7 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from ...errors import InvalidRequestError, VsphereError
 from ...model import marks
-from ...operations.power import write_marks
+from ...operations.extra_config import write_marks
 from ..access import Access
 from ..base import Target, Tell, Transport
 from ..login_retry import connect_when_ready

@@ -9,7 +9,7 @@ from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
 from ...model import marks
-from ...plan.guest.login import WINDOWS_ADMINISTRATOR
+from ...model.login import WINDOWS_ADMINISTRATOR
 from ..access import Access
 from ..base import Target, Tell, Transport, check_password
 from ..login_retry import connect_when_ready

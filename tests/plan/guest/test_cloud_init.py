@@ -16,6 +16,7 @@ import pytest
 from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.guest.cloud_init import (
     MAX_VALUE_BYTES,
     build_guestinfo,
@@ -25,7 +26,6 @@ from libcloud_vsphere_clone.plan.guest.cloud_init import (
 )
 from libcloud_vsphere_clone.plan.guest.cloud_init_end import end_config
 from libcloud_vsphere_clone.plan.guest.customization import Customization
-from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.nics import Nic
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM ünï"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.guest import customization
 from libcloud_vsphere_clone.plan.guest.customization import Customization, check_apart
-from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.guest.windows import Windows
 from libcloud_vsphere_clone.plan.nics import Nic
 

@@ -11,9 +11,9 @@ import pytest
 from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.guest.customization import Customization
 from libcloud_vsphere_clone.plan.guest.guest_customization import MAX_SCRIPT_LENGTH, build_specification, mechanism_of
-from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.guest.windows import Windows
 from libcloud_vsphere_clone.plan.guest.windows_time_zones import find_time_zone_index
 from libcloud_vsphere_clone.plan.nics import Nic, Route

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.model import marks
-from libcloud_vsphere_clone.plan.guest.host_keys import HostKeys
-from libcloud_vsphere_clone.plan.guest.login import Login
+from libcloud_vsphere_clone.model.host_keys import HostKeys
+from libcloud_vsphere_clone.model.login import Login
 from tests.plan.test_clone import STATIC, extra_config, plan
 
 KEYS = HostKeys("ssh-ed25519=SHA256:x", {"ssh_keys": {"ed25519_private": "PRIVATE"}}, {"runcmd": [["publish"]]})

@@ -8,8 +8,8 @@ import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.guest.customization import MECHANISMS, Customization
-from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.guest.mechanism import CARRIES, Choice, check_carried, choose_mechanism
 from libcloud_vsphere_clone.plan.guest.windows import Windows
 from libcloud_vsphere_clone.plan.nics import Nic

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.guest.cloud_init import build_raw_data
 from libcloud_vsphere_clone.plan.guest.customization import Customization
-from libcloud_vsphere_clone.plan.guest.login import Login
 from libcloud_vsphere_clone.plan.guest.user_data import SCRIPT_NAME, build_user_data, check_user_data, to_script
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM me"

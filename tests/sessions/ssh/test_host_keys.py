@@ -13,9 +13,9 @@ from libcloud.compute.base import Node, NodeAuthPassword
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError
-from libcloud_vsphere_clone.inventory.nodes import SESSION_PATHS
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model.marks import HOST_KEY, PUBLISHED_HOST_KEYS, mark_path
+from libcloud_vsphere_clone.model.vm import SESSION_PATHS
 from libcloud_vsphere_clone.sessions.login_retry import connect_when_ready
 from libcloud_vsphere_clone.sessions.ssh.client import GuestSSHClient
 from libcloud_vsphere_clone.sessions.ssh.host_keys import (

@@ -12,8 +12,8 @@ from libcloud.compute.types import DeploymentError
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestError
-from libcloud_vsphere_clone.inventory.nodes import SESSION_PATHS
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.vm import SESSION_PATHS
 from libcloud_vsphere_clone.sessions.ssh.host_keys import read_host_keys
 from libcloud_vsphere_clone.sessions.transports import SSH
 from libcloud_vsphere_clone.vcenter.properties import fetch_row

@@ -17,9 +17,9 @@ from libcloud.compute.deployment import ScriptDeployment
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
-from libcloud_vsphere_clone.inventory.nodes import NODE_PATHS, SESSION_PATHS
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.winrm import LabWinRM
+from libcloud_vsphere_clone.model.vm import NODE_PATHS, SESSION_PATHS
 from libcloud_vsphere_clone.sessions.access import build_access
 from libcloud_vsphere_clone.sessions.transports import Target, WinRM
 from libcloud_vsphere_clone.vcenter.properties import fetch_row

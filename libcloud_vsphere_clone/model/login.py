@@ -8,8 +8,8 @@ from functools import cached_property
 
 from passlib.hash import sha512_crypt
 
-from ...errors import InvalidRequestError
-from ...model.names import check_text
+from ..errors import InvalidRequestError
+from .names import check_text
 
 __all__ = ["DEFAULT_USER", "WINDOWS_ADMINISTRATOR", "Login"]
 
