@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from .connection import Connection, connected, connection_options
-from .customize import CUSTOMIZE_OPTIONS, build_customization
+from .customize import CUSTOMIZE_OPTIONS, PLACE_OPTIONS, build_options, positive
 from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, with_options
 from .output import json_option
 from .progress import narrated
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .order import Order
 
 MAX_IN_FLIGHT = 8
-
-positive = click.IntRange(min=1)
 
 OPTIONS = (
     click.option("--image", required=True, help="The image's name, path in the images folder, or id."),
@@ -34,13 +32,7 @@ OPTIONS = (
     *LOGIN_OPTIONS,
     TRANSPORT,
     *CUSTOMIZE_OPTIONS,
-    click.option("--metadata", "ex_metadata", multiple=True, metavar="KEY=VALUE", help="Kept with it; repeat it."),
-    click.option("--datastore", "ex_datastore", help="Where its disks are.  [default: the image's]"),
-    click.option("--pool", "ex_resource_pool", help="A resource pool of the location."),
-    click.option("--cpus", "ex_cpus", type=positive, metavar="NUMBER", help="Instead of the size's."),
-    click.option("--memory-mib", "ex_memory_mib", type=positive, metavar="NUMBER", help="Instead of the size's."),
-    click.option("--disk-gib", "ex_disk_gib", type=positive, metavar="NUMBER", help="Of the root disk; it only grows."),
-    click.option("--annotation", "ex_annotation", help="The node's notes in vCenter."),
+    *PLACE_OPTIONS,
     BOOT_TIMEOUT,
     click.option("--wait-for", type=click.Choice(["address", "customized"]),
                  help="customized: wait until the guest is set up.  [default: address]"),
@@ -127,7 +119,7 @@ def _build_order(
     ssh_key: str | None,
     ssh_key_password_file: str | None,
     ssh_password_file: str | None,
-    **create_words: Any,
+    **given: Any,
 ) -> Order:
     from .order import Order
 
@@ -135,10 +127,9 @@ def _build_order(
         raise click.UsageError("--no-wait is for nodes without a script: one that runs a script is waited for")
     return Order(
         image=image,
-        group=group,
+        options=build_options(group, given),
         size=size,
         locations=locations,
-        create_words=_build_create_words(**create_words),
         script=read_script(script, command),
         login=build_login(
             ssh_username=ssh_username,
@@ -153,15 +144,3 @@ def _build_order(
         transport=transport,
         wait_for=wait_for,
     )
-
-
-def _build_create_words(*, ex_metadata: Sequence[str], **same: Any) -> dict[str, Any]:
-    """``create_node``'s words for the options of the same meaning."""
-    return {**build_customization(same), "ex_metadata": dict(_parse_pair(pair) for pair in ex_metadata)}
-
-
-def _parse_pair(pair: str) -> tuple[str, str]:
-    key, separator, value = pair.partition("=")
-    if not (key and separator):
-        raise click.UsageError(f"--metadata takes KEY=VALUE, got {pair!r}")
-    return key, value

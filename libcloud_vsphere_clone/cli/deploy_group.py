@@ -127,7 +127,7 @@ class DeployGroup:
     def _no_address(self, node: Node, failure: VsphereError) -> VsphereError:
         """The wait's error is about all nodes that are late; this is about one."""
         if not isinstance(failure, TimeoutError):
-            return VsphereError(f"no address, and it is not waited for any more: {failure}")
+            return VsphereError(f"no address, and it is not waited for any more: {failure.marked}")
         tools = node.extra.get("tools") or "unknown"
         return VsphereError(
             f"no address within {self._order.boot_timeout_s:g} s; it is {node.state}, its tools are {tools}"

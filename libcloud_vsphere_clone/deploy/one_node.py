@@ -17,6 +17,7 @@ from libcloud.compute.types import DeploymentError
 from ..errors import InvalidRequestError
 from ..guest.wait import Wait, build_wait
 from ..model.checks import to_seconds
+from ..option_names import expression, option
 from ..sessions.access import Access, LoginOptions, build_access
 from ..sessions.transports import Target, Transport, find_transport, suitable_transport
 from .cloud_init import wait_cloud_init
@@ -277,9 +278,11 @@ def build_opener(
 def check_wait(transport: Transport, wait: Wait) -> None:
     """:raises InvalidRequestError: over this transport nobody can be asked what is to be waited for."""
     if wait.wait_for == "customized" and transport.awaited is None:
+        wait_for = option("wait_for='customized'")
+        waiting = expression("wait_until_running(nodes, ex_wait_for='customized')")
         raise InvalidRequestError(
-            f"the transport {transport.name!r} cannot ask a guest how far it is, so ex_wait_for='customized' does not "
-            "go with it: use 'ssh' or 'tools', or wait first, with wait_until_running(nodes, ex_wait_for='customized')"
+            f"the transport {transport.name!r} cannot ask a guest how far it is, so {wait_for} does not go with it: "
+            f"use 'ssh' or 'tools', or wait first, with {waiting}"
         )
 
 

@@ -14,6 +14,7 @@ import libcloud.security
 from libcloud.utils.loggingconnection import LoggingConnection
 
 from ..errors import InvalidRequestError
+from ..option_names import expression, option
 from ..vcenter.session import Endpoint, Session
 from ..vcenter.tls import Trust, parse_thumbprint
 
@@ -63,15 +64,17 @@ def build_endpoint(
         raise InvalidRequestError("vsphere_clone needs a user name and a password: driver(user, password, host=...)")
     _check_host(host)
     if not isinstance(timeout_s, int | float) or not 0 < timeout_s <= LONGEST_TIMEOUT_S:
-        raise InvalidRequestError(f"timeout= must be a number of seconds, at most a day; got {timeout_s!r}")
+        raise InvalidRequestError(
+            f"{expression('timeout=')} must be a number of seconds, at most a day; got {timeout_s!r}"
+        )
     if not secure and not allow_insecure:
         raise InvalidRequestError(
             "secure=False sends the password in clear; if you mean that, add allow_insecure=True. To talk TLS without "
-            "verifying the certificate, pin it with ex_thumbprint="
+            f"verifying the certificate, pin it with {option('thumbprint=')}"
         )
     if not secure and thumbprint is not None:
         raise InvalidRequestError(
-            "secure=False has no certificate that ex_thumbprint= could pin; leave one of them out"
+            f"secure=False has no certificate that {option('thumbprint=')} could pin; leave one of them out"
         )
     trust = _build_trust(ca_cert, thumbprint) if secure else None
     return Endpoint(host or "", _to_port(port, secure), username, password, trust, float(timeout_s), api_version)
@@ -86,14 +89,15 @@ def open_session(endpoint: Endpoint) -> Session:
 def _check_host(host: str | None) -> None:
     if not host or "/" in host or (":" in host and not _is_address(host)):
         raise InvalidRequestError(
-            f"host= must be the vCenter Server's name or address alone, without scheme and port; got {host!r}"
+            f"{expression('host=')} must be the vCenter Server's name or address alone, without scheme and port; "
+            f"got {host!r}"
         )
 
 
 def _to_port(port: int | str | None, secure: bool) -> int:
     number = str(port or (443 if secure else 80))
     if not number.isdecimal() or not 0 < int(number) < 65536:
-        raise InvalidRequestError(f"port= must be a number from 1 to 65535, got {port!r}")
+        raise InvalidRequestError(f"{expression('port=')} must be a number from 1 to 65535, got {port!r}")
     return int(number)
 
 

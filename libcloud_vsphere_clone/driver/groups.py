@@ -20,6 +20,7 @@ from ..operations.clone import CloneProgress
 from ..operations.folders import remove_group_folder
 from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from ..operations.provision import Provisioner
+from ..option_names import expression, option
 from ..plan.clone import ClonePlan, build_clone_plans
 from ..plan.guest.windows import Windows
 from ..plan.nics import Nic
@@ -171,7 +172,8 @@ class GroupVerbs(BaseVerbs):
         :raises NotFoundError: there is no such group.
         """
         if not words.get("ssh_key") and words.get("auth") is None and not isinstance(words.get("ex_transport"), WinRM):
-            raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
+            key, password = expression("ssh_key="), expression("auth=NodeAuthPassword(...)")
+            raise InvalidRequestError(f"running a script needs a way to log in: {key}, or {password}")
         step = ScriptDeployment(script, delete=True)
         deployer = build_deployer(self, step, max_tries=1, **words)
         _, found = fetch_group(self._session, self._names, group, REACH_PATHS)
@@ -215,7 +217,7 @@ class GroupVerbs(BaseVerbs):
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:
-    for word, number in (("count", count), ("ex_max_in_flight", max_in_flight)):
+    for word, number in (("count", count), (option("max_in_flight"), max_in_flight)):
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             raise InvalidRequestError(f"{word} must be a positive whole number, got {number!r}")
     if names is None:

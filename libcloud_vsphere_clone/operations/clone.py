@@ -126,7 +126,7 @@ class Clone:
             self.error = self._given_up(late)
             return
         except VsphereError as second:
-            outcome = f"the search for the VM failed: {second}"
+            outcome = f"the search for the VM failed: {second.marked}"
         message = f"could not {self.plan.action}: the connection broke ({lost!r}), and {outcome}"
         self.error = ConnectionFailedError(message, fault=lost)
         self.error.__cause__ = failure

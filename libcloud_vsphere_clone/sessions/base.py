@@ -16,6 +16,7 @@ from ..guest.wait import Wait
 from ..model import marks
 from ..model.login import DEFAULT_USER
 from ..model.vm import is_windows
+from ..option_names import expression
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .access import Access
@@ -102,6 +103,7 @@ def check_password(transport: str, access: Access) -> str:
     """:raises InvalidRequestError: there is no password to log in with."""
     if access.password is None:
         raise InvalidRequestError(
-            f"the transport {transport!r} logs in with a password: pass auth=NodeAuthPassword(...), no key"
+            f"the transport {transport!r} logs in with a password: pass "
+            f"{expression('auth=NodeAuthPassword(...)')}, no key"
         )
     return access.password

@@ -13,6 +13,7 @@ from ..guest.wait import Wait
 from ..model import marks
 from ..model.marks import SPEC_MECHANISMS
 from ..model.vm import NODE_PATHS, SESSION_PATHS, is_windows
+from ..option_names import option
 from ..vcenter.rows import Row
 from .base import Target, Tell, Transport
 from .keyboard.transport import Keyboard
@@ -51,7 +52,7 @@ def find_transport(wanted: str | Transport) -> Transport:
     if isinstance(wanted, Transport):
         return wanted
     if wanted not in TRANSPORTS:
-        raise InvalidRequestError(f"ex_transport must be one of {', '.join(TRANSPORTS)}, got {wanted!r}")
+        raise InvalidRequestError(f"{option('transport')} must be one of {', '.join(TRANSPORTS)}, got {wanted!r}")
     return TRANSPORTS[wanted]()
 
 
