@@ -52,8 +52,8 @@ if TYPE_CHECKING:
         VsphereError,
     )
     from .lab import Lab
-    from .plan.guest.windows import Windows
-    from .plan.nics import Nic, Route
+    from .model.nics import Nic, Route
+    from .model.windows import Windows
     from .sessions.pull.callback import CallbackReceiver
     from .sessions.transports import SSH, Keyboard, Pull, Tools, WinRM
 
@@ -92,15 +92,15 @@ _HOMES = {
     "CallbackReceiver": ".sessions.pull.callback",
     "Keyboard": ".sessions.transports",
     "Lab": ".lab",
-    "Nic": ".plan.nics",
+    "Nic": ".model.nics",
     "Pull": ".sessions.transports",
-    "Route": ".plan.nics",
+    "Route": ".model.nics",
     "SSH": ".sessions.transports",
     "ScriptResult": ".deploy.many_nodes",
     "Tools": ".sessions.transports",
     "VsphereCloneNodeDriver": ".driver.compute",
     "WinRM": ".sessions.transports",
-    "Windows": ".plan.guest.windows",
+    "Windows": ".model.windows",
 }
 """{public name: its module}; the rest are errors."""
 

@@ -10,7 +10,7 @@ import click
 from .login import text_file
 
 if TYPE_CHECKING:
-    from ..plan.options import NodeOptions
+    from ..model.options import NodeOptions
 
 NETWORK_WORDS = ("address", "gateway", "mac")
 
@@ -49,7 +49,7 @@ def build_options(group: str, given: Mapping[str, Any]) -> NodeOptions:
     :raises click.UsageError: ``--network`` or ``--metadata`` is not written as it must be.
     :raises InvalidRequestError: an option cannot be right.
     """
-    from ..plan.options import NodeOptions
+    from ..model.options import NodeOptions
 
     userdata: IO[bytes] | None = given["userdata"]
     script: IO[str] | None = given["first_boot_script"]
@@ -87,7 +87,7 @@ def _parse_network(text: str) -> Any:
     name, *settings = text.split(",")
     if not settings:
         return name
-    from ..plan.nics import Nic
+    from ..model.nics import Nic
 
     return Nic(name or None, **_parse_settings(settings))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbiguousNameError, NotFoundError
+from ..model.options import NodeOptions
 from ..model.sizes import build_sizes, find_size
 from ..option_names import PREFIX
-from ..plan.options import NodeOptions
 from .login import Login
 from .nodes import is_id
 

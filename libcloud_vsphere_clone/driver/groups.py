@@ -15,15 +15,15 @@ from ..inventory.groups import fetch_group, fetch_groups
 from ..model.images import CloneSource
 from ..model.marks import is_managed
 from ..model.names import draw_names, unescape_name
+from ..model.nics import Nic
 from ..model.vm import check_writable
+from ..model.windows import Windows
 from ..operations.clone import CloneProgress
 from ..operations.folders import remove_group_folder
 from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from ..operations.provision import Provisioner
 from ..option_names import expression, option
 from ..plan.clone import ClonePlan, build_clone_plans
-from ..plan.guest.windows import Windows
-from ..plan.nics import Nic
 from ..sessions.transports import REACH_PATHS, WinRM
 from . import convert
 from .base import BaseVerbs

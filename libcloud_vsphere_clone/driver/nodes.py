@@ -10,11 +10,11 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
+from ..model.nics import Nic
+from ..model.windows import Windows
 from ..operations import power
 from ..operations.provision import Provisioner
 from ..plan.clone import build_clone_plan
-from ..plan.guest.windows import Windows
-from ..plan.nics import Nic
 from ..vcenter.jobs import Progress
 from . import connect
 from .base import BaseVerbs

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from ..errors import InvalidRequestError
+from ..model.hardware import Hardware
 from ..model.login import Login
+from ..model.options import CLONE_TIMEOUT_S, NodeOptions
+from ..model.request import NodeRequest
 from ..model.sizes import Size, find_size
 from ..option_names import expression
-from ..plan.hardware import Hardware
-from ..plan.options import CLONE_TIMEOUT_S, NodeOptions
-from ..plan.request import NodeRequest
 from ..sessions.ssh.host_keys import new_host_keys
 from .convert import to_login
 

@@ -9,10 +9,10 @@ from libcloud.compute.base import NodeImage, NodeLocation, NodeSize
 
 from ..inventory.locations import fetch_places
 from ..model.layout import find_layout
+from ..model.nics import Nic
 from ..model.places import list_clusters, list_datastores, list_networks
+from ..model.windows import Windows
 from ..plan.clone import build_clone_plan
-from ..plan.guest.windows import Windows
-from ..plan.nics import Nic
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereDatastore, VsphereNetwork, VspherePlacement

@@ -17,7 +17,10 @@ from ..errors import NoPlacementError
 from ..model import marks
 from ..model.images import CloneSource
 from ..model.names import escape_name
+from ..model.nics import Nic
+from ..model.options import check_nothing_shared
 from ..model.places import find_one, list_networks
+from ..model.request import NodeRequest
 from ..option_names import spell
 from ..vcenter.rows import Ref, Row
 from ..vcenter.types import to_managed
@@ -26,10 +29,7 @@ from .guest.resolve import default_login, host_key_mark, resolve_setup
 from .guest.setup import GuestSetup
 from .hardware import build_cpu_memory, build_disk_change, list_devices, memory_bytes, needed_bytes
 from .network import build_adapter_changes, used_networks
-from .nics import Nic
-from .options import check_nothing_shared
 from .placement import Placement, PlacementWish, Reservations, choose_placement
-from .request import NodeRequest
 
 
 @dataclass(frozen=True)

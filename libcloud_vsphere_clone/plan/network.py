@@ -13,12 +13,12 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError
+from ..model.nics import MOST_ADAPTERS, Nic, choose_mac
 from ..model.tree import Tree
 from ..option_names import option
 from ..vcenter.rows import TYPE_KEY, Ref, Row
 from ..vcenter.types import to_managed, vim_type
 from .hardware import list_devices
-from .nics import MOST_ADAPTERS, Nic, choose_mac
 
 _NEW_KEY = -101
 """Keys of devices that vCenter shall number are negative and unique within a spec."""

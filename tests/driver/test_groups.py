@@ -32,8 +32,8 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.nics import Nic
 from libcloud_vsphere_clone.operations.clone import Clone
-from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.sessions.transports import SSH, Target
 from tests.direct import Direct, await_calls, writes
 from tests.interrupts import Interrupted

@@ -24,9 +24,9 @@ from libcloud_vsphere_clone.driver.options import (
     refuse_unknown,
 )
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError
+from libcloud_vsphere_clone.model.nics import Nic
+from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.model.sizes import Size
-from libcloud_vsphere_clone.plan.nics import Nic
-from libcloud_vsphere_clone.plan.request import NodeRequest
 
 SIZES = (Size("small", 2, 4096), Size("disky", 4, 8192, disk_gib=40))
 DRIVER: Any = None

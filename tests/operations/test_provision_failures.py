@@ -26,10 +26,10 @@ from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import marks
 from libcloud_vsphere_clone.model.images import CloneSource
 from libcloud_vsphere_clone.model.layout import FolderNames
+from libcloud_vsphere_clone.model.options import NodeOptions
+from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.operations.provision import Provisioner
 from libcloud_vsphere_clone.plan.clone import ClonePlan, build_clone_plan
-from libcloud_vsphere_clone.plan.options import NodeOptions
-from libcloud_vsphere_clone.plan.request import NodeRequest
 from tests.direct import Create, Direct, await_calls, writes
 from tests.interrupts import Interrupted
 

@@ -11,7 +11,10 @@ from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError, NoPlacementError, NotFoundError
 from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.model.hardware import Hardware
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.options import NodeOptions
+from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.plan.clone import (
     ClonePlan,
     build_clone_plan,
@@ -19,9 +22,6 @@ from libcloud_vsphere_clone.plan.clone import (
     build_extra_config,
     to_stored_name,
 )
-from libcloud_vsphere_clone.plan.hardware import Hardware
-from libcloud_vsphere_clone.plan.options import NodeOptions
-from libcloud_vsphere_clone.plan.request import NodeRequest
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import (
     ALONE,

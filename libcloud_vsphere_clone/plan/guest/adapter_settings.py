@@ -11,8 +11,8 @@ from typing import Any
 from pyVmomi import vim
 
 from ...errors import InvalidRequestError
+from ...model.nics import Nic
 from ...option_names import option
-from ..nics import Nic
 from .setup import GuestSetup
 
 __all__ = ["build_adapter_mappings", "build_global_settings", "copied"]

@@ -20,8 +20,8 @@ from typing import Any
 
 from ...errors import InvalidRequestError
 from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
+from ...model.nics import Nic
 from ...option_names import option
-from ..nics import Nic
 from .cloud_init import encode_guestinfo
 from .setup import GuestSetup
 from .user_data import to_script

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..nics import Nic
+from ...model.nics import Nic
 from .setup import GuestSetup
 
 __all__ = ["build_network_config"]

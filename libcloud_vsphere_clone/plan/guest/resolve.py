@@ -8,13 +8,13 @@ from typing import Any
 
 from ...model import marks
 from ...model.host_keys import HostKeys
+from ...model.host_name import build_host_name
 from ...model.images import CloneSource
 from ...model.login import WINDOWS_ADMINISTRATOR
+from ...model.request import NodeRequest
 from ...vcenter.rows import Row
 from ..network import complete_nics
-from ..request import NodeRequest
 from .guest_customization import mechanism_of, sets_password
-from .host_name import build_host_name
 from .ignition import DEFAULT_LOGIN as CORE_USER
 from .mechanism import check_carried, choose_mechanism
 from .setup import Choice, GuestSetup, needs_macs

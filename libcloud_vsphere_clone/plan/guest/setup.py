@@ -9,8 +9,8 @@ from typing import Any
 from pyVmomi import VmomiSupport
 
 from ...model.login import Login
-from ..nics import Nic
-from ..options import NodeOptions
+from ...model.nics import Nic
+from ...model.options import NodeOptions
 
 __all__ = ["Choice", "GuestSetup"]
 

@@ -13,11 +13,11 @@ from typing import Any
 from pyVmomi import vim
 
 from ...errors import InvalidRequestError
+from ...model.host_name import build_computer_name, check_computer_name
 from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
+from ...model.windows import Windows
 from ...option_names import expression
-from .host_name import build_computer_name, check_computer_name
 from .setup import GuestSetup
-from .windows import Windows
 from .windows_time_zones import UTC_INDEX, find_time_zone_index
 
 __all__ = ["build_sysprep", "is_administrator"]

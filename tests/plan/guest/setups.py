@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+from libcloud_vsphere_clone.model.nics import Nic
+from libcloud_vsphere_clone.model.options import NodeOptions
 from libcloud_vsphere_clone.plan.guest.setup import Choice, GuestSetup
-from libcloud_vsphere_clone.plan.nics import Nic
-from libcloud_vsphere_clone.plan.options import NodeOptions
 
 NODE_ID = "50000000-0000-4000-8000-0000000000ff"
 

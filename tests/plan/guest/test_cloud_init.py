@@ -17,6 +17,7 @@ from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.nics import Nic
 from libcloud_vsphere_clone.plan.guest.cloud_init import (
     MAX_VALUE_BYTES,
     build_guestinfo,
@@ -25,7 +26,6 @@ from libcloud_vsphere_clone.plan.guest.cloud_init import (
     is_cleaned,
 )
 from libcloud_vsphere_clone.plan.guest.cloud_init_end import end_config
-from libcloud_vsphere_clone.plan.nics import Nic
 from tests.plan.guest.setups import NODE_ID, build_setup
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM ünï"

@@ -12,10 +12,10 @@ from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.nics import Nic, Route
+from libcloud_vsphere_clone.model.windows import Windows
 from libcloud_vsphere_clone.plan.guest.guest_customization import MAX_SCRIPT_LENGTH, build_specification, mechanism_of
-from libcloud_vsphere_clone.plan.guest.windows import Windows
 from libcloud_vsphere_clone.plan.guest.windows_time_zones import find_time_zone_index
-from libcloud_vsphere_clone.plan.nics import Nic, Route
 from tests.plan.guest.setups import build_setup
 
 V7_0_1, V7_0_3, V8_0_3, V9_1 = (f"vim.version.{name}" for name in ("v7_0_1_0", "v7_0_3_0", "v8_0_3_0", "v9_1_0_0"))

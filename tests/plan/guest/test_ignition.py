@@ -13,8 +13,8 @@ from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.nics import Nic, Route
 from libcloud_vsphere_clone.plan.guest.ignition import build_ignition
-from libcloud_vsphere_clone.plan.nics import Nic, Route
 from tests.plan.guest.setups import build_setup
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM me"

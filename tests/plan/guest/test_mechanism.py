@@ -10,11 +10,11 @@ from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model import marks
 from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.model.marks import MECHANISMS
+from libcloud_vsphere_clone.model.nics import Nic
+from libcloud_vsphere_clone.model.windows import Windows
 from libcloud_vsphere_clone.option_names import option, spell
 from libcloud_vsphere_clone.plan.guest.mechanism import CARRIES, check_carried, choose_mechanism
 from libcloud_vsphere_clone.plan.guest.setup import Choice
-from libcloud_vsphere_clone.plan.guest.windows import Windows
-from libcloud_vsphere_clone.plan.nics import Nic
 from tests.by_hand import build_image
 from tests.plan.guest.setups import build_setup
 

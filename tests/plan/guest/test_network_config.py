@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from libcloud_vsphere_clone.model.nics import Nic, Route
 from libcloud_vsphere_clone.plan.guest.network_config import build_network_config
-from libcloud_vsphere_clone.plan.nics import Nic, Route
 from tests.plan.guest.setups import build_setup
 
 NICS = [

@@ -8,10 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import InvalidRequestError
-from ..model.checks import to_seconds
-from ..model.names import check_name, check_text
 from ..option_names import option
-from .guest.windows import Windows
+from .checks import to_seconds
+from .names import check_name, check_text
 from .nics import Nic
 from .option_checks import (
     check_mechanism,
@@ -24,6 +23,7 @@ from .option_checks import (
     repeated,
     to_nics,
 )
+from .windows import Windows
 
 __all__ = ["CLONE_TIMEOUT_S", "NodeOptions", "check_nothing_shared"]
 

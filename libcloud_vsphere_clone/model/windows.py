@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ...errors import InvalidRequestError
-from ...model.names import check_text
+from ..errors import InvalidRequestError
 from .host_name import MAX_NETBIOS_LENGTH, check_domain
+from .names import check_text
 
 __all__ = ["Windows"]
 

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from libcloud_vsphere_clone.plan.guest.host_name import build_host_name
+from libcloud_vsphere_clone.model.host_name import build_host_name
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..model.host_keys import HostKeys
-from ..model.login import Login
-from ..model.names import check_name
 from .hardware import Hardware
+from .host_keys import HostKeys
+from .login import Login
+from .names import check_name
 from .options import NodeOptions
 
 

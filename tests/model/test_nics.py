@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.nics import MAC_COUNT, Nic, Route, choose_mac
+from libcloud_vsphere_clone.model.nics import MAC_COUNT, Nic, Route, choose_mac
 
 
 def test_an_adapter_without_words_asks_dhcp() -> None:

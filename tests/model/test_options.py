@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.model import option_checks
 from libcloud_vsphere_clone.model.login import Login
-from libcloud_vsphere_clone.plan import option_checks
+from libcloud_vsphere_clone.model.nics import Nic
+from libcloud_vsphere_clone.model.options import NodeOptions, check_nothing_shared
+from libcloud_vsphere_clone.model.windows import Windows
 from libcloud_vsphere_clone.plan.guest.setup import needs_macs
-from libcloud_vsphere_clone.plan.guest.windows import Windows
-from libcloud_vsphere_clone.plan.nics import Nic
-from libcloud_vsphere_clone.plan.options import NodeOptions, check_nothing_shared
 from tests.plan.guest.setups import build_setup
 
 STATIC = Nic("a", address="10.0.0.5/24", gateway="10.0.0.1")

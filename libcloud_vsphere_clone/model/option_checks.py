@@ -10,10 +10,10 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from ..errors import InvalidRequestError
-from ..model.marks import MECHANISMS
-from ..model.names import check_text
 from ..option_names import option
-from .guest.host_name import check_domain, check_host_name
+from .host_name import check_domain, check_host_name
+from .marks import MECHANISMS
+from .names import check_text
 from .nics import MOST_ADAPTERS, Nic, to_addresses
 
 _HALF = re.compile("[\ud800-\udfff]")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ...errors import InvalidRequestError
-from ...option_names import option
+from ..errors import InvalidRequestError
+from ..option_names import option
 
 __all__ = [
     "MAX_NETBIOS_LENGTH",
