@@ -41,7 +41,6 @@ if TYPE_CHECKING:
         ConnectionFailedError,
         GroupError,
         InvalidRequestError,
-        LabError,
         NameInUseError,
         NoPlacementError,
         NotFoundError,
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
         VsphereError,
     )
     from .guest.callback import CallbackReceiver
-    from .lab import Lab
+    from .lab import Lab, LabError
     from .plan.nics import Nic, Route
     from .plan.windows import Windows
     from .scripts import ScriptResult
@@ -92,6 +91,7 @@ _HOMES = {
     "CallbackReceiver": ".guest.callback",
     "Keyboard": ".transports",
     "Lab": ".lab",
+    "LabError": ".lab",
     "Nic": ".plan.nics",
     "Pull": ".transports",
     "Route": ".plan.nics",

@@ -22,13 +22,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..errors import LabError
     from .control import LabControl
     from .embedded import Lab
+    from .errors import LabError
 
 __all__ = ["Lab", "LabControl", "LabError"]
 
-_HOMES = {"Lab": ".embedded", "LabControl": ".control", "LabError": "..errors"}
+_HOMES = {"Lab": ".embedded", "LabControl": ".control", "LabError": ".errors"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LabError
+from .errors import LabError
 from .places import cache_directory, locked
 
 log = logging.getLogger(__name__)

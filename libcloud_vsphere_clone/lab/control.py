@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..errors import LabError
+from .errors import LabError
 
 TIMEOUT_S = 30.0
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from ..errors import LabError
 from .build import Progress
 from .control import CallCounts, Faults, LabControl
+from .errors import LabError
 from .identity import identity_of
 from .process import find_lab, launch, stop
 from .record import LabOptions, LabRecord

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import LabError
+from .errors import LabError
 from .places import write_private
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LabError
 from .build import Progress
 from .engine import INSTALL_ENGINE, Engine, proven
+from .errors import LabError
 from .places import cache_directory, locked
 
 log = logging.getLogger(__name__)

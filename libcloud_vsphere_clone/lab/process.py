@@ -18,10 +18,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import LabError
 from .build import Progress, ensure_program
 from .control import LabControl
 from .engine import find_engine
+from .errors import LabError
 from .guest_image import GuestImages, ensure_guest_images, remove_guest_images
 from .identity import ProcessIdentity, identity_of
 from .places import cache_directory, locked

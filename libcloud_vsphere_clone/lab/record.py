@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import LabError
 from .engine import Engine
+from .errors import LabError
 from .identity import ProcessIdentity
 from .places import labs_directory, write_private
 

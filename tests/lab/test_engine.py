@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
+from libcloud_vsphere_clone.lab import LabError
 from libcloud_vsphere_clone.lab.engine import INSTALL_ENGINE, Engine, find_engine, proven
 from libcloud_vsphere_clone.lab.shim import write_shim
 
