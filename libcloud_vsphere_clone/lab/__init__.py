@@ -10,7 +10,7 @@ The code, in the order in which it is best read:
 1. ``embedded``     Lab: what users hold
 2. ``process``      the detached program behind it: launch, find, stop, clear away what died
 3. ``build``        the program, compiled from ``go/`` into the user's cache
-4. ``engine``       the container engine that runs the guests, and ``shim``, how the program calls it
+4. ``engine``       the container engine that runs the guests
 5. ``guest_image``  the guests' images, built from ``guest/``
 6. ``control``      the tests' lever: faults, delays, dead sessions
 7. ``record``, ``identity``, ``places``  what is written down about a lab, who is who, where it is kept

@@ -1,7 +1,7 @@
 """The container engine that runs the lab's guests: docker or podman, whichever runs here.
 
 Takes nothing, gives an engine that has run a container, or the reason why there is none and what to install.
-Never starts a guest: the lab's program does, through ``shim``.
+Never starts a guest: the lab's program does.
 """
 
 from __future__ import annotations

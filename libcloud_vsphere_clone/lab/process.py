@@ -26,8 +26,7 @@ from .guest_image import GuestImages, ensure_guest_images, remove_guest_images
 from .identity import ProcessIdentity, identity_of
 from .places import cache_directory, locked
 from .record import LabOptions, LabRecord, lab_directory, load_record, recorded_names, save_record
-from .remains import remove_remains
-from .shim import LABEL, write_shim
+from .remains import LABEL, remove_remains
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +216,7 @@ def _flags(record: LabRecord, images: GuestImages | None) -> list[str]:
         flags.append(f"--api-version={options.api_version}")
     if images:
         flags += [f"--guest-image={images.cloud_init}", f"--static-image={images.static}"]
+        flags += [f"--engine={images.engine.command}", f"--podman={str(images.engine.kind == 'podman').lower()}"]
     return flags
 
 
@@ -229,9 +229,7 @@ def _environment(record: LabRecord) -> dict[str, str]:
         "LAB_ID": record.lab_id,
     }
     if record.engine:
-        shim = write_shim(record.engine, record.directory / "bin")
         environment.update(record.engine.environment)
-        environment["PATH"] = f"{shim}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return environment
 
 

@@ -13,7 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from .engine import Engine
-from .shim import LABEL
+
+LABEL = "vsphere-lab"
+"""The lab's program gives every container this label, its value the lab's id."""
 
 SETTLE_S = 30.0
 """For a command to end that was under way: on a busy machine, to start a container takes seconds."""

@@ -13,9 +13,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"vsphere-lab/internal/lab"
+	"vsphere-lab/internal/machine/dockercli"
 )
 
 // parseConfig reads the command line; secrets come from the environment, where
@@ -31,6 +33,8 @@ func parseConfig(args []string, getenv func(string) string) (lab.Config, error) 
 	flags.BoolVar(&config.Guests, "guests", true, "run a container behind each powered-on clone of a template")
 	flags.StringVar(&config.GuestImage, "guest-image", config.GuestImage, "container image with cloud-init")
 	flags.StringVar(&config.StaticImage, "static-image", config.StaticImage, "container image without cloud-init")
+	flags.StringVar(&config.Engine, "engine", config.Engine, "command of the container engine that runs the guests")
+	flags.BoolVar(&config.Podman, "podman", false, "say that the engine is podman")
 	flags.StringVar(&config.LabID, "lab-id", "", "marks everything this lab starts")
 	if err := flags.Parse(args); err != nil {
 		return config, err
@@ -61,6 +65,9 @@ func run(config lab.Config) error {
 }
 
 func main() {
+	if filepath.Base(os.Args[0]) == dockercli.Program {
+		os.Exit(dockercli.Run(os.Args[1:], os.Stdout, os.Stderr)) // the simulator calls
+	}
 	config, err := parseConfig(os.Args[1:], os.Getenv)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

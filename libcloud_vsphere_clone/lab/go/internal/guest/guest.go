@@ -82,7 +82,7 @@ func (g *Guests) inspect(vm *mo.VirtualMachine) (view, error) {
 		now.power = types.VirtualMachinePowerStateSuspended
 	case state.Running:
 		now.power = types.VirtualMachinePowerStatePoweredOn
-		now.address, now.prefix = state.Address, state.Prefix
+		now.address, now.prefix = state.Network.Address, state.Network.Prefix
 	}
 	return now, nil
 }

@@ -5,7 +5,6 @@ package guestrpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log"
 	"net"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"vsphere-lab/internal/guard"
 	"vsphere-lab/internal/inventory"
+	"vsphere-lab/internal/unixsocket"
 )
 
 const (
@@ -95,41 +95,27 @@ func listenIn(folder string) (*Channel, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	directory, err := os.Open(folder)
+	listener, err := unixsocket.Listen(folder, rpcSocket)
 	if err != nil {
 		return nil, err
 	}
-	defer directory.Close()
-	listener, err := net.ListenUnix("unix", socketIn(directory, rpcSocket))
-	if err != nil {
-		return nil, err
-	}
-	listener.SetUnlinkOnClose(false) // that path is another file's by then
 	if err := errors.Join(os.Chmod(folder, 0o755), os.Chmod(filepath.Join(folder, rpcSocket), 0o666)); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return &Channel{listener: listener, folder: folder}, nil
 }
 
-// socketIn is a socket by way of its open folder: its path has 107 characters at most.
-func socketIn(directory *os.File, name string) *net.UnixAddr {
-	return &net.UnixAddr{Name: fmt.Sprintf("/proc/self/fd/%d/%s", directory.Fd(), name), Net: "unix"}
-}
-
 // DialTools connects to the guest's tools, once they are there.
 func (c *Channel) DialTools(ctx context.Context) (*net.UnixConn, error) {
-	directory, err := os.Open(c.folder)
-	if err != nil {
-		return nil, err
-	}
-	defer directory.Close()
 	for deadline := time.Now().Add(dialTimeout); ; time.Sleep(10 * time.Millisecond) {
-		if info, err := os.Lstat(filepath.Join(c.folder, ToolsSocket)); err == nil && info.Mode()&os.ModeSymlink != 0 {
-			return nil, ErrNoTools // the guest has the folder, and could lead us to any socket of this machine
-		}
-		connection, err := net.DialUnix("unix", nil, socketIn(directory, ToolsSocket))
-		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
-			return connection, err
+		connection, err := unixsocket.Dial(c.folder, ToolsSocket)
+		switch {
+		case err == nil:
+			return connection, nil
+		case errors.Is(err, unixsocket.ErrLink):
+			return nil, ErrNoTools // the guest has made it
+		case ctx.Err() != nil || time.Now().After(deadline):
+			return nil, err
 		}
 	}
 }

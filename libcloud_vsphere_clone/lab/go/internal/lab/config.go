@@ -27,6 +27,8 @@ type Config struct {
 	Guests       bool
 	GuestImage   string
 	StaticImage  string
+	Engine       string // the command of the container engine
+	Podman       bool   // whether that is podman's
 	LabID        string
 }
 
@@ -39,6 +41,7 @@ func DefaultConfig() Config {
 		Guests:      true,
 		GuestImage:  "localhost/vsphere-lab/debian-12",
 		StaticImage: "localhost/vsphere-lab/debian-12-static",
+		Engine:      "docker",
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/vmware/govmomi/simulator"
@@ -24,6 +25,7 @@ import (
 	"vsphere-lab/internal/inventory"
 	"vsphere-lab/internal/keyboard"
 	"vsphere-lab/internal/machine/container"
+	"vsphere-lab/internal/machine/dockercli"
 	"vsphere-lab/internal/seed"
 	"vsphere-lab/internal/sessions"
 	"vsphere-lab/internal/soap"
@@ -47,6 +49,7 @@ type Lab struct {
 	names          *inventory.PendingNames
 	freeSpace      *inventory.FreeSpace
 	engine         *container.Engine
+	docker         *dockercli.Server // nil where no guests can run
 	guests         *guest.Guests
 	channels       *guestrpc.Channels
 	transfers      *guestops.Transfers
@@ -86,7 +89,7 @@ func Start(config Config) (*Lab, error) {
 // open does what can fail, in order.
 func (l *Lab) open() error {
 	steps := []func() error{
-		l.makeStateDir, l.listen, l.makeCertificates, l.makeInventory, l.serve, l.writeReady,
+		l.makeStateDir, l.listen, l.makeCertificates, l.startEngine, l.makeInventory, l.serve, l.writeReady,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -120,7 +123,7 @@ func (l *Lab) clearStateDir() error {
 		return nil
 	}
 	var failures []error
-	for _, leftover := range []string{"ready.json", "datastores", "model", "guests"} {
+	for _, leftover := range []string{"ready.json", "datastores", "model", "guests", "bin"} {
 		failures = append(failures, os.RemoveAll(l.Path(leftover)))
 	}
 	return errors.Join(failures...)
@@ -138,6 +141,17 @@ func (l *Lab) Path(elements ...string) string {
 	return filepath.Join(append([]string{l.config.StateDir}, elements...)...)
 }
 
+// startEngine makes the simulator's containers ones of the configured engine.
+func (l *Lab) startEngine() error {
+	command, err := exec.LookPath(l.config.Engine)
+	l.engine = container.NewEngine(l.id(), command, l.config.Podman)
+	if err != nil || !l.config.Guests || l.config.ESXi {
+		return nil // without an engine, a guest fails when it is started
+	}
+	l.docker, err = dockercli.Start(l.Path("bin"), l.engine)
+	return err
+}
+
 // makeInventory creates the model, then switches on what makes it behave like
 // a real vCenter: the inventory itself is made without those rules.
 func (l *Lab) makeInventory() error {
@@ -152,7 +166,6 @@ func (l *Lab) makeInventory() error {
 	collector.Use(registry, l.model.ServiceContent)
 	l.sessions = sessions.New(registry)
 	l.tasks = tasks.New(registry)
-	l.engine = container.NewEngine(l.id())
 	l.guests = guest.New(l.engine, l.newContext)
 	l.channels = guestrpc.NewChannels(l.Path("guests"), l.newContext)
 	l.cloner = &clones.Cloner{
@@ -202,9 +215,10 @@ func (l *Lab) Close() error {
 	if l.model != nil {
 		l.model.Remove()
 	}
-	if l.engine != nil && l.config.Guests && !l.config.ESXi {
+	if l.docker != nil {
 		// A task that was under way may have started one meanwhile.
-		failures = append(failures, l.engine.RemoveAll(context.Background()))
+		failures = append(failures, l.engine.RemoveAll(context.Background()), l.docker.Close())
+		l.docker = nil // a lab may be closed twice
 	}
 	if l.channels != nil {
 		l.channels.CloseAll()

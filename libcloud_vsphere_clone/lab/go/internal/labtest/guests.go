@@ -13,20 +13,27 @@ import (
 	"vsphere-lab/internal/guestrpc"
 	"vsphere-lab/internal/inventory"
 	"vsphere-lab/internal/lab"
+	"vsphere-lab/internal/machine/dockercli"
 )
+
+// The simulator of a test calls the test's own program, as that of a lab calls the lab's.
+func init() {
+	if filepath.Base(os.Args[0]) == dockercli.Program {
+		os.Exit(dockercli.Run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+}
 
 // StartWithGuests serves a lab whose guests live in a stand-in for a container
 // engine, and returns the folder where that keeps them.
 func StartWithGuests(t *testing.T) (*lab.Lab, string) {
 	t.Helper()
-	tools, err := filepath.Abs("../labtest/testdata") // from the folder of any package beside this one
+	engine, err := filepath.Abs("../labtest/testdata/docker") // from the folder of any package beside this one
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	t.Setenv("PATH", tools+string(os.PathListSeparator)+os.Getenv("PATH"))
 	t.Setenv("FAKE_DOCKER", folder)
-	return Start(t, func(c *lab.Config) { c.Guests = true }), folder
+	return Start(t, func(c *lab.Config) { c.Guests, c.Engine = true, engine }), folder
 }
 
 // EngineCalls are the command lines that begin with a word.

@@ -75,8 +75,8 @@ func (e *Engine) Name(instanceUUID string) string {
 func (e *Engine) Settings(name, instanceUUID, command, mounts string, options []types.BaseOptionValue) []types.BaseOptionValue {
 	fields := strings.Fields(command)
 	image := fields[len(fields)-1]
-	run := fmt.Sprintf("--pull never --name %s --label %s=%s --hostname %s %s %s",
-		e.Name(instanceUUID), label, e.id, hostName(name, options), mounts, image)
+	run := fmt.Sprintf("--pull never --name %s --hostname %s %s %s",
+		e.Name(instanceUUID), hostName(name, options), mounts, image)
 	kept := options[:0:0]
 	for _, option := range options {
 		if option.GetOptionValue().Key != SettingKey {
