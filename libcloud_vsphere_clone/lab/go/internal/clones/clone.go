@@ -118,7 +118,7 @@ func checkTargets(registry *simulator.Registry, request *types.CloneVM_Task) typ
 	return nil
 }
 
-// exists tells whether a reference of one of those kinds leads anywhere.
+// exists reports whether a reference of one of those kinds leads anywhere.
 func exists(registry *simulator.Registry, ref types.ManagedObjectReference, kinds []string) bool {
 	for _, kind := range kinds {
 		if ref.Type == kind {

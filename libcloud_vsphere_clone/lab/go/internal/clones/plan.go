@@ -82,7 +82,7 @@ func (p *plan) changeInstanceUUID() {
 	config.InstanceUuid = other
 }
 
-// instanceUUIDInUse tells whether a VM of the inventory has that instanceUuid.
+// instanceUUIDInUse reports whether a VM of the inventory has that instanceUuid.
 //
 // VirtualMachineConfigSpec.instanceUuid: "Normally, this property is not set by
 // a client, allowing the Virtual Infrastructure environment to assign or change

@@ -201,53 +201,6 @@ func (c *Collector) calculate(ctx *simulator.Context, most int, orEmpty bool) (*
 	return set, nil
 }
 
-// compare reads what the filters select, and adds what is different.
-func (c *Collector) compare(ctx *simulator.Context, set *types.UpdateSet) types.BaseMethodFault {
-	known := map[types.ManagedObjectReference]sentState{}
-	var specs []types.PropertyFilterSpec
-	for _, ref := range c.Filter {
-		if filter, ok := ctx.Session.Get(ref).(*simulator.PropertyFilter); ok {
-			known[ref] = c.sent[ref]
-			specs = append(specs, filter.Spec)
-		}
-	}
-	c.sent = known
-	c.signal.follow(specs) // before they are read: what changes meanwhile sets the signal again
-	for _, ref := range c.Filter {
-		filter, ok := ctx.Session.Get(ref).(*simulator.PropertyFilter)
-		if !ok {
-			continue
-		}
-		now, order, fault := c.read(ctx, filter.Spec)
-		if fault != nil {
-			return fault
-		}
-		if objects := differences(known[ref], now, order); len(objects) != 0 {
-			set.FilterSet = append(set.FilterSet, types.PropertyFilterUpdate{Filter: ref, ObjectSet: objects})
-		}
-		known[ref] = now
-	}
-	return nil
-}
-
-// read is what a filter selects, as it is now.
-func (c *Collector) read(
-	ctx *simulator.Context, spec types.PropertyFilterSpec,
-) (sentState, []types.ManagedObjectReference, types.BaseMethodFault) {
-	request := &types.RetrievePropertiesEx{This: c.Self, SpecSet: []types.PropertyFilterSpec{spec}}
-	body := c.RetrievePropertiesEx(ctx, request).(*methods.RetrievePropertiesExBody)
-	if body.Fault_ != nil {
-		return nil, nil, body.Fault_.VimFault().(types.BaseMethodFault)
-	}
-	now := sentState{}
-	var order []types.ManagedObjectReference
-	for _, object := range body.Res.Returnval.Objects {
-		now[object.Obj] = object
-		order = append(order, object.Obj)
-	}
-	return now, order, nil
-}
-
 // Changed sets the signal when a filter may select the object.
 func (c *Collector) Changed(ref types.ManagedObjectReference) {
 	c.signal.note(ref)

@@ -6,8 +6,8 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// changeSignal says that something may have changed since a collector last read. It is set
-// while the object that changed is locked, and asks for no lock but its own.
+// changeSignal is set when something may have changed since a collector last read:
+// while the object that changed is locked. It asks for no lock but its own.
 type changeSignal struct {
 	mu        sync.Mutex
 	isSet     bool
@@ -87,7 +87,7 @@ func (n *changeSignal) raise() {
 	}
 }
 
-// take tells whether the signal was set, and resets it.
+// take reports whether the signal was set, and resets it.
 func (n *changeSignal) take() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/vmware/govmomi/simulator"
 
@@ -65,7 +64,15 @@ type endpoint struct {
 func New(token string, parts *Parts) http.Handler {
 	c := &endpoint{token, parts}
 	mux := http.NewServeMux()
-	for pattern, handle := range map[string]func(*http.Request) (any, error){
+	for pattern, handle := range c.routes() {
+		mux.Handle(pattern, answer(handle))
+	}
+	c.serveWinRM(mux)
+	return c.authorized(mux)
+}
+
+func (c *endpoint) routes() map[string]func(*http.Request) (any, error) {
+	return map[string]func(*http.Request) (any, error){
 		"GET /v1/health":           c.health,
 		"GET /v1/calls":            c.calls,
 		"DELETE /v1/calls":         c.resetCalls,
@@ -90,11 +97,7 @@ func New(token string, parts *Parts) http.Handler {
 		"GET /v1/vms/{moid}/typed":          c.typed,
 		"DELETE /v1/vms/{moid}/typed":       c.clearTyped,
 		"POST /v1/vms/{moid}/keyboard":      c.limitTyping,
-	} {
-		mux.Handle(pattern, answer(handle))
 	}
-	c.serveWinRM(mux)
-	return c.authorized(mux)
 }
 
 // authorized refuses requests without the token.
@@ -158,35 +161,6 @@ func (c *endpoint) calls(*http.Request) (any, error) {
 
 func (c *endpoint) resetCalls(*http.Request) (any, error) {
 	c.Calls.Reset()
-	return done{true}, nil
-}
-
-func (c *endpoint) faults(*http.Request) (any, error) {
-	return map[string]any{"faults": c.Rules.List()}, nil
-}
-
-func (c *endpoint) addFault(r *http.Request) (any, error) {
-	var request faults.Request
-	if err := decode(r, &request); err != nil {
-		return nil, err
-	}
-	rule, err := faults.NewRule(request)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]int{"id": c.Rules.Add(rule)}, nil
-}
-
-func (c *endpoint) clearFaults(*http.Request) (any, error) {
-	c.Rules.Clear()
-	return done{true}, nil
-}
-
-func (c *endpoint) removeFault(r *http.Request) (any, error) {
-	id, err := strconv.Atoi(r.PathValue("id"))
-	if err != nil || !c.Rules.Remove(id) {
-		return nil, errNotFound
-	}
 	return done{true}, nil
 }
 

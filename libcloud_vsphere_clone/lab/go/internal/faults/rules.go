@@ -111,7 +111,7 @@ func newFault(name string, fields json.RawMessage) (types.BaseMethodFault, error
 	return fault, nil
 }
 
-// matches tells whether the rule is about a call.
+// matches reports whether the rule is about a call.
 func (r *Rule) matches(call soap.Call, name func() string) bool {
 	if r.Method != "*" && r.Method != call.Method {
 		return false
@@ -128,7 +128,7 @@ func (r *Rule) matches(call soap.Call, name func() string) bool {
 	return *r.Object == call.Object.Value
 }
 
-// fires counts a match, and tells whether the fault comes with this one.
+// fires counts a match, and reports whether the fault comes with this one.
 func (r *Rule) fires() bool {
 	if *r.Times > 0 && r.Hits >= *r.Times {
 		return false
@@ -185,7 +185,7 @@ func (f *Rules) Clear() {
 	f.mu.Unlock()
 }
 
-// Remove drops one rule, and tells whether it was there.
+// Remove drops one rule, and reports whether it was there.
 func (f *Rules) Remove(id int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

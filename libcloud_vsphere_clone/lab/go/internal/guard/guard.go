@@ -8,7 +8,7 @@ import (
 
 // Run does work beside the answers to requests: tasks, and the lab's own. A
 // panic of it is logged, not passed on: where the simulator comes upon an object
-// that was destroyed meanwhile, it would end the whole process. It tells whether
+// that was destroyed meanwhile, it would end the whole process. It reports whether
 // the work came to its end.
 func Run(what string, work func()) (done bool) {
 	defer func() {

@@ -54,7 +54,7 @@ type view struct {
 	host    string
 }
 
-// differs tells whether a power operation may lie between two views.
+// differs reports whether a power operation may lie between two views.
 func (v view) differs(other view) bool {
 	return v.power != other.power || v.address != other.address
 }
@@ -195,7 +195,7 @@ func (g *Guests) note(ref types.ManagedObjectReference, change func(*record)) re
 
 // repair undoes what the simulator does to a VM when it looks at its
 // container: it replaces the annotation and the NIC's address, numbers the
-// NICs from 0, and tells watchers only that "guest" as a whole has changed.
+// NICs from 0, and notifies watchers only that "guest" as a whole has changed.
 //
 // It also looks before it holds the VM's lock, so that what it saw may be from
 // before a power operation: where that differs, the container is inspected again.

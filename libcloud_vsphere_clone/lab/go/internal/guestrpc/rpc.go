@@ -88,32 +88,43 @@ func infoGet(vm *simulator.VirtualMachine, key string) (string, error) {
 	return value, nil
 }
 
-// infoSet changes a key and notifies watchers.
+// checkInfoSet refuses a value that is too long, or any.
 //
 // isolation.tools.setInfo.disable: guests may not write ("vSphere Security
 // Configuration Guide", VM hardening).
-func infoSet(ctx *simulator.Context, vm *simulator.VirtualMachine, key, value string) error {
+func checkInfoSet(options []types.BaseOptionValue, key, value string) error {
 	taken := len(key) + len(value)
-	var options []types.BaseOptionValue // a new list: the old one may be being read
-	operation := types.PropertyChangeOpAdd
-	for _, option := range vm.Config.ExtraConfig {
-		old := option.GetOptionValue()
-		text, _ := old.Value.(string)
+	for _, option := range options {
+		other := option.GetOptionValue()
+		text, _ := other.Value.(string)
 		switch {
-		case strings.EqualFold(old.Key, "isolation.tools.setInfo.disable"):
+		case strings.EqualFold(other.Key, "isolation.tools.setInfo.disable"):
 			if disabled, _ := strconv.ParseBool(strings.ToLower(text)); disabled {
 				return errRefused
 			}
-		case old.Key == key:
-			operation = types.PropertyChangeOpAssign
-			continue
-		case strings.HasPrefix(old.Key, guestInfo):
-			taken += len(old.Key) + len(text)
+		case other.Key != key && strings.HasPrefix(other.Key, guestInfo):
+			taken += len(other.Key) + len(text)
 		}
-		options = append(options, option)
 	}
 	if taken > guestInfoLimit {
 		return errTooLong
+	}
+	return nil
+}
+
+// infoSet changes a key and notifies watchers.
+func infoSet(ctx *simulator.Context, vm *simulator.VirtualMachine, key, value string) error {
+	if err := checkInfoSet(vm.Config.ExtraConfig, key, value); err != nil {
+		return err
+	}
+	var options []types.BaseOptionValue // a new list: the old one may be being read
+	operation := types.PropertyChangeOpAdd
+	for _, option := range vm.Config.ExtraConfig {
+		if option.GetOptionValue().Key == key {
+			operation = types.PropertyChangeOpAssign
+			continue
+		}
+		options = append(options, option)
 	}
 	set := &types.OptionValue{Key: key, Value: value}
 	options = append(options, set)

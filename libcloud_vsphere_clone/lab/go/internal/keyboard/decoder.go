@@ -92,7 +92,7 @@ func (d *decoder) decodeModifier(index int32, modifiers uint8) string {
 	return text + "<" + modifierNames[index] + ">"
 }
 
-// release lets go of what is held and is not among these modifiers.
+// release releases what is held and is not among these modifiers.
 func (d *decoder) release(modifiers uint8) string {
 	gone := d.held &^ modifiers
 	d.held &^= gone

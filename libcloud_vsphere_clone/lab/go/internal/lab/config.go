@@ -67,7 +67,7 @@ func (c Config) Check() error {
 }
 
 // checkLoopback refuses an address that other machines could reach: the lab
-// knows no privileges, and runs what it is told to.
+// knows no privileges, and runs what any client asks for.
 func checkLoopback(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

@@ -53,6 +53,11 @@ func (m *middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.next.ServeHTTP(w, r)
 		return
 	}
+	m.countCall(w, r, call)
+}
+
+// countCall serves a call, and counts it.
+func (m *middleware) countCall(w http.ResponseWriter, r *http.Request, call soap.Call) {
 	m.lab.calls.Arrived(call.Method)
 	out := soap.NewCountingWriter(w)
 	m.serveCall(out, r, call)
@@ -185,7 +190,7 @@ func (m *middleware) background(r *http.Request) (*soap.Recorder, <-chan struct{
 	return reply, done
 }
 
-// pause tells whether the client was still there at its end.
+// pause reports whether the client was still there at its end.
 func pause(ctx context.Context, delay time.Duration) bool {
 	if delay == 0 {
 		return true

@@ -78,7 +78,7 @@ func (l *Lab) stampConnection(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, connectionAge{}, l.certificates.Changes())
 }
 
-// isOutdated tells whether the certificate changed after the request's
+// isOutdated reports whether the certificate changed after the request's
 // connection was made.
 func (l *Lab) isOutdated(r *http.Request) bool {
 	return r.Context().Value(connectionAge{}) != l.certificates.Changes()

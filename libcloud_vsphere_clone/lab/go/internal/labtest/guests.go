@@ -65,7 +65,7 @@ func Option(key, value string) types.BaseOptionValue {
 	return &types.OptionValue{Key: key, Value: value}
 }
 
-// ChannelOf is the folder with a guest's channel, from what the engine was told.
+// ChannelOf is the folder with a guest's channel, from the engine's command line.
 func ChannelOf(t *testing.T, engineCall string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(engineCall, " -v ")
@@ -76,7 +76,7 @@ func ChannelOf(t *testing.T, engineCall string) string {
 	return folder
 }
 
-// CheckGuest checks what a guest that runs says of itself.
+// CheckGuest checks the properties of a guest that runs.
 func CheckGuest(t *testing.T, row mo.VirtualMachine, address string) {
 	t.Helper()
 	card := inventory.FirstNIC(&row)

@@ -115,7 +115,7 @@ func (s *seeder) completeNetworks() error {
 	return nil
 }
 
-// addPools makes two pools of the same name on purpose: a name alone does not tell them apart.
+// addPools makes two pools of the same name on purpose: a name alone does not distinguish them.
 func (s *seeder) addPools() error {
 	for _, name := range []string{"cluster-drs", "cluster-nodrs"} {
 		root, err := s.clusters[name].ResourcePool(s.ctx)

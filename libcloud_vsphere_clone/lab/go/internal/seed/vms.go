@@ -11,7 +11,7 @@ import (
 	"vsphere-lab/internal/machine/container"
 )
 
-// GuestMark is the extraConfig key that says how a template's guests take their first
+// GuestMark is the extraConfig key for how a template's guests take their first
 // settings.
 const GuestMark = "libcloud.guest"
 

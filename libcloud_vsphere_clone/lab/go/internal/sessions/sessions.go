@@ -56,7 +56,7 @@ func (s *Sessions) SetSilent(silent bool) {
 	s.silent.Store(silent)
 }
 
-// IsSilent tells whether property reads without a session come back empty.
+// IsSilent reports whether property reads without a session come back empty.
 func (s *Sessions) IsSilent() bool {
 	return s.silent.Load()
 }
@@ -81,7 +81,7 @@ func (s *Sessions) Keys() []string {
 	return keys
 }
 
-// IsLive tells whether a request has a session.
+// IsLive reports whether a request has a session.
 func (s *Sessions) IsLive(r *http.Request) bool {
 	cookie, err := r.Cookie(soap.SessionCookieName)
 	return err == nil && slices.Contains(s.Keys(), cookie.Value)

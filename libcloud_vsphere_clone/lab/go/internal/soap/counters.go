@@ -14,7 +14,7 @@ type Counters struct {
 	failedLogins int
 }
 
-// Report is what GET /v1/calls says.
+// Report is the answer to GET /v1/calls.
 type Report struct {
 	Total    int            `json:"total"`
 	ByMethod map[string]int `json:"by_method"`

@@ -53,7 +53,7 @@ type gate struct {
 	begun, isCancelled bool
 }
 
-// begin tells whether the task may do its work.
+// begin reports whether the task may do its work.
 func (g *gate) begin() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -61,7 +61,7 @@ func (g *gate) begin() bool {
 	return !g.isCancelled
 }
 
-// cancel tells whether the task had not begun its work, and never will.
+// cancel reports whether the task had not begun its work, and never will.
 func (g *gate) cancel() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -173,7 +173,7 @@ func (b *Tracker) forget(ref types.ManagedObjectReference) {
 	b.mu.Unlock()
 }
 
-// Cancel tells whether a cancellation may take its course in the simulator,
+// Cancel reports whether a cancellation may take its course in the simulator,
 // which ends the task at once, in error. A task that is at work goes on, and
 // only shows that a cancellation was asked for.
 //

@@ -26,7 +26,7 @@ const (
 	certificateScheme = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual"
 )
 
-// Options says what a WinRM server is to be like.
+// Options are the settings of a WinRM server.
 type Options struct {
 	Program  []string `json:"program"` // gets each command line as its last argument
 	Username string   `json:"username"`
@@ -74,12 +74,7 @@ func (s *Servers) Start(options Options, config *tls.Config) (*Server, error) {
 	if options.Plain {
 		go func() { _ = server.server.Serve(listener) }()
 	} else {
-		server.server.TLSConfig = config
-		if options.ClientCA != "" {
-			server.server.TLSConfig.ClientAuth = tls.VerifyClientCertIfGiven
-			server.server.TLSConfig.ClientCAs = x509.NewCertPool()
-			server.server.TLSConfig.ClientCAs.AppendCertsFromPEM([]byte(options.ClientCA))
-		}
+		server.server.TLSConfig = options.withClientCA(config)
 		go func() { _ = server.server.ServeTLS(listener, "", "") }()
 	}
 	s.mu.Lock()
@@ -89,6 +84,16 @@ func (s *Servers) Start(options Options, config *tls.Config) (*Server, error) {
 	}
 	s.servers[server.Address] = server
 	return server, nil
+}
+
+// withClientCA is the configuration, changed to take certificates of clients too.
+func (o Options) withClientCA(config *tls.Config) *tls.Config {
+	if o.ClientCA != "" {
+		config.ClientAuth = tls.VerifyClientCertIfGiven
+		config.ClientCAs = x509.NewCertPool()
+		config.ClientCAs.AppendCertsFromPEM([]byte(o.ClientCA))
+	}
+	return config
 }
 
 // Stop ends one server and all that it runs.
@@ -206,13 +211,7 @@ func (s *Server) handle(ctx context.Context, request *request) (string, error) {
 	case "Send":
 		return shell.send(request.Body.Send)
 	case "Receive":
-		wait, err := request.operationTimeout()
-		if err != nil {
-			return "", err
-		}
-		ctx, cancel := context.WithTimeout(ctx, wait)
-		defer cancel()
-		return shell.receive(ctx, request.Body.Receive.DesiredStream.CommandID)
+		return receive(ctx, shell, request)
 	case "Signal":
 		return shell.signal(request.Body.Signal)
 	case "Delete":
@@ -223,6 +222,17 @@ func (s *Server) handle(ctx context.Context, request *request) (string, error) {
 		return "", nil
 	}
 	return "", &fault{2150858817, "The action " + request.Header.Action + " is not supported by the service."}
+}
+
+// receive waits for a command's output as long as the request says.
+func receive(ctx context.Context, from *shell, request *request) (string, error) {
+	wait, err := request.operationTimeout()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return from.receive(ctx, request.Body.Receive.DesiredStream.CommandID)
 }
 
 func (s *Server) create(request *request) (string, error) {

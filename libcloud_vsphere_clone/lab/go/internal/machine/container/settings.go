@@ -25,7 +25,7 @@ const (
 // shell.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]*$`)
 
-// IsPlainWord tells whether a word may stand in a container command.
+// IsPlainWord reports whether a word may stand in a container command.
 func IsPlainWord(word string) bool {
 	return plainWord.MatchString(word)
 }

@@ -104,9 +104,22 @@ func describe(err error, arguments []string) string {
 	return err.Error()
 }
 
-// carryOut does what a command says, and calls printed for each line of its output.
+// operations are the commands that change a machine, by docker's names.
+var operations = map[string]func(machine.Machine, context.Context) error{
+	"start":   machine.Machine.Start,
+	"stop":    machine.Machine.Stop,
+	"restart": machine.Machine.Restart,
+	"pause":   machine.Machine.Pause,
+	"unpause": machine.Machine.Resume,
+	"rm":      machine.Machine.Remove,
+}
+
+// carryOut runs a command on its machine, and calls printed for each line of its output.
 func (s *Server) carryOut(ctx context.Context, arguments []string, printed func(line string)) error {
 	subject := s.engine.Machine(arguments[len(arguments)-1])
+	if operate, ok := operations[arguments[0]]; ok {
+		return operate(subject, ctx)
+	}
 	switch arguments[0] {
 	case "volume", "network":
 		return nil // machines have none; the simulator asks for them whenever one goes
@@ -116,18 +129,6 @@ func (s *Server) carryOut(ctx context.Context, arguments []string, printed func(
 			printed(id)
 		}
 		return err
-	case "start":
-		return subject.Start(ctx)
-	case "stop":
-		return subject.Stop(ctx)
-	case "restart":
-		return subject.Restart(ctx)
-	case "pause":
-		return subject.Pause(ctx)
-	case "unpause":
-		return subject.Resume(ctx)
-	case "rm":
-		return subject.Remove(ctx)
 	case "inspect":
 		state, err := subject.Inspect(ctx)
 		if err == nil {
