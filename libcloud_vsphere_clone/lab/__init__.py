@@ -12,8 +12,8 @@ The code, in the order in which it is best read:
 3. ``build``        the program, compiled from ``go/`` into the user's cache
 4. ``engine``       the container engine that runs the guests
 5. ``guest_image``  the guests' images, built from ``guest/``
-6. ``control``      the tests' lever: faults, delays, dead sessions
-7. ``record``, ``identity``, ``places``  what is written down about a lab, who is who, where it is kept
+6. ``control``      what tests steer it with: faults, delays, dead sessions
+7. ``record``, ``identity``, ``places``  what is written down about a lab, which process is which, where it is kept
 """
 
 from __future__ import annotations

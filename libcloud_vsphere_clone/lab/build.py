@@ -35,7 +35,7 @@ INSTALL_GO = "install Go with: pip install 'libcloud-vsphere-clone[lab]'"
 
 @dataclass(frozen=True)
 class GoToolchain:
-    """A ``go`` command and the version that it says it is."""
+    """A ``go`` command and the version that it reports."""
 
     command: str
     version: tuple[int, ...]

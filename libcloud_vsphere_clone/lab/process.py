@@ -40,7 +40,7 @@ SECONDS_PER_VM = 0.2
 def launch(
     name: str, options: LabOptions, *, owner: ProcessIdentity | None = None, on_progress: Progress = log.info
 ) -> LabRecord:
-    """A lab that answers; what it needs is built first.
+    """Build what a lab needs and start it; returns its record once it answers.
 
     :param owner: the process with which the lab ends; None lets it stay until it is stopped.
     :raises LabError: a lab of that name runs, or it could not be built or started.
@@ -79,20 +79,20 @@ def list_labs() -> list[LabRecord]:
 
 
 def stop(record: LabRecord) -> None:
-    """Ends the lab, its containers and its folder; a lab that is gone is fine."""
+    """End the lab, and remove its containers and its folder; a lab that is gone is fine."""
     _end(record)
     with locked("labs"):
         _remove_remains(record)
 
 
 def clear_dead_labs() -> list[str]:
-    """The names of the labs that had died or lost their owner; they have left nothing now."""
+    """Remove what labs have left that died or lost their owner; returns their names."""
     with locked("labs"):
         return _clear_dead_labs()
 
 
 def wait_until_ready(record: LabRecord) -> None:
-    """Returns when the lab answers.
+    """Wait until the lab answers.
 
     :raises LabError: it ended, or the deadline passed; with what it logged last.
     """
@@ -109,7 +109,7 @@ def wait_until_ready(record: LabRecord) -> None:
 
 
 def log_tail(record: LabRecord) -> str:
-    """What the lab's program said last, in one line."""
+    """The last lines of the log of the lab's program, in one line."""
     try:
         lines = record.log_file.read_text(errors="replace").strip().splitlines()
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def log_tail(record: LabRecord) -> str:
 
 
 def clear_cache() -> list[str]:
-    """What was removed from the cache: the built programs and, where an engine runs, the guest images.
+    """Remove the built programs and, where an engine runs, the guest images; returns their names.
 
     :raises LabError: a lab runs, and still needs it.
     """

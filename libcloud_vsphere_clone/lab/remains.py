@@ -22,7 +22,7 @@ SETTLE_S = 30.0
 
 
 def remove_remains(engine: Engine, lab_id: str) -> None:
-    """Returns when nothing of the lab is in the engine.
+    """Wait for the lab's commands to end, and remove its containers.
 
     :raises LabError: the engine did not remove its containers.
     """
