@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         ConnectionFailedError,
         GroupError,
         InvalidRequestError,
-        LabError,
         NameInUseError,
         NoPlacementError,
         NotFoundError,
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
         TaskTimeoutError,
         VsphereError,
     )
-    from .lab import Lab
+    from .lab import Lab, LabError
     from .plan.guest.windows import Windows
     from .plan.nics import Nic, Route
     from .sessions.pull.callback import CallbackReceiver
@@ -90,6 +89,7 @@ _HOMES = {
     "CallbackReceiver": ".sessions.pull.callback",
     "Keyboard": ".sessions.transports",
     "Lab": ".lab",
+    "LabError": ".lab",
     "Nic": ".plan.nics",
     "Pull": ".sessions.transports",
     "Route": ".plan.nics",
