@@ -201,7 +201,7 @@ class VsphereCloneNodeDriver(SeeingVerbs, ReachingVerbs, GroupVerbs, ImageVerbs)
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        lifecycle.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=lifecycle.TASK_TIMEOUT_S)
+        lifecycle.start_vm(self._session, row, found.layout.datacenter, timeout_s=lifecycle.TASK_TIMEOUT_S)
         return True
 
     def stop_node(
