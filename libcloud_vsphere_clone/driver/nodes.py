@@ -161,7 +161,7 @@ class NodeVerbs(BaseVerbs):
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        power.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
+        power.start_vm(self._session, row, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
         return True
 
     def stop_node(
