@@ -122,7 +122,8 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
 def _first_look(durations: Durations, jobs: Collection[Job]) -> Look | None:
     """When to look at these jobs, which have just been started; None where they have to be subscribed to."""
     looks = [durations.look(job.kind, job.sent) if job.kind else None for job in jobs]
-    return max((look for look in looks if look is not None), default=None) if None not in looks else None
+    known = [look for look in looks if look is not None]
+    return max(known, key=lambda look: look.at) if known and len(known) == len(looks) else None
 
 
 def _start_some(session: Session, waiting: deque[Job], running: dict[Ref, Job], max_in_flight: int) -> None:
