@@ -74,10 +74,11 @@ def _checks(connection: Connection) -> Iterator[Check]:
 
 def _server_checks(connection: Connection) -> Iterator[Check]:
     from ..errors import VsphereError
+    from ..lab import LabError
 
     try:
         driver = open_driver(connection)
-    except VsphereError as failure:
+    except (VsphereError, LabError) as failure:
         yield from _failed_connect(connection, failure)
         yield from _skipped(("images folder", "placement"))
         return
@@ -169,7 +170,7 @@ def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
 
 
 def _check_engine(*, needed: bool) -> Check:
-    from ..errors import LabError
+    from ..lab import LabError
     from ..lab.engine import find_engine
 
     name = "container engine"

@@ -55,7 +55,7 @@ def start(name: str, as_json: bool, **words: Any) -> None:
 
     What it needs is built first.
     """
-    from ..errors import LabError
+    from ..lab import LabError
     from ..lab.process import find_lab, launch, wait_until_ready
 
     options = _options(**words)
@@ -152,7 +152,7 @@ def _told(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _watch(record: LabRecord) -> None:
-    from ..errors import LabError
+    from ..lab import LabError
     from ..lab.process import log_tail
 
     while record.is_running():

@@ -106,8 +106,9 @@ def cell(value: object) -> str:
 def describe_error(failure: BaseException) -> str:
     """What failed, in one line and in words of this command's options."""
     from ..errors import VsphereError
+    from ..lab import LabError
 
-    if isinstance(failure, VsphereError):
+    if isinstance(failure, VsphereError | LabError):
         text = in_options(str(failure))
     elif isinstance(failure, click.ClickException):
         text = failure.format_message()

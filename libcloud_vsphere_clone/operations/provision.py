@@ -154,7 +154,7 @@ class Provisioner:
             return replace(planned, rows=[])
         try:
             with translated("read the new nodes"):
-                found = self._read(made)
+                found = self._read(made, planned)
         except VsphereError as lost:
             for clone in made.values():
                 clone.error = error_of(clone.plan.action, lost)
@@ -165,10 +165,14 @@ class Provisioner:
             made[row.ref].error = made[row.ref].error or _refused_keys_error(row, made[row.ref])
         return replace(found, rows=[row for row in found.rows if made[row.ref].error is None])
 
-    def _read(self, made: Mapping[Ref, Clone]) -> Found:
-        """One round trip, more where vCenter has changed an id."""
+    def _read(self, made: Mapping[Ref, Clone], planned: Found) -> Found:
+        """One round trip, more where vCenter has changed an id.
+
+        :param planned: the tree that they were planned by; a folder that was made since is not in it.
+        """
         told = {marks.mark_path(key) for clone in made.values() for key in clone.plan.kept_keys}
-        found = fetch_some(self.session, self.names, list(made), extra=tuple(sorted(told)))
+        around = planned if all(clone.folder in planned.tree.rows for clone in made.values()) else None
+        found = fetch_some(self.session, self.names, list(made), extra=tuple(sorted(told)), around=around)
         changed = [row for row in found.rows if _has_other_id(row, made[row.ref])]
         for row in changed:
             try:

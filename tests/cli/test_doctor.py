@@ -19,8 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from libcloud_vsphere_clone.cli.doctor import CONNECT_CHECKS
-from libcloud_vsphere_clone.errors import LabError
-from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.lab import Lab, LabError
 from libcloud_vsphere_clone.lab.engine import Engine
 from tests.direct import Direct
 

@@ -79,7 +79,7 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def draw_these(*endings: str) -> None:
         left = list(endings)
         monkeypatch.setattr(
-            "libcloud_vsphere_clone.inventory.groups.secrets.token_hex",
+            "libcloud_vsphere_clone.model.names.secrets.token_hex",
             lambda _: left.pop(0) if len(left) > 1 else left[0],
         )
 
