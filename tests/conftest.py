@@ -51,6 +51,18 @@ def bare_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def tidy_lab(lab: Lab) -> Iterator[Lab]:
+    """The lab with guests; what the test left in it is gone after the test."""
+    yield lab
+    lab.faults.clear()
+    lab.delay_tasks({})
+    with lab.driver() as driver:
+        for node in driver.list_nodes():
+            if node.extra["managed"]:
+                driver.destroy_node(node)
+
+
+@pytest.fixture
 def private_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder in which no other lab is."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
