@@ -15,7 +15,7 @@ from ..model.names import unescape_name
 from ..model.places import PLACE_PATHS
 from ..model.vm import Found
 from ..operations.extra_config import write_marks
-from ..plan.guest.customization import check_mechanism
+from ..plan.option_checks import check_mechanism
 from ..plan.placement import choose_cluster, choose_pool
 from ..vcenter.rows import Row
 from ..vcenter.session import Session

@@ -25,11 +25,14 @@ from ipaddress import (
 
 from ..errors import InvalidRequestError
 
-__all__ = ["Nic", "Route", "choose_mac", "to_addresses"]
+__all__ = ["MOST_ADAPTERS", "Nic", "Route", "choose_mac", "to_addresses"]
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
+
+MOST_ADAPTERS = 10
+"""Adapters one VM can have (vSphere Configuration Maximums)."""
 
 MAC_PREFIX = "00:50:56"
 MAC_COUNT = 0x400000
@@ -80,7 +83,7 @@ class Nic:
     :param address: one or several addresses with their prefix length; none means DHCP.
     :param gateway: one for each family at most; only one adapter of a node has the default gateway of a family.
     :param routes: static routes beside the default one.
-    :param dns_servers: of this adapter alone; ``ex_dns`` is for all.
+    :param dns_servers: of this adapter alone; the option ``dns`` is for all.
     :param mac: a MAC address chosen by the caller, from 00:50:56:00:00:00 to 00:50:56:3f:ff:ff.
     """
 
@@ -144,7 +147,7 @@ def choose_mac(taken: Container[str]) -> str:
 def to_addresses(texts: Iterable[object], where: str) -> tuple[Address, ...]:
     """IP addresses of hosts, without prefix length.
 
-    :param where: the word that has them, for the error.
+    :param where: what has them, for the error.
     """
     return tuple(_to_address(text, where) for text in texts)
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 
 from ...errors import InvalidRequestError
+from ...option_names import option
 
 __all__ = [
     "MAX_NETBIOS_LENGTH",
@@ -59,7 +60,7 @@ def check_host_name(name: object) -> None:
     """:raises InvalidRequestError: it is not one RFC 1123 label."""
     if isinstance(name, str) and _LABEL.fullmatch(name):
         return
-    hint = "; the domain goes into ex_domain=" if isinstance(name, str) and "." in name.strip(".") else ""
+    hint = f"; the domain goes into {option('domain=')}" if isinstance(name, str) and "." in name.strip(".") else ""
     raise InvalidRequestError(
         f"{name!r} can't be a host name: it has letters, digits and inner hyphens, at most {MAX_LABEL_LENGTH}{hint}"
     )
@@ -70,13 +71,13 @@ def check_computer_name(name: str) -> None:
     if len(name) > MAX_NETBIOS_LENGTH or name.isdigit():
         raise InvalidRequestError(
             f"{name!r} can't be the name of a Windows computer: it has at most {MAX_NETBIOS_LENGTH} characters, not "
-            "all of them digits; choose one with ex_hostname="
+            f"all of them digits; choose one with {option('hostname=')}"
         )
 
 
-def check_domain(name: object, word: str) -> None:
-    """:raises InvalidRequestError: it is no domain name; ``word`` has it."""
+def check_domain(name: object, where: str) -> None:
+    """:raises InvalidRequestError: it is no domain name; ``where`` has it."""
     if not isinstance(name, str) or len(name) > MAX_DOMAIN_LENGTH or not all(map(_LABEL.fullmatch, name.split("."))):
         raise InvalidRequestError(
-            f"{word}: {name!r} is no domain name; write it like 'lab.example.com', at most {MAX_DOMAIN_LENGTH} long"
+            f"{where}: {name!r} is no domain name; write it like 'lab.example.com', at most {MAX_DOMAIN_LENGTH} long"
         )

@@ -28,17 +28,17 @@ _LICENSES = ("perServer", "perSeat")
 class Windows:
     """What only Windows asks for, in sysprep's words.
 
-    The administrator's password is ``auth=NodeAuthPassword(...)``, the computer's name ``ex_hostname``.
+    The administrator's password is ``auth=NodeAuthPassword(...)``, the computer's name the option ``hostname``.
 
     What is not said is as a stored specification has it, else by default.
 
-    :param organization: whom the licence is for, with ``full_name``; default ``Organization`` and ``Administrator``.
+    :param organization: the holder of the licence, with ``full_name``; default ``Organization`` and ``Administrator``.
     :param product_key: needed where the image has no volume licence.
     :param workgroup: default WORKGROUP; or ``domain`` with the user and the password that may join it.
     :param organizational_unit: where in the domain, e.g. ``OU=web,DC=example,DC=com``; vSphere 8.0 U2 and later.
     :param auto_logon_count: how often the administrator is logged on by itself; default 0, for not.
     :param run_once: commands of the first log-on.
-    :param time_zone: Microsoft's index of the time zone (CustomizationGuiUnattended.timeZone); else ``ex_timezone``.
+    :param time_zone: Microsoft's index of the time zone (CustomizationGuiUnattended.timeZone); else ``timezone``.
     :param license_mode: ``perServer`` or ``perSeat``, which only Windows Server 2003 and older need.
     :param license_users: how many connections a ``perServer`` licence has.
     """
