@@ -34,7 +34,8 @@ from libcloud_vsphere_clone.errors import (
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.operations.clone import Clone
 from libcloud_vsphere_clone.plan.nics import Nic
-from libcloud_vsphere_clone.sessions.transports import SSH, Target
+from libcloud_vsphere_clone.sessions.base import Target
+from libcloud_vsphere_clone.sessions.ssh.transport import SSH
 from tests.direct import Direct, await_calls, writes
 from tests.interrupts import Interrupted
 
@@ -109,9 +110,7 @@ def test_two_callers_share_a_new_group(
     create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = itertools.count()  # drawn by chance, one name in 4096 would be another's once in a while
-    monkeypatch.setattr(
-        "libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: f"{next(numbers):03x}000"
-    )
+    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: f"{next(numbers):03x}000")
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(create_group, 4, group="shared") for _ in range(2)]
         nodes = [node for future in made for node in future.result()]
