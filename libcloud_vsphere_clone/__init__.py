@@ -51,8 +51,12 @@ if TYPE_CHECKING:
     from .lab import Lab, LabError
     from .plan.guest.windows import Windows
     from .plan.nics import Nic, Route
+    from .sessions.keyboard.transport import Keyboard
     from .sessions.pull.callback import CallbackReceiver
-    from .sessions.transports import SSH, Keyboard, Pull, Tools, WinRM
+    from .sessions.pull.transport import Pull
+    from .sessions.ssh.transport import SSH
+    from .sessions.tools.transport import Tools
+    from .sessions.winrm.transport import WinRM
 
 __all__ = [
     "SSH",
@@ -87,17 +91,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CallbackReceiver": ".sessions.pull.callback",
-    "Keyboard": ".sessions.transports",
+    "Keyboard": ".sessions.keyboard.transport",
     "Lab": ".lab",
     "LabError": ".lab",
     "Nic": ".plan.nics",
-    "Pull": ".sessions.transports",
+    "Pull": ".sessions.pull.transport",
     "Route": ".plan.nics",
-    "SSH": ".sessions.transports",
+    "SSH": ".sessions.ssh.transport",
     "ScriptResult": ".deploy.many_nodes",
-    "Tools": ".sessions.transports",
+    "Tools": ".sessions.tools.transport",
     "VsphereCloneNodeDriver": ".driver.compute",
-    "WinRM": ".sessions.transports",
+    "WinRM": ".sessions.winrm.transport",
     "Windows": ".plan.guest.windows",
 }
 """{public name: its module}; the rest are errors."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from libcloud_vsphere_clone.cli.output import cell, in_options, print_table, redacted
-from libcloud_vsphere_clone.deploy.one_node import check_wait
 from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NotFoundError
 from libcloud_vsphere_clone.guest.wait import build_wait
-from libcloud_vsphere_clone.sessions.transports import Keyboard
+from libcloud_vsphere_clone.sessions.keyboard.transport import Keyboard
+from libcloud_vsphere_clone.sessions.opener import check_wait
 
 
 def test_secrets_are_redacted_at_any_depth() -> None:

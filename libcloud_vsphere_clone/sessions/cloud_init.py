@@ -1,13 +1,13 @@
-"""The end of cloud-init in a guest, asked for over a session: an open session in, nothing or an error out."""
+"""The end of cloud-init in a guest: an open guest session in, nothing or an error out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from ..errors import TaskError, TaskTimeoutError
+from .login_retry import reconnect
 
 __all__ = ["wait_cloud_init"]
 
@@ -19,15 +19,14 @@ NO_STATUS = -1
 """Of a command that was cut off: user data often has the guest reboot."""
 
 REBOOTS = 3
+RECONNECT_S = 300.0
+"""Seconds that a guest may take for each reboot."""
 
 
-def wait_cloud_init(
-    client: BaseSSHClient, name: str, reconnect: Callable[[BaseSSHClient], object], *, timeout_s: float
-) -> None:
-    """Return once cloud-init has ended in the guest, and well. A guest that reboots meanwhile is asked again.
+def wait_cloud_init(client: BaseSSHClient, name: str, *, timeout_s: float) -> None:
+    """Wait until cloud-init has ended well in the guest. A guest that reboots meanwhile is asked again.
 
     :param name: the node's, for errors.
-    :param reconnect: opens the session again after it broke.
     :raises TaskTimeoutError: it goes on.
     :raises TaskError: it failed; the message has its own words, and where its log is.
     Source: cloud-init documentation, "CLI commands: status"; checked with cloud-init 22.4.2.
@@ -38,7 +37,7 @@ def wait_cloud_init(
         for _ in range(REBOOTS):
             if status != NO_STATUS:
                 break
-            reconnect(client)
+            reconnect(client, deadline_s=RECONNECT_S)
             stdout, stderr, status = client.run(COMMAND, timeout=max(1.0, deadline - time.monotonic()))
     except SSHCommandTimeoutError as late:
         raise TaskTimeoutError(
