@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connection_options, open_driver, server_address
-from .output import cell, describe_error, json_option, print_json
+from ..connection import Connection, connection_options, open_driver, server_address
+from ..error_messages import describe_error
+from ..output import cell, json_option, print_json
 
 if TYPE_CHECKING:
     from libcloud.compute.base import NodeImage
 
-    from ..driver.compute import VsphereCloneNodeDriver
+    from ...driver.compute import VsphereCloneNodeDriver
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 CONNECT_CHECKS = ("connection", "TLS", "product", "login")
@@ -73,7 +74,7 @@ def _checks(connection: Connection) -> Iterator[Check]:
 
 
 def _server_checks(connection: Connection) -> Iterator[Check]:
-    from ..errors import VsphereError
+    from ...errors import VsphereError
 
     try:
         driver = open_driver(connection)
@@ -89,7 +90,7 @@ def _server_checks(connection: Connection) -> Iterator[Check]:
 
 def _failed_connect(connection: Connection, failure: Exception) -> Iterator[Check]:
     """The four checks, when one of them failed: those before it are passed, those after it not made."""
-    from ..errors import InvalidRequestError
+    from ...errors import InvalidRequestError
 
     where = CONNECT_CHECKS.index(_failed_check(failure))
     failed = CONNECT_CHECKS[where]
@@ -108,7 +109,7 @@ def _failed_check(failure: Exception) -> str:
     """Which of the checks an error of the connection belongs to."""
     import ssl
 
-    from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+    from ...errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 
     causes = (getattr(failure, "fault", None), failure.__cause__)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
@@ -138,7 +139,7 @@ def _connect_detail(name: str, connection: Connection, driver: VsphereCloneNodeD
 
 
 def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Iterator[Check]:
-    from ..errors import VsphereError
+    from ...errors import VsphereError
 
     folder, remedy = connection.images_folder, REMEDIES["images folder"]
     try:
@@ -157,7 +158,7 @@ def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Ite
 
 
 def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
-    from ..errors import VsphereError
+    from ...errors import VsphereError
 
     name = f"placement of {image.extra['path']}"
     try:
@@ -169,8 +170,8 @@ def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
 
 
 def _check_engine(*, needed: bool) -> Check:
-    from ..errors import LabError
-    from ..lab.engine import find_engine
+    from ...errors import LabError
+    from ...lab.engine import find_engine
 
     name = "container engine"
     try:
