@@ -9,12 +9,13 @@ from typing import Any
 from libcloud.compute.base import Node, NodeDriver, NodeLocation, NodeSize
 
 from ..inventory.nodes import find_node
+from ..model.checks import check_keywords
 from ..model.layout import FolderNames
 from ..model.sizes import Size
 from ..model.vm import Found, check_writable
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
-from . import connect, convert
+from . import convert
 from .listing import NodeListing
 from .options import moid_of
 
@@ -35,7 +36,7 @@ class BaseVerbs(NodeDriver):
     def _find(
         self, node: Node, action: str, words: Mapping[str, Any], extra: tuple[str, ...] = ()
     ) -> tuple[Row, Found]:
-        connect.check_words(words, f"{action}_node")
+        check_keywords(words, f"{action}_node")
         row, found = find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import math
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any
 
 import certifi
 import libcloud.security
@@ -21,26 +18,6 @@ log = logging.getLogger("libcloud_vsphere_clone")
 
 LONGEST_TIMEOUT_S = 86400.0
 """Sockets refuse infinity, and what lasts longer than a day is meant as one."""
-
-
-def check_words(words: Mapping[str, Any], where: str, *, ignored: Iterable[str] = ()) -> None:
-    """Refuse unknown keyword arguments. What starts with ``__`` is the caller's framework talking to itself.
-
-    :raises InvalidRequestError: names the words.
-    """
-    unknown = [word for word in words if not word.startswith("__") and word not in ignored]
-    if unknown:
-        raise InvalidRequestError(f"{where} does not take {', '.join(unknown)}; check the spelling")
-
-
-def check_seconds(seconds: float, word: str) -> float:
-    """The seconds themselves; none are as good as less than none.
-
-    :raises InvalidRequestError: no number.
-    """
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or math.isnan(seconds):
-        raise InvalidRequestError(f"{word} must be a number of seconds, got {seconds!r}")
-    return seconds
 
 
 def build_endpoint(

@@ -10,12 +10,12 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
+from ..model.checks import check_keywords, check_seconds
 from ..operations import power
 from ..operations.provision import Provisioner
 from ..plan.guest.windows import Windows
 from ..plan.nics import Nic
 from ..vcenter.jobs import Progress
-from . import connect
 from .base import BaseVerbs
 from .listing import NodeFilter, build_filter
 from .options import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
@@ -116,7 +116,7 @@ class NodeVerbs(BaseVerbs):
         :param ex_cached: False reads all afresh, in one call, and keeps nothing.
         :param ex_full: tell also ``description``, ``guest_os`` and ``disks_gib`` in ``extra``; this reads all afresh.
         """
-        connect.check_words(kwargs, "list_nodes")
+        check_keywords(kwargs, "list_nodes")
         wanted = build_filter(ex_group, ex_filter)
         return self._listing.read(self._converter(full=ex_full), wanted, cached=ex_cached, full=ex_full)
 
@@ -142,7 +142,7 @@ class NodeVerbs(BaseVerbs):
         :param timeout_s: seconds after which the iterator just ends; default never.
         :param ex_present: begin with the nodes that are there, as ``added``.
         """
-        longest_s = math.inf if timeout_s is None else connect.check_seconds(timeout_s, "timeout_s")
+        longest_s = math.inf if timeout_s is None else check_seconds(timeout_s, "timeout_s")
         wanted = build_filter(ex_group, ex_filter)
         return self._listing.watch(self._converter(), wanted, timeout_s=longest_s, present=ex_present)
 

@@ -110,7 +110,7 @@ def test_two_callers_share_a_new_group(
 ) -> None:
     numbers = itertools.count()  # drawn by chance, one name in 4096 would be another's once in a while
     monkeypatch.setattr(
-        "libcloud_vsphere_clone.inventory.groups.secrets.token_hex", lambda _: f"{next(numbers):03x}000"
+        "libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: f"{next(numbers):03x}000"
     )
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(create_group, 4, group="shared") for _ in range(2)]
@@ -315,7 +315,7 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def draw_these(*endings: str) -> None:
         left = list(endings)
         monkeypatch.setattr(
-            "libcloud_vsphere_clone.inventory.groups.secrets.token_hex",
+            "libcloud_vsphere_clone.model.names.secrets.token_hex",
             lambda _: left.pop(0) if len(left) > 1 else left[0],
         )
 
@@ -373,7 +373,7 @@ def test_an_interrupt_before_names_are_drawn_again_leaves_no_node(
             return ending
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("libcloud_vsphere_clone.inventory.groups.secrets.token_hex", draw)
+    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", draw)
     with pytest.raises(KeyboardInterrupt):
         create_group(2, group="taken")
     assert direct.children("vm/taken") == ["taken-00001"]
@@ -395,7 +395,7 @@ def test_two_programs_that_draw_the_same_names_get_different_nodes(
             image = own.ex_get_image_by_name("debian-12")
             return own.ex_create_nodes_in_group("web", 6, None, image, ex_power_on=False, ex_max_in_flight=3)
 
-    monkeypatch.setattr("libcloud_vsphere_clone.inventory.groups.secrets.token_hex", draw)
+    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", draw)
     bare_lab.delay_tasks({"CloneVM": 100})
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(scale) for _ in range(2)]

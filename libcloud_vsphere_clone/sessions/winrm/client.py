@@ -236,7 +236,7 @@ class GuestWinRMClient(BaseSSHClient):
 
 def _winrs() -> Any:
     try:
-        return importlib.import_module(".winrs", __package__)
+        return importlib.import_module(".shell", __package__)
     except ImportError as cause:
         raise InvalidRequestError(
             f"sessions over WinRM need a library that is not installed ({cause.name}): "
