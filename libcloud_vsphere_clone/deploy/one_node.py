@@ -17,6 +17,7 @@ from libcloud.compute.types import DeploymentError
 from ..errors import InvalidRequestError
 from ..guest.wait import Wait, build_wait
 from ..model.checks import to_seconds
+from ..model.timeouts import DEPLOY_TIMEOUT_S
 from ..sessions.access import Access, LoginOptions, build_access
 from ..sessions.transports import Target, Transport, find_transport, suitable_transport
 from .cloud_init import wait_cloud_init
@@ -24,9 +25,6 @@ from .cloud_init import wait_cloud_init
 if TYPE_CHECKING:
     from ..model.vm import Found
     from ..vcenter.rows import Row
-
-DEPLOY_TIMEOUT_S = 300
-"""Seconds for the node to run, and again for its guest to let us in: Libcloud's default."""
 
 Stage = Callable[[Node, str], None]
 """Called with a node and what is being done with it now, in words."""

@@ -8,13 +8,12 @@ from typing import Any
 
 from libcloud.compute.base import Node, NodeDriver, NodeLocation, NodeSize
 
-from ..inventory.nodes import find_node
+from .. import inventory, vcenter
 from ..model.checks import check_keywords
 from ..model.layout import FolderNames
 from ..model.sizes import Size
 from ..model.vm import Found, check_writable
 from ..vcenter.rows import Row
-from ..vcenter.session import Session
 from . import convert
 from .listing import NodeListing
 from .options import moid_of
@@ -23,7 +22,7 @@ from .options import moid_of
 class BaseVerbs(NodeDriver):
     """The driver's state, which its constructor sets, and the steps that verbs share."""
 
-    _session: Session
+    _session: vcenter.session.Session
     _names: FolderNames
     _sizes: tuple[Size, ...]
     _listing: NodeListing
@@ -37,7 +36,9 @@ class BaseVerbs(NodeDriver):
         self, node: Node, action: str, words: Mapping[str, Any], extra: tuple[str, ...] = ()
     ) -> tuple[Row, Found]:
         check_keywords(words, f"{action}_node")
-        row, found = find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
+        row, found = inventory.nodes.find_node(
+            self._session, self._names, str(node.id), moid=moid_of(node), extra=extra
+        )
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
 

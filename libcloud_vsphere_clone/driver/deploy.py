@@ -10,16 +10,13 @@ from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from ..deploy.one_node import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
+from .. import deploy as deployment
+from .. import guest, inventory, sessions
 from ..errors import InvalidRequestError, NotFoundError
-from ..guest.readiness import wait_running, watch_running
-from ..guest.wait import Wait, build_wait, expected_of
-from ..inventory import nodes as inventory
+from ..model.login import DEFAULT_USER
 from ..model.names import unescape_name
+from ..model.timeouts import DEPLOY_TIMEOUT_S
 from ..model.vm import NODE_PATHS, SESSION_PATHS, Found, check_writable
-from ..sessions.access import DEFAULT_USERNAME
-from ..sessions.login_retry import connect_when_ready
-from ..sessions.transports import REACH_PATHS, Target, Transport, awaited_of
 from ..vcenter.rows import Ref, Row
 from .base import BaseVerbs
 from .options import moid_of
@@ -34,7 +31,7 @@ class DeployVerbs(BaseVerbs):
     def deploy_node(
         self,
         deploy: Deployment,
-        ssh_username: str = DEFAULT_USERNAME,
+        ssh_username: str = DEFAULT_USER,
         ssh_alternate_usernames: list[str] | None = None,
         ssh_port: int = 22,
         ssh_timeout: float = 10,
@@ -48,10 +45,10 @@ class DeployVerbs(BaseVerbs):
         wait_period: float = 5,
         *,
         ex_destroy_on_failure: bool = False,
-        ex_transport: str | Transport | None = None,
+        ex_transport: str | sessions.transports.Transport | None = None,
         ex_wait_for: str | None = None,
         ex_address_filter: str | Sequence[str] | None = None,
-        ex_on_stage: Stage | None = None,
+        ex_on_stage: deployment.one_node.Stage | None = None,
         **create_node_kwargs: Any,
     ) -> Node:
         """A new node with ``deploy`` run in it; see Libcloud's ``deploy_node`` for the parameters.
@@ -69,7 +66,7 @@ class DeployVerbs(BaseVerbs):
         :param ex_on_stage: called with the node and what is being done with it, in words.
         :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
         """
-        deployer = build_deployer(
+        deployer = deployment.one_node.build_deployer(
             self,
             deploy,
             create_node_kwargs.get("image"),
@@ -92,7 +89,10 @@ class DeployVerbs(BaseVerbs):
         return deployer.run(at_exit_func, create_node_kwargs)
 
     def ex_open_session(
-        self, node: Node, transport: str | Transport | None = None, **words: Unpack[ReachOptions]
+        self,
+        node: Node,
+        transport: str | sessions.transports.Transport | None = None,
+        **words: Unpack[deployment.one_node.ReachOptions],
     ) -> BaseSSHClient:
         """A session into a node that is there, connected: a drop-in for Libcloud's SSH client. Close it in the end.
 
@@ -101,9 +101,9 @@ class DeployVerbs(BaseVerbs):
         :raises ConnectionFailedError, AuthenticationError: the guest did not let us in within ``timeout``.
         """
         words["ex_transport"] = transport if transport is not None else words.get("ex_transport")
-        opener = build_opener(self, **words)
-        row, found = inventory.find_node(
-            self._session, self._names, str(node.id), moid=moid_of(node), extra=REACH_PATHS
+        opener = deployment.one_node.build_opener(self, **words)
+        row, found = inventory.nodes.find_node(
+            self._session, self._names, str(node.id), moid=moid_of(node), extra=sessions.transports.REACH_PATHS
         )
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
         [(node, target)] = opener.reach([self._to_node(row, found)], found)
@@ -136,24 +136,24 @@ class DeployVerbs(BaseVerbs):
         :raises TaskError: one never will be: it is powered off, asks a question in vCenter, could not be customized,
             has no connected network adapter, or no VMware Tools.
         """
-        wait = build_wait(
+        wait = guest.wait.build_wait(
             ex_wait_for, ssh_interface=ssh_interface, only_ipv4=force_ipv4, address_filter=ex_address_filter
         )
-        waits = {self._ref(node): wait.expecting(expected_of(str(node.id), ex_expected)) for node in nodes}
-        addresses = wait_running(self._session, waits, timeout_s=timeout)
-        found = inventory.fetch_some(self._session, self._names, list(waits))
+        waits = {self._ref(node): wait.expecting(guest.wait.expected_of(str(node.id), ex_expected)) for node in nodes}
+        addresses = guest.readiness.wait_running(self._session, waits, timeout_s=timeout)
+        found = inventory.nodes.fetch_some(self._session, self._names, list(waits))
         return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]
 
     def _reach(
         self,
         nodes: Sequence[Node],
         found: Found | None,
-        choose: Callable[[Row], Transport],
-        wait: Wait,
+        choose: Callable[[Row], sessions.transports.Transport],
+        wait: guest.wait.Wait,
         *,
         timeout_s: float,
         new: bool,
-    ) -> Iterator[tuple[Node, Target | Exception]]:
+    ) -> Iterator[tuple[Node, sessions.transports.Target | Exception]]:
         """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
 
         :param found: the nodes, perhaps among others, as they were read just now with ``REACH_PATHS``; else they are
@@ -162,12 +162,14 @@ class DeployVerbs(BaseVerbs):
         :param new: they were made just now, and may still be customized.
         """
         refs = {self._ref(node): node for node in nodes}
-        found = found or inventory.fetch_some(self._session, self._names, list(refs), extra=REACH_PATHS)
+        found = found or inventory.nodes.fetch_some(
+            self._session, self._names, list(refs), extra=sessions.transports.REACH_PATHS
+        )
         rows = {row.ref: row for row in found.rows if row.ref in refs}
         for ref in refs.keys() - rows.keys():
             yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed")
-        ways: dict[Ref, Transport] = {}
-        waits: dict[Ref, Wait] = {}
+        ways: dict[Ref, sessions.transports.Transport] = {}
+        waits: dict[Ref, guest.wait.Wait] = {}
         for ref, row in rows.items():
             try:
                 way = ways[ref] = choose(row)
@@ -177,7 +179,7 @@ class DeployVerbs(BaseVerbs):
             if way.awaited is None:
                 yield self._to_node(row, found), self._target(row, way, [], wait)
             else:
-                waits[ref] = awaited_of(row, way, wait, new=new)
+                waits[ref] = sessions.transports.awaited_of(row, way, wait, new=new)
         for row, outcome in self._await(waits, rows.values(), timeout_s):
             if isinstance(outcome, Exception):
                 yield refs[row.ref], outcome
@@ -186,14 +188,17 @@ class DeployVerbs(BaseVerbs):
                 yield self._to_node(row, found), target
 
     def _await(
-        self, waits: Mapping[Ref, Wait], known: Iterable[Row], timeout_s: float
+        self, waits: Mapping[Ref, guest.wait.Wait], known: Iterable[Row], timeout_s: float
     ) -> Iterator[tuple[Row, Sequence[str] | Exception]]:
         extra = (*NODE_PATHS, *SESSION_PATHS)
-        with closing(watch_running(self._session, waits, timeout_s=timeout_s, known=known, extra=extra)) as outcomes:
+        watch = guest.readiness.watch_running
+        with closing(watch(self._session, waits, timeout_s=timeout_s, known=known, extra=extra)) as outcomes:
             yield from outcomes
 
-    def _target(self, row: Row, transport: Transport, addresses: Sequence[str], wait: Wait) -> Target:
-        return Target(self._session, transport, row, unescape_name(row["name"]), addresses, wait)
+    def _target(
+        self, row: Row, transport: sessions.transports.Transport, addresses: Sequence[str], wait: guest.wait.Wait
+    ) -> sessions.transports.Target:
+        return sessions.transports.Target(self._session, transport, row, unescape_name(row["name"]), addresses, wait)
 
     def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
         """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors.
@@ -201,10 +206,12 @@ class DeployVerbs(BaseVerbs):
         :param timeout: Libcloud's, which is no longer than one attempt at a connection takes: a guest that reboots gets
             more.
         """
-        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=max(timeout, REBOOT_S))
+        return sessions.login_retry.connect_when_ready(
+            lambda _: ssh_client, [ssh_client.username], deadline_s=max(timeout, REBOOT_S)
+        )
 
     def _ref(self, node: Node) -> Ref:
         moid = moid_of(node)
         if moid:
             return Ref("VirtualMachine", moid)
-        return inventory.find_node(self._session, self._names, str(node.id))[0].ref
+        return inventory.nodes.find_node(self._session, self._names, str(node.id))[0].ref

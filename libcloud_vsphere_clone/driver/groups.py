@@ -8,19 +8,12 @@ from typing import Any, Unpack
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
-from ..deploy.many_nodes import Hear, ScriptResult, copy_deployment, deploy_all, run_on_all
-from ..deploy.one_node import DeployOptions, ReachOptions, build_deployer
+from .. import deploy as deployment
+from .. import inventory, operations, plan, sessions
 from ..errors import GroupError, InvalidRequestError
-from ..inventory.groups import fetch_group, fetch_groups
 from ..model.marks import is_managed
 from ..model.names import draw_names, unescape_name
 from ..model.vm import Found, check_writable
-from ..operations.clone import CloneProgress
-from ..operations.folders import remove_group_folder
-from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
-from ..operations.provision import Provisioner
-from ..plan.clone import ClonePlan
-from ..sessions.transports import REACH_PATHS, WinRM
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereGroup
@@ -47,7 +40,7 @@ class GroupVerbs(BaseVerbs):
 
     def ex_list_groups(self) -> list[VsphereGroup]:
         """The groups, with their nodes counted."""
-        return [convert.to_group(group) for group in fetch_groups(self._session, self._names)]
+        return [convert.to_group(group) for group in inventory.groups.fetch_groups(self._session, self._names)]
 
     def ex_create_nodes_in_group(
         self,
@@ -61,7 +54,7 @@ class GroupVerbs(BaseVerbs):
         ex_names: Sequence[str] | None = None,
         ex_each: Sequence[OwnOptions] | None = None,
         ex_max_in_flight: int = IN_FLIGHT,
-        ex_on_progress: CloneProgress | None = None,
+        ex_on_progress: operations.clone.CloneProgress | None = None,
         **options: Unpack[CreateOptions],
     ) -> list[Node]:
         """New nodes of one group, all clones under way together; it returns when the slowest is made.
@@ -80,23 +73,24 @@ class GroupVerbs(BaseVerbs):
         _check_count(count, ex_names, ex_max_in_flight)
         each = check_each(ex_each, count)
         common: CreateOptions = {**options, "ex_first_boot_script": None}  # which is perhaps made for each
-        provisioner = Provisioner(self._session, self._names)
+        provisioner = operations.provision.Provisioner(self._session, self._names)
         first = provisioner.complete(build_request(self._sizes, group, group, size, None, auth, common))
         places = _location_ids(location)
 
-        def plan(numbers: Sequence[int]) -> tuple[list[ClonePlan], Found]:  # drawn names are others each time
+        def plan_nodes(numbers: Sequence[int]) -> tuple[list[plan.clone.ClonePlan], Found]:
+            # Drawn names are others each time.
             named = zip(ex_names or draw_names(group, len(numbers)), numbers, strict=True)
             requests = [another(first, name, options, each[number]) for name, number in named]
             return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
 
-        plans, found = plan(range(count))
+        plans, found = plan_nodes(range(count))
         outcome = provisioner.create_all(
             plans,
             found,
             timeout_s=timeout_s,
             max_in_flight=ex_max_in_flight,
             on_progress=ex_on_progress,
-            redraw=None if ex_names else lambda taken: plan(taken)[0],
+            redraw=None if ex_names else lambda taken: plan_nodes(taken)[0],
         )
         nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)
@@ -124,8 +118,11 @@ class GroupVerbs(BaseVerbs):
         :raises GroupError: some could not be created, or their deployment failed. The error of the latter is a
             DeploymentError, whose ``.node`` is there, unless ``ex_destroy_on_failure``.
         """
-        how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
-        deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
+        known = deployment.one_node.DeployOptions.__annotations__
+        how: Any = {word: words.pop(word) for word in known if word in words}
+        deployer = deployment.one_node.build_deployer(
+            self, deployment.many_nodes.copy_deployment(deploy), image, **{"auth": auth, **how}
+        )
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
@@ -133,13 +130,18 @@ class GroupVerbs(BaseVerbs):
             )
         except GroupError as partial:
             nodes, errors = partial.nodes, partial.errors
-        done, failed = deploy_all(deployer, nodes)
+        done, failed = deployment.many_nodes.deploy_all(deployer, nodes)
         _raise_partial(f"deployed in group {group!r}", count, done, {**errors, **failed})
         return done
 
     def ex_run_script_on_group(
-        self, group: str, script: str, *, ex_on_output: Hear | None = None, **words: Unpack[ReachOptions]
-    ) -> list[ScriptResult]:
+        self,
+        group: str,
+        script: str,
+        *,
+        ex_on_output: deployment.many_nodes.Hear | None = None,
+        **words: Unpack[deployment.one_node.ReachOptions],
+    ) -> list[deployment.many_nodes.ScriptResult]:
         """How a script went on each node of a group, run on all in parallel; it is never run twice.
 
         :param script: a shell script; ``#!`` chooses another interpreter.
@@ -149,21 +151,25 @@ class GroupVerbs(BaseVerbs):
             NodeAuthPassword, ``timeout``, ``ex_transport`` and so on.
         :raises NotFoundError: there is no such group.
         """
-        if not words.get("ssh_key") and words.get("auth") is None and not isinstance(words.get("ex_transport"), WinRM):
+        if (
+            not words.get("ssh_key")
+            and words.get("auth") is None
+            and not isinstance(words.get("ex_transport"), sessions.transports.WinRM)
+        ):
             raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
         step = ScriptDeployment(script, delete=True)
-        deployer = build_deployer(self, step, max_tries=1, **words)
-        _, found = fetch_group(self._session, self._names, group, REACH_PATHS)
+        deployer = deployment.one_node.build_deployer(self, step, max_tries=1, **words)
+        _, found = inventory.groups.fetch_group(self._session, self._names, group, sessions.transports.REACH_PATHS)
         writable: list[Node] = []
-        results: list[ScriptResult] = []
+        results: list[deployment.many_nodes.ScriptResult] = []
         for row in found.rows:
             node = self._to_node(row, found)
             try:
                 check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="run a script on")
                 writable.append(node)
             except InvalidRequestError as refused:
-                results.append(ScriptResult(node, error=refused))
-        return [*results, *run_on_all(deployer, writable, found, ex_on_output)]
+                results.append(deployment.many_nodes.ScriptResult(node, error=refused))
+        return [*results, *deployment.many_nodes.run_on_all(deployer, writable, found, ex_on_output)]
 
     def ex_destroy_group(
         self,
@@ -181,15 +187,19 @@ class GroupVerbs(BaseVerbs):
         :raises NotFoundError: there is no such group.
         """
         _check_count(1, None, ex_max_in_flight)
-        folder, found = fetch_group(self._session, self._names, group, DISK_PATHS)
+        folder, found = inventory.groups.fetch_group(self._session, self._names, group, operations.power.DISK_PATHS)
         rows = [row for row in found.rows if is_managed(row)]
-        errors = destroy_all(self._session, rows, timeout_s=TASK_TIMEOUT_S, max_in_flight=ex_max_in_flight)
+        errors = operations.power.destroy_all(
+            self._session, rows, timeout_s=operations.power.TASK_TIMEOUT_S, max_in_flight=ex_max_in_flight
+        )
         remaining = [row for row in rows if row.ref in errors]
         failures = {unescape_name(row["name"]): errors[row.ref] for row in remaining}
         left = [self._to_node(row, found) for row in remaining]
         _raise_partial(f"destroyed in group {group!r}", len(rows), left, failures)
         if ex_remove_folder:
-            remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
+            operations.folders.remove_group_folder(
+                self._session, folder, group, timeout_s=operations.power.TASK_TIMEOUT_S
+            )
         return True
 
 

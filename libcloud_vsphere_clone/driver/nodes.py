@@ -8,14 +8,10 @@ from typing import Any
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
+from .. import inventory, operations, plan, vcenter
 from ..errors import InvalidRequestError, NotFoundError
-from ..inventory.nodes import find_node
 from ..model.checks import check_keywords, check_seconds
-from ..operations import power
-from ..operations.provision import Provisioner
-from ..plan.guest.windows import Windows
-from ..plan.nics import Nic
-from ..vcenter.jobs import Progress
+from ..model.timeouts import GUEST_TIMEOUT_S
 from .base import BaseVerbs
 from .listing import NodeFilter, build_filter
 from .options import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
@@ -35,7 +31,7 @@ class NodeVerbs(BaseVerbs):
         ex_group: str = "libcloud",
         ex_datastore: str | None = None,
         ex_resource_pool: str | None = None,
-        ex_networks: Sequence[str | Nic] | None = None,
+        ex_networks: Sequence[str | plan.nics.Nic] | None = None,
         ex_cpus: int | None = None,
         ex_memory_mib: int | None = None,
         ex_disk_gib: int | None = None,
@@ -48,13 +44,13 @@ class NodeVerbs(BaseVerbs):
         ex_timezone: str | None = None,
         ex_userdata: str | bytes | None = None,
         ex_first_boot_script: str | Callable[[str], str] | None = None,
-        ex_windows: Windows | None = None,
+        ex_windows: plan.guest.windows.Windows | None = None,
         ex_customize: str | None = None,
         ex_customization_spec: str | None = None,
         ex_annotation: str | None = None,
         ex_power_on: bool = True,
         ex_timeout_s: float = CLONE_TIMEOUT_S,
-        ex_on_progress: Progress | None = None,
+        ex_on_progress: vcenter.jobs.Progress | None = None,
     ) -> Node:
         """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
 
@@ -92,7 +88,7 @@ class NodeVerbs(BaseVerbs):
         request = build_request(self._sizes, name, ex_group, size, location, auth, options)
         timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
         tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
-        provisioner = Provisioner(self._session, self._names)
+        provisioner = operations.provision.Provisioner(self._session, self._names)
         plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
         return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
 
@@ -155,17 +151,19 @@ class NodeVerbs(BaseVerbs):
         if (node_id is None) == (name is None):
             raise InvalidRequestError("ex_get_node takes either an id or name=")
         if node_id is not None:
-            return self._to_node(*find_node(self._session, self._names, node_id))
+            return self._to_node(*inventory.nodes.find_node(self._session, self._names, node_id))
         return self._to_node(*self._listing.find_by_name(str(name), ex_group))
 
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        power.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
+        operations.power.start_vm(
+            self._session, row.ref, found.layout.datacenter, timeout_s=operations.power.TASK_TIMEOUT_S
+        )
         return True
 
     def stop_node(
-        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = power.GUEST_TIMEOUT_S, **kwargs: Any
+        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = GUEST_TIMEOUT_S, **kwargs: Any
     ) -> bool:
         """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
 
@@ -173,13 +171,13 @@ class NodeVerbs(BaseVerbs):
         :param ex_timeout_s: seconds the guest may take before it is switched off.
         """
         row, _ = self._find(node, "stop", kwargs)
-        power.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
+        operations.power.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
         return True
 
     def reboot_node(self, node: Node, **kwargs: Any) -> bool:
         """Reboot the node's guest where VMware Tools run, else reset it; True when that has begun."""
         row, _ = self._find(node, "reboot", kwargs)
-        power.reboot_vm(self._session, row, timeout_s=power.TASK_TIMEOUT_S)
+        operations.power.reboot_vm(self._session, row, timeout_s=operations.power.TASK_TIMEOUT_S)
         return True
 
     def destroy_node(self, node: Node, **kwargs: Any) -> bool:
@@ -190,10 +188,10 @@ class NodeVerbs(BaseVerbs):
         :raises InvalidRequestError: it is no node, or not this driver's; nothing was sent.
         """
         try:
-            row, _ = self._find(node, "destroy", kwargs, power.DISK_PATHS)
+            row, _ = self._find(node, "destroy", kwargs, operations.power.DISK_PATHS)
         except NotFoundError as gone:
             if gone.kind != "node":
                 raise  # it is its surroundings that cannot be seen
             return True
-        power.destroy_node_vm(self._session, row, timeout_s=power.TASK_TIMEOUT_S)
+        operations.power.destroy_node_vm(self._session, row, timeout_s=operations.power.TASK_TIMEOUT_S)
         return True

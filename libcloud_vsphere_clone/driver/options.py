@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict, TypeVar, cast
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
+from .. import plan, sessions
 from ..errors import InvalidRequestError
 from ..model.checks import to_seconds
 from ..model.sizes import Size, find_size
-from ..plan.clone import NodeRequest
-from ..plan.guest.customization import Customization, Windows
-from ..plan.hardware import Hardware
-from ..plan.nics import Nic
-from ..sessions.ssh.host_keys import new_host_keys
 from .convert import to_login
 
 Thing = TypeVar("Thing", NodeSize, NodeImage, NodeLocation)
@@ -30,7 +25,7 @@ class CreateOptions(TypedDict, total=False):
 
     ex_datastore: str | None
     ex_resource_pool: str | None
-    ex_networks: Sequence[str | Nic] | None
+    ex_networks: Sequence[str | plan.nics.Nic] | None
     ex_cpus: int | None
     ex_memory_mib: int | None
     ex_disk_gib: int | None
@@ -43,7 +38,7 @@ class CreateOptions(TypedDict, total=False):
     ex_timezone: str | None
     ex_userdata: str | bytes | None
     ex_first_boot_script: str | Callable[[str], str] | None
-    ex_windows: Windows | None
+    ex_windows: plan.guest.windows.Windows | None
     ex_customize: str | None
     ex_customization_spec: str | None
     ex_annotation: str | None
@@ -55,7 +50,7 @@ class OwnOptions(TypedDict, total=False):
     """What each node of a group can have of its own; it holds over what is for all."""
 
     ex_hostname: str | None
-    ex_networks: Sequence[str | Nic] | None
+    ex_networks: Sequence[str | plan.nics.Nic] | None
     ex_userdata: str | bytes | None
     ex_metadata: Mapping[str, Any] | None
 
@@ -73,7 +68,7 @@ GUEST_WORDS = {
     "ex_windows": "windows",
     "ex_customization_spec": "spec_name",
 }
-"""``{option: what Customization calls it}``."""
+"""``{option: what plan.guest.customization.Customization calls it}``."""
 
 
 def build_request(
@@ -84,7 +79,7 @@ def build_request(
     location: NodeLocation | None,
     auth: Any,
     options: CreateOptions,
-) -> NodeRequest:
+) -> plan.clone.NodeRequest:
     """The request for one node, with an id of its own.
 
     :raises InvalidRequestError: a word cannot be right.
@@ -93,8 +88,8 @@ def build_request(
     unknown = options.keys() - CreateOptions.__annotations__.keys()
     if unknown:
         raise InvalidRequestError(f"unknown options {', '.join(sorted(unknown))}; check the spelling")
-    return NodeRequest(
-        id=str(uuid.uuid4()),
+    return plan.clone.NodeRequest(
+        id=_new_id(),
         name=name,
         group=group,
         size_id=id_of(size, NodeSize) or "",
@@ -102,16 +97,20 @@ def build_request(
         location=id_of(location, NodeLocation),
         datastore=options.get("ex_datastore"),
         resource_pool=options.get("ex_resource_pool"),
-        customization=Customization(login=to_login(auth, options.get("ex_username")), **_guest_words(options, name)),
+        customization=plan.guest.customization.Customization(
+            login=to_login(auth, options.get("ex_username")), **_guest_words(options, name)
+        ),
         generated_password=bool(getattr(auth, "generated", False)),
         metadata=options.get("ex_metadata") or {},
         annotation=options.get("ex_annotation"),
         power_on=options.get("ex_power_on", True),
-        host_keys=new_host_keys(),
+        host_keys=sessions.ssh.host_keys.new_host_keys(),
     )
 
 
-def another(request: NodeRequest, name: str, options: CreateOptions, own: OwnOptions | None = None) -> NodeRequest:
+def another(
+    request: plan.clone.NodeRequest, name: str, options: CreateOptions, own: OwnOptions | None = None
+) -> plan.clone.NodeRequest:
     """The same request for another node: what is a node's own is new, and what is in ``own`` holds.
 
     :param options: what the request was made of.
@@ -120,11 +119,11 @@ def another(request: NodeRequest, name: str, options: CreateOptions, own: OwnOpt
     script = {"ex_first_boot_script": options.get("ex_first_boot_script")}  # it may be made for each
     return replace(
         request,
-        id=str(uuid.uuid4()),
+        id=_new_id(),
         name=name,
         customization=replace(request.customization, **_guest_words({**script, **own}, name)),
         metadata=own.get("ex_metadata", request.metadata) or {},
-        host_keys=new_host_keys(),
+        host_keys=sessions.ssh.host_keys.new_host_keys(),
     )
 
 
@@ -189,14 +188,20 @@ def moid_of(thing: Node | NodeImage) -> str | None:
     return (thing.extra or {}).get("moid")
 
 
-def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: CreateOptions) -> Hardware:
+def _new_id() -> str:
+    from uuid import uuid4
+
+    return str(uuid4())
+
+
+def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: CreateOptions) -> plan.hardware.Hardware:
     """What a size and single wishes make; the wishes win. A size is known by its id."""
     cpus, memory_mib = options.get("ex_cpus"), options.get("ex_memory_mib")
     disk_gib = options.get("ex_disk_gib")
     if size is None:
-        return Hardware(cpus, memory_mib, disk_gib)
+        return plan.hardware.Hardware(cpus, memory_mib, disk_gib)
     known = find_size(sizes, str(size.id))
-    return Hardware(
+    return plan.hardware.Hardware(
         known.cpus if cpus is None else cpus,
         known.memory_mib if memory_mib is None else memory_mib,
         (known.disk_gib or None) if disk_gib is None else disk_gib,
@@ -213,8 +218,8 @@ def _guest_words(options: Mapping[str, object], name: str) -> dict[str, Any]:
     return words
 
 
-def _to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
+def _to_nics(networks: Sequence[str | plan.nics.Nic] | None) -> list[plan.nics.Nic]:
     """An adapter for each; a network's name alone is an adapter on it."""
     if isinstance(networks, str) or not isinstance(networks or (), Sequence):
         raise InvalidRequestError(f"ex_networks must be a list of names, paths, ids and Nic(...), got {networks!r}")
-    return [Nic(network) if isinstance(network, str) else network for network in networks or ()]
+    return [plan.nics.Nic(network) if isinstance(network, str) else network for network in networks or ()]

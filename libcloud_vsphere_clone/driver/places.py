@@ -6,10 +6,9 @@ from typing import Unpack
 
 from libcloud.compute.base import NodeImage, NodeLocation, NodeSize
 
-from ..inventory.locations import fetch_places
+from .. import inventory, operations
 from ..model.layout import find_layout
 from ..model.places import list_clusters, list_datastores, list_networks
-from ..operations.provision import Provisioner
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereDatastore, VsphereNetwork, VspherePlacement
@@ -21,19 +20,19 @@ class PlaceVerbs(BaseVerbs):
 
     def list_locations(self) -> list[NodeLocation]:
         """The clusters and stand-alone hosts of the datacenter."""
-        tree = fetch_places(self._session)
+        tree = inventory.locations.fetch_places(self._session)
         layout = find_layout(tree, self._names)
         return [convert.to_location(row, tree, self) for row in list_clusters(tree, layout.datacenter)]
 
     def ex_list_networks(self) -> list[VsphereNetwork]:
         """The networks that adapters can be on."""
-        tree = fetch_places(self._session)
+        tree = inventory.locations.fetch_places(self._session)
         rows = list_networks(tree, find_layout(tree, self._names).datacenter)
         return [convert.to_network(row, tree) for row in rows]
 
     def ex_list_datastores(self) -> list[VsphereDatastore]:
         """The datastores."""
-        tree = fetch_places(self._session)
+        tree = inventory.locations.fetch_places(self._session)
         rows = list_datastores(tree, find_layout(tree, self._names).datacenter)
         return [convert.to_datastore(row, tree) for row in rows]
 
@@ -50,6 +49,6 @@ class PlaceVerbs(BaseVerbs):
         :raises NoPlacementError: nowhere; ``.rejected`` says why.
         """
         request = build_request(self._sizes, "placed", "placed", size, location, None, options)
-        provisioner = Provisioner(self._session, self._names)
+        provisioner = operations.provision.Provisioner(self._session, self._names)
         plan, found = provisioner.plan(request, image_id_of(image), image_moid=moid_of(image))
         return convert.to_placement(plan.placement, found.tree)

@@ -109,9 +109,7 @@ def test_two_callers_share_a_new_group(
     create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = itertools.count()  # drawn by chance, one name in 4096 would be another's once in a while
-    monkeypatch.setattr(
-        "libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: f"{next(numbers):03x}000"
-    )
+    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: f"{next(numbers):03x}000")
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(create_group, 4, group="shared") for _ in range(2)]
         nodes = [node for future in made for node in future.result()]

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from ...errors import InvalidRequestError
 from ...model.login import Login
@@ -113,6 +112,8 @@ def _check_time_zone(name: object) -> None:
 
 @cache
 def _time_zones() -> frozenset[str]:
+    from zoneinfo import available_timezones
+
     return frozenset(available_timezones())
 
 
