@@ -11,6 +11,7 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
 from ..model.checks import check_keywords, check_seconds
+from ..model.timeouts import GUEST_TIMEOUT_S
 from ..operations import power
 from ..operations.provision import Provisioner
 from ..plan.clone import build_clone_plan
@@ -173,7 +174,7 @@ class NodeVerbs(BaseVerbs):
         return True
 
     def stop_node(
-        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = power.GUEST_TIMEOUT_S, **kwargs: Any
+        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = GUEST_TIMEOUT_S, **kwargs: Any
     ) -> bool:
         """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
 

@@ -30,9 +30,6 @@ DISK_PATHS = (
 TASK_TIMEOUT_S = 600.0
 """Seconds for a task that should be quick: power, reconfigure, destroy."""
 
-GUEST_TIMEOUT_S = 120.0
-"""Seconds a guest may take to shut down before it is switched off."""
-
 SWITCH_TIMEOUT_S = 300.0
 """Seconds the switch may take: a busy host writes a VM's state back first."""
 

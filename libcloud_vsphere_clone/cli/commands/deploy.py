@@ -7,15 +7,15 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connected, connection_options
-from .customize import CUSTOMIZE_OPTIONS, build_customization
-from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, with_options
-from .output import json_option
-from .progress import narrated
-from .session import TRANSPORT
+from ..connection import Connection, connected, connection_options
+from ..customize import CUSTOMIZE_OPTIONS, build_customization
+from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, with_options
+from ..output import json_option
+from ..progress import narrated
+from ..session import TRANSPORT
 
 if TYPE_CHECKING:
-    from .order import Order
+    from ..order import Order
 
 MAX_IN_FLIGHT = 8
 
@@ -90,7 +90,7 @@ def deploy(
 
 
 def _deploy_one(connection: Connection, order: Order, name: str, as_json: bool) -> int:
-    from .deploy_node import Deploy, show
+    from ..deploy_node import Deploy, show
 
     with connected(connection) as driver, narrated() as narrator:
         outcome = Deploy(driver, order, name, narrator).run()
@@ -99,9 +99,9 @@ def _deploy_one(connection: Connection, order: Order, name: str, as_json: bool) 
 
 
 def _deploy_many(connection: Connection, order: Order, count: int, max_in_flight: int, as_json: bool) -> int:
-    from .board import boarded
-    from .deploy_group import DeployGroup
-    from .results import exit_status_of, show_results
+    from ..board import boarded
+    from ..deploy_group import DeployGroup
+    from ..results import exit_status_of, show_results
 
     with connected(connection) as driver, boarded(count) as board:
         results = DeployGroup(driver, order, count, max_in_flight, board).run()
@@ -129,7 +129,7 @@ def _build_order(
     ssh_password_file: str | None,
     **create_words: Any,
 ) -> Order:
-    from .order import Order
+    from ..order import Order
 
     if no_wait and (script or command is not None):
         raise click.UsageError("--no-wait is for nodes without a script: one that runs a script is waited for")

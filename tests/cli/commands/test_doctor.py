@@ -1,4 +1,4 @@
-"""``cli/doctor.py``: what passes, what fails, what is then not asked."""
+"""``cli/commands/doctor.py``: what passes, what fails, what is then not asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from libcloud_vsphere_clone.cli.doctor import CONNECT_CHECKS
+from libcloud_vsphere_clone.cli.commands.doctor import CONNECT_CHECKS
 from libcloud_vsphere_clone.lab import Lab, LabError
 from libcloud_vsphere_clone.lab.engine import Engine
 from tests.direct import Direct

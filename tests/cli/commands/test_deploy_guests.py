@@ -1,4 +1,4 @@
-"""``cli/deploy.py`` with guests: scripts over SSH, their output and exit status."""
+"""``cli/commands/deploy.py`` with guests: scripts over SSH, their output and exit status."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connection_options
-from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, build_login, with_options
-from .session import GROUP, opened
+from ..connection import Connection, connection_options
+from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, build_login, with_options
+from ..session import GROUP, opened
 
 if TYPE_CHECKING:
-    from ..sessions.ssh.client import GuestSSHClient
+    from ...sessions.ssh.client import GuestSSHClient
 
 
 @click.command("ssh", context_settings={"ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""``cli/configure.py``: marks of images."""
+"""``cli/commands/configure_image.py``: marks of images."""
 
 from __future__ import annotations
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connected, connection_options
-from .nodes import find_node
-from .output import describe_error, json_option, print_json
-from .progress import narrated
+from ..connection import Connection, connected, connection_options
+from ..error_messages import describe_error
+from ..nodes import find_node
+from ..output import json_option, print_json
+from ..progress import narrated
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
 
-    from ..driver.compute import VsphereCloneNodeDriver
+    from ...driver.compute import VsphereCloneNodeDriver
 
 NAMED = 8
 """Names in a question; of more nodes their number says enough."""
@@ -89,7 +90,7 @@ def _destroy_some(
 
 def _destroy(driver: VsphereCloneNodeDriver, node: Node) -> dict[str, Any]:
     """What became of the node: ``error`` is None when it is gone."""
-    from ..errors import VsphereError
+    from ...errors import VsphereError
 
     failure = None
     with narrated() as narrator:
@@ -105,7 +106,7 @@ def _destroy_group(
     driver: VsphereCloneNodeDriver, group: str, remove_folder: bool, *, ask: bool
 ) -> tuple[list[dict[str, Any]], str | None]:
     """What became of each node, and why the folder stays that should not."""
-    from ..errors import GroupError, VsphereError
+    from ...errors import GroupError, VsphereError
 
     listed = driver.list_nodes(ex_group=group)
     ours = [node for node in listed if node.extra["managed"]]

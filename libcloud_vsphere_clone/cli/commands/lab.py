@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import json_option, print_table
-from .progress import narrated
+from ..output import json_option, print_table
+from ..progress import narrated
 
 if TYPE_CHECKING:
-    from ..lab.record import LabOptions, LabRecord
+    from ...lab.record import LabOptions, LabRecord
 
 DEFAULT_NAME = "default"
 WATCH_EVERY_S = 0.2
@@ -55,8 +55,8 @@ def start(name: str, as_json: bool, **words: Any) -> None:
 
     What it needs is built first.
     """
-    from ..lab import LabError
-    from ..lab.process import find_lab, launch, wait_until_ready
+    from ...lab import LabError
+    from ...lab.process import find_lab, launch, wait_until_ready
 
     options = _options(**words)
     record = find_lab(name)
@@ -74,8 +74,8 @@ def start(name: str, as_json: bool, **words: Any) -> None:
 @lab_options
 def run(name: str, as_json: bool, **words: Any) -> None:
     """Run a lab in the foreground; Ctrl-C stops it."""
-    from ..lab.identity import identity_of
-    from ..lab.process import launch, stop
+    from ...lab.identity import identity_of
+    from ...lab.process import launch, stop
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _told(as_json) as tell:
@@ -94,7 +94,7 @@ def run(name: str, as_json: bool, **words: Any) -> None:
 @click.option("--all", "every", is_flag=True, help="Stop all labs of this user.")
 def stop_command(name: str, every: bool) -> None:
     """Stop a lab and remove its guests."""
-    from ..lab.process import find_lab, list_labs, stop
+    from ...lab.process import find_lab, list_labs, stop
 
     named = find_lab(name)
     records = list_labs() if every else [named] if named else []
@@ -109,7 +109,7 @@ def stop_command(name: str, every: bool) -> None:
 @json_option
 def status(as_json: bool) -> None:
     """Show the labs that run; exit status 1 if none does."""
-    from ..lab.process import list_labs
+    from ...lab.process import list_labs
 
     records = list_labs()
     if as_json:
@@ -127,7 +127,7 @@ def status(as_json: bool) -> None:
 @click.option("--cache", is_flag=True, help="Also remove what was built: the program and the guest images.")
 def clean(cache: bool) -> None:
     """Remove what dead labs left behind."""
-    from ..lab.process import clear_cache, clear_dead_labs
+    from ...lab.process import clear_cache, clear_dead_labs
 
     cleared = clear_dead_labs()
     click.echo(f"removed {', '.join(cleared)}" if cleared else "no dead lab left anything")
@@ -136,7 +136,7 @@ def clean(cache: bool) -> None:
 
 
 def _options(port: int, vms: int, esxi: bool, no_guests: bool, api_version: str | None) -> LabOptions:
-    from ..lab.record import LabOptions
+    from ...lab.record import LabOptions
 
     return LabOptions(vms=vms, guests=not no_guests, esxi=esxi, port=port, api_version=api_version)
 
@@ -152,8 +152,8 @@ def _told(quiet: bool) -> Iterator[Callable[[str], None]]:
 
 
 def _watch(record: LabRecord) -> None:
-    from ..lab import LabError
-    from ..lab.process import log_tail
+    from ...lab import LabError
+    from ...lab.process import log_tail
 
     while record.is_running():
         time.sleep(WATCH_EVERY_S)

@@ -1,4 +1,4 @@
-"""``cli/run.py``: scripts in the nodes of a group; and deploys of many, with guests."""
+"""``cli/commands/run.py``: scripts in the nodes of a group; and deploys of many, with guests."""
 
 from __future__ import annotations
 

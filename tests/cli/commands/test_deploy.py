@@ -1,4 +1,4 @@
-"""``cli/deploy.py`` without guests: options → an order; nodes made, waited for in vain, interrupted."""
+"""``cli/commands/deploy.py`` without guests: options → an order; nodes made, waited for in vain, interrupted."""
 
 from __future__ import annotations
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connection_options, open_driver, server_address
-from .output import cell, describe_error, json_option, print_json
+from ..connection import Connection, connection_options, open_driver, server_address
+from ..error_messages import describe_error
+from ..output import cell, json_option, print_json
 
 if TYPE_CHECKING:
     from libcloud.compute.base import NodeImage
 
-    from ..driver.compute import VsphereCloneNodeDriver
+    from ...driver.compute import VsphereCloneNodeDriver
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 CONNECT_CHECKS = ("connection", "TLS", "product", "login")
@@ -73,8 +74,8 @@ def _checks(connection: Connection) -> Iterator[Check]:
 
 
 def _server_checks(connection: Connection) -> Iterator[Check]:
-    from ..errors import VsphereError
-    from ..lab import LabError
+    from ...errors import VsphereError
+    from ...lab import LabError
 
     try:
         driver = open_driver(connection)
@@ -90,7 +91,7 @@ def _server_checks(connection: Connection) -> Iterator[Check]:
 
 def _failed_connect(connection: Connection, failure: Exception) -> Iterator[Check]:
     """The four checks, when one of them failed: those before it are passed, those after it not made."""
-    from ..errors import InvalidRequestError
+    from ...errors import InvalidRequestError
 
     where = CONNECT_CHECKS.index(_failed_check(failure))
     failed = CONNECT_CHECKS[where]
@@ -109,7 +110,7 @@ def _failed_check(failure: Exception) -> str:
     """Which of the checks an error of the connection belongs to."""
     import ssl
 
-    from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+    from ...errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 
     causes = (getattr(failure, "fault", None), failure.__cause__)
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
@@ -139,7 +140,7 @@ def _connect_detail(name: str, connection: Connection, driver: VsphereCloneNodeD
 
 
 def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Iterator[Check]:
-    from ..errors import VsphereError
+    from ...errors import VsphereError
 
     folder, remedy = connection.images_folder, REMEDIES["images folder"]
     try:
@@ -158,7 +159,7 @@ def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Ite
 
 
 def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
-    from ..errors import VsphereError
+    from ...errors import VsphereError
 
     name = f"placement of {image.extra['path']}"
     try:
@@ -170,8 +171,8 @@ def _check_placement(driver: VsphereCloneNodeDriver, image: NodeImage) -> Check:
 
 
 def _check_engine(*, needed: bool) -> Check:
-    from ..lab import LabError
-    from ..lab.engine import find_engine
+    from ...lab import LabError
+    from ...lab.engine import find_engine
 
     name = "container engine"
     try:

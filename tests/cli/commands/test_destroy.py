@@ -1,4 +1,4 @@
-"""``cli/destroy.py``: nodes by name and id, and whole groups."""
+"""``cli/commands/destroy.py``: nodes by name and id, and whole groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Make = Callable[..., str]
 @pytest.fixture
 def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is somebody to ask."""
-    monkeypatch.setattr("libcloud_vsphere_clone.cli.destroy._is_terminal", lambda: True)
+    monkeypatch.setattr("libcloud_vsphere_clone.cli.commands.destroy._is_terminal", lambda: True)
 
 
 @pytest.fixture

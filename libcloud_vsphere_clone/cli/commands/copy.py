@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connection_options
-from .login import build_login
-from .session import opened, session_options
+from ..connection import Connection, connection_options
+from ..login import build_login
+from ..session import opened, session_options
 
 if TYPE_CHECKING:
     from libcloud.compute.ssh import BaseSSHClient

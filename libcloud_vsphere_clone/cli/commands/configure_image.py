@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .connection import Connection, connected, connection_options
-from .output import json_option, print_json, print_table
+from ..connection import Connection, connected, connection_options
+from ..output import json_option, print_json, print_table
 
 SHOWN = ("customization", "customization_reason", "login", "transport")
 
@@ -34,7 +34,7 @@ def configure_image(
     """
     if customize is None and login is None and transport is None:
         raise click.UsageError("give --customize, --login or --transport")
-    from .order import find_image
+    from ..order import find_image
 
     with connected(connection) as driver:
         found = driver.ex_configure_image(

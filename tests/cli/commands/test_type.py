@@ -1,4 +1,4 @@
-"""``cli/type.py``: what reaches a node's console."""
+"""``cli/commands/type.py``: what reaches a node's console."""
 
 from __future__ import annotations
 

@@ -8,22 +8,23 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from .board import Board, boarded
-from .connection import Connection, connected, connection_options
-from .lines import NodeLines
-from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, Login, build_login, read_script, with_options
-from .nodes import node_facts
-from .output import describe_error, json_option
-from .progress import interruptible
-from .results import NodeResult, exit_status_of, show_results
-from .run_in_one import run_in_one
-from .session import TRANSPORT
+from ..board import Board, boarded
+from ..connection import Connection, connected, connection_options
+from ..error_messages import describe_error
+from ..lines import NodeLines
+from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, Login, build_login, read_script, with_options
+from ..nodes import node_facts
+from ..output import json_option
+from ..progress import interruptible
+from ..results import NodeResult, exit_status_of, show_results
+from ..run_in_one import run_in_one
+from ..session import TRANSPORT
 
 WORDS = "libcloud_vsphere_clone.words"
 
 if TYPE_CHECKING:
-    from ..deploy.many_nodes import ScriptResult
-    from ..driver.compute import VsphereCloneNodeDriver
+    from ...deploy.many_nodes import ScriptResult
+    from ...driver.compute import VsphereCloneNodeDriver
 
 
 class CommandWithWords(click.Command):
@@ -96,7 +97,7 @@ def _run(
     board: Board,
     lines: NodeLines | None,
 ) -> Sequence[ScriptResult]:
-    from ..plan.guest.user_data import to_script
+    from ...plan.guest.user_data import to_script
 
     board.tell(f"running the script on the nodes of group {group}")
     words = {

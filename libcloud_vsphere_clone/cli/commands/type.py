@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .connection import Connection, connected, connection_options
-from .nodes import find_node
-from .progress import Narrator, interruptible, narrated
+from ..connection import Connection, connected, connection_options
+from ..nodes import find_node
+from ..progress import Narrator, interruptible, narrated
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
@@ -32,7 +32,7 @@ def type(connection: Connection, node: str, texts: Sequence[str], group: str | N
     after the other. The text - is standard input, for what must not stand in the list of processes. Nothing comes back
     from the guest.
     """
-    from .. import Keyboard
+    from ... import Keyboard
 
     text = read_texts(texts)
     with connected(connection) as driver, narrated() as narrator:
