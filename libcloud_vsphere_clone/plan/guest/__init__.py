@@ -1,3 +1,4 @@
+"""What guests are told, by each mechanism: cloud-init, guest customization, Ignition. (pure)"""
 
 from __future__ import annotations
 
@@ -5,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from ...loading import load_on_use
 
+__all__ = ["mechanism", "windows"]
 
 if TYPE_CHECKING:
+    from . import mechanism, windows
 else:
     __getattr__ = load_on_use(__name__, __all__)
