@@ -6,24 +6,22 @@ when they are first used.
     from libcloud.compute.providers import get_driver
     driver = get_driver("vsphere_clone")("user@vsphere.local", "password", host="vcenter.example.com")
 
-The code, in the order in which it is best read:
+The code, in the order in which it is best read. Each room imports only rooms that come later:
 
-1. ``compute``    Libcloud's verbs; each unpacks, calls one of the rooms below, and converts the answer;
-                  beside it ``connect``, its constructor's parameters, ``request``, ``create_node``'s words, and the
-                  verbs that only look (``seeing``, ``listing``), for many nodes (``group``), for images (``images``)
-2. ``reaching``   the verbs that go into guests: wait, open a session, deploy; with ``access``, who logs in,
-                  ``transports``, the doors, ``deployment``, a node's steps in order, and ``scripts``, those of many
-3. ``inventory``  what is there: images, nodes, groups, locations, found in rows; marks
-4. ``plan``       what to ask for: placement, hardware, adapters, what the guest is told, as vim specs; pure
-5. ``provision``  plans become running nodes, one or many; what failed is undone
-6. ``clones``, ``lifecycle``  one clone's life; nodes are started, stopped, rebooted, destroyed
-7. ``vcenter``    the only code with a socket to vCenter: session, TLS, bulk reads, tasks, events
-8. ``guest``      what happens inside a node: addresses, the end of a customization, and a session by SSH, VMware
-                  Tools, WinRM or the keyboard, or the report of a guest that nothing connects to
-9. ``convert``    rows become Node, NodeImage, NodeSize, NodeLocation; pure
-10. ``errors``    the error tree, and the only place that maps vSphere faults to it
-11. ``lab``       a vCenter with real guests on your own machine, for demos and tests
-12. ``cli``, ``pytest_plugin``, ``registration``  the doors: a command, fixtures, Libcloud's tables
+1. ``driver``      Libcloud's verbs by noun: each unpacks, calls one of the rooms below, and converts the answer;
+                   ``compute`` is the class, ``connect`` its constructor's parameters, ``convert`` rows to objects
+2. ``deploy``      a deployment's steps over a guest session, on one node or on many
+3. ``sessions``    ways into a guest, a folder for each: SSH, VMware Tools, WinRM, keyboard, pull
+4. ``operations``  what writes to vCenter: nodes made, started, stopped, destroyed; what failed is undone
+5. ``plan``        what to ask for: placement, hardware, adapters, what the guest is told, as vim specs; pure
+6. ``inventory``   what is there: images, nodes, groups, places, found in rows
+7. ``guest``, ``console``  whether a guest is ready, and at which address; keys typed on a VM's console
+8. ``model``       the words that all of them use: folders, names, marks, sizes, what a VM is; pure
+9. ``vcenter``     the only code with a socket to vCenter: session, TLS, bulk reads, tasks, events
+10. ``errors``     the error tree, and the only place that maps vSphere faults to it
+
+Beside them ``lab``, a vCenter with real guests on your own machine, for demos and tests, and the doors: ``cli``,
+``pytest_plugin``, ``registration``.
 """
 
 from __future__ import annotations
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
         ConnectionFailedError,
         GroupError,
         InvalidRequestError,
-        LabError,
         NameInUseError,
         NoPlacementError,
         NotFoundError,
@@ -51,11 +48,15 @@ if TYPE_CHECKING:
         TaskTimeoutError,
         VsphereError,
     )
-    from .lab import Lab
+    from .lab import Lab, LabError
     from .model.nics import Nic, Route
     from .model.windows import Windows
+    from .sessions.keyboard.transport import Keyboard
     from .sessions.pull.callback import CallbackReceiver
-    from .sessions.transports import SSH, Keyboard, Pull, Tools, WinRM
+    from .sessions.pull.transport import Pull
+    from .sessions.ssh.transport import SSH
+    from .sessions.tools.transport import Tools
+    from .sessions.winrm.transport import WinRM
 
 __all__ = [
     "SSH",
@@ -90,16 +91,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CallbackReceiver": ".sessions.pull.callback",
-    "Keyboard": ".sessions.transports",
+    "Keyboard": ".sessions.keyboard.transport",
     "Lab": ".lab",
+    "LabError": ".lab",
     "Nic": ".model.nics",
-    "Pull": ".sessions.transports",
+    "Pull": ".sessions.pull.transport",
     "Route": ".model.nics",
-    "SSH": ".sessions.transports",
+    "SSH": ".sessions.ssh.transport",
     "ScriptResult": ".deploy.many_nodes",
-    "Tools": ".sessions.transports",
+    "Tools": ".sessions.tools.transport",
     "VsphereCloneNodeDriver": ".driver.compute",
-    "WinRM": ".sessions.transports",
+    "WinRM": ".sessions.winrm.transport",
     "Windows": ".model.windows",
 }
 """{public name: its module}; the rest are errors."""

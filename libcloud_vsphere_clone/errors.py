@@ -13,7 +13,6 @@ why it failed and what to try. Never talks to vCenter.
     ├ NameInUseError                    .name
     ├ NoPlacementError                  .rejected: ((candidate, reason), …)
     ├ GroupError                        .nodes .errors: {name: error}; some of a group's nodes failed
-    ├ LabError                          the embedded lab could not be built or started
     └ TaskError                         .action .target
       └ TaskTimeoutError                also TimeoutError
 """
@@ -38,7 +37,6 @@ __all__ = [
     "ConnectionFailedError",
     "GroupError",
     "InvalidRequestError",
-    "LabError",
     "NameInUseError",
     "NoPlacementError",
     "NotFoundError",
@@ -185,10 +183,6 @@ def _reason(error: Exception) -> str:
     """What an error says; of Libcloud's DeploymentError, what the error that it wraps says."""
     cause = getattr(error, "original_error", None) or error
     return getattr(cause, "marked", str(cause)) or type(cause).__name__
-
-
-class LabError(VsphereError):
-    """The embedded lab could not be built, started or controlled."""
 
 
 class TaskError(VsphereError):

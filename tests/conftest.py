@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from libcloud.compute.base import Node
 
-from libcloud_vsphere_clone.console.keyboard import Pace
+from libcloud_vsphere_clone.console.keyboard import TypingSpeed
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient
@@ -51,6 +51,18 @@ def bare_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def tidy_lab(lab: Lab) -> Iterator[Lab]:
+    """The lab with guests; what the test left in it is gone after the test."""
+    yield lab
+    lab.faults.clear()
+    lab.delay_tasks({})
+    with lab.driver() as driver:
+        for node in driver.list_nodes():
+            if node.extra["managed"]:
+                driver.destroy_node(node)
+
+
+@pytest.fixture
 def private_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder in which no other lab is."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -75,6 +87,13 @@ def create(driver: VsphereCloneNodeDriver) -> Create:
     image = driver.ex_get_image_by_name("debian-12")
     asked = {"ex_power_on": False, "ex_group": "made"}
     return lambda name, size=None, **kwargs: driver.create_node(name, size, image, **{**asked, **kwargs})
+
+
+@pytest.fixture
+def late_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look at a short task is too early, however busy the machine: calls can be counted."""
+    for name, value in (("SPARE_S", 0.3), ("FIRST_LOOK_S", 0.3), ("FIRST_LOOKS_S", {})):
+        monkeypatch.setattr(f"libcloud_vsphere_clone.vcenter.pace.{name}", value)
 
 
 @pytest.fixture
@@ -119,7 +138,7 @@ def typist(driver: VsphereCloneNodeDriver, create: Create) -> Node:
 def keyboard(driver: VsphereCloneNodeDriver, typist: Node) -> Callable[..., KeyboardClient]:
     """Makes a keyboard at the typist's console; it types as fast as it can, unless told otherwise."""
     vm = Ref("VirtualMachine", typist.extra["moid"])
-    swift = {"name": "typist", "pace": Pace(pause_s=0)}
+    swift = {"name": "typist", "pace": TypingSpeed(pause_s=0)}
     return lambda **words: KeyboardClient(driver._session, vm, **{**swift, **words})
 
 

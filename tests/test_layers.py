@@ -23,25 +23,26 @@ ARROWS: dict[str, set[str]] = {
     "errors": {"option_names"},
     "parallel": set(),
     "registration": set(),
+    "loading": set(),
     "__init__": {"registration"},
     # towards vCenter and back
-    "vcenter": {"errors", "parallel"},
+    "vcenter": {"loading", "errors", "parallel"},
     "model": {"errors", "vcenter.rows"},
-    "plan": {"errors", "vcenter.rows", "vcenter.types", "model"},
-    "inventory": {"errors", "vcenter", "model"},
-    "guest": {"errors", "vcenter", "model"},
+    "plan": {"loading", "errors", "vcenter.rows", "vcenter.types", "model"},
+    "inventory": {"loading", "errors", "vcenter", "model"},
+    "guest": {"loading", "errors", "vcenter", "model"},
     "console": {"errors", "vcenter", "model"},
-    "operations": {"errors", "parallel", "vcenter", "model", "plan", "inventory"},
+    "operations": {"loading", "errors", "parallel", "vcenter", "model", "plan", "inventory"},
     # into guests
-    "sessions": {"errors", "vcenter", "model", "guest", "console", "operations.extra_config"},
-    "deploy": {"errors", "parallel", "model", "guest", "sessions"},
+    "sessions": {"loading", "errors", "vcenter", "model", "guest", "console", "operations.extra_config"},
+    "deploy": {"loading", "errors", "parallel", "model", "guest", "sessions"},
     # what Libcloud sees
     "driver": {
         *("errors", "parallel", "vcenter", "model", "inventory", "plan", "guest", "console"),
         *("operations", "sessions", "deploy"),
     },
     # the doors
-    "lab": {"errors"},
+    "lab": set(),
     "cli": {"__init__", "errors", "parallel", "lab", "driver", "model", "inventory", "plan", "guest", "sessions"},
     "pytest_plugin": {"errors", "lab"},
 }
@@ -51,7 +52,7 @@ EVERYWHERE = {"option_names"}
 
 LATER: dict[str, set[str]] = {
     # room: what its functions may import besides, when they are called
-    "lab": {"__init__", "driver"},
+    "lab": {"__init__"},
     "pytest_plugin": {"__init__", "driver"},
 }
 
@@ -91,16 +92,31 @@ def dotted_name(path: Path) -> str:
 def imports_of(path: Path, *, deferred: bool = False) -> set[str]:
     """Every module that ``path`` imports, by its absolute name.
 
-    :param deferred: only what functions import when they are called; otherwise only what an import of the
-        module itself imports.
+    :param deferred: only what functions import when they are called, and what loads when a room's module is named;
+        otherwise only what an import of the module itself imports.
     """
     package = ".".join([PACKAGE, *path.relative_to(FOLDER).parts[:-1]])
-    return {
+    tree = ast.parse(path.read_text())
+    names = {
         name
-        for node, in_function in _run_time_nodes(ast.parse(path.read_text()), in_function=False)
+        for node, in_function in _run_time_nodes(tree, in_function=False)
         if in_function is deferred
         for name in _imported(node, package)
     }
+    return names | _named_in_rooms(tree, package) if deferred else names
+
+
+def _named_in_rooms(tree: ast.Module, package: str) -> set[str]:
+    """``operations.power.stop_vm`` where the file has ``from .. import operations``."""
+    rooms = {
+        alias.asname or alias.name: resolve_name("." * node.level, package) + f".{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.level and node.module is None
+        for alias in node.names
+    }
+    chains = (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    split = (chain.partition(".") for chain in chains)
+    return {f"{rooms[root]}.{rest}" for root, _, rest in split if root in rooms}
 
 
 def _run_time_nodes(parent: ast.AST, *, in_function: bool) -> Iterator[tuple[ast.AST, bool]]:

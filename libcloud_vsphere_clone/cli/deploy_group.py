@@ -11,10 +11,9 @@ import click
 from ..errors import GroupError, VsphereError
 from ..parallel import in_parallel
 from .board import Board
-from .group import notes_of
+from .error_messages import describe_error, notes_of
 from .nodes import node_facts
 from .order import Order, find_words
-from .output import describe_error
 from .progress import Interrupts, interruptible
 from .results import NodeResult
 from .script import Script

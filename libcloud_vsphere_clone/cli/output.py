@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, errors in one line.
+"""What commands print: tables for people, JSON for programs.
 
 Takes plain values, writes stdout. What is called a secret is never printed.
 """
@@ -12,10 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
-
-from ..option_names import spell
-from .group import notes_of
-from .spelling import spell_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,18 +80,3 @@ def cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(cell(item) for item in value)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-
-
-def describe_error(failure: BaseException) -> str:
-    """What failed, in one line and in words of this command's options."""
-    from ..errors import VsphereError
-
-    if isinstance(failure, VsphereError):
-        text = spell(failure.marked, spell_option)
-    elif isinstance(failure, click.ClickException):
-        text = failure.format_message()
-    elif isinstance(failure, OSError) and failure.strerror:
-        text = f"{failure.filename}: {failure.strerror}" if failure.filename else failure.strerror
-    else:
-        text = f"{type(failure).__name__}: {failure}; --debug shows where"
-    return " ".join("; ".join([text, *notes_of(failure)]).split())

@@ -8,6 +8,7 @@ from typing import Any
 from libcloud.common.base import ConnectionUserAndKey
 
 from ..model import sizes
+from ..model.checks import check_keywords
 from ..model.layout import FolderNames
 from . import connect, convert
 from .deploy import DeployVerbs
@@ -72,7 +73,7 @@ class VsphereCloneNodeDriver(NodeVerbs, ImageVerbs, PlaceVerbs, GroupVerbs, Depl
         ex_allow_unmanaged: bool = False,
         **kwargs: Any,
     ) -> None:
-        connect.check_words(kwargs, "the constructor", ignored=("retry_delay", "backoff"))
+        check_keywords(kwargs, "the constructor", ignored=("retry_delay", "backoff"))
         self._sizes = sizes.build_sizes(ex_sizes)
         self._names = FolderNames(ex_datacenter or region, ex_images_folder, ex_nodes_folder)
         self._allow_unmanaged = ex_allow_unmanaged

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import math
+import sys
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import IO
 
 import certifi
 import libcloud.security
-from libcloud.utils.loggingconnection import LoggingConnection
 
+from .. import vcenter
 from ..errors import InvalidRequestError
 from ..option_names import expression, option
-from ..vcenter.session import Endpoint, Session
-from ..vcenter.tls import Trust, parse_thumbprint
 
 log = logging.getLogger("libcloud_vsphere_clone")
 
 LONGEST_TIMEOUT_S = 86400.0
 """Sockets refuse infinity, and what lasts longer than a day is meant as one."""
-
-
-def check_words(words: Mapping[str, Any], where: str, *, ignored: Iterable[str] = ()) -> None:
-    """Refuse unknown keyword arguments. What starts with ``__`` is the caller's framework talking to itself.
-
-    :raises InvalidRequestError: names the words.
-    """
-    unknown = [word for word in words if not word.startswith("__") and word not in ignored]
-    if unknown:
-        raise InvalidRequestError(f"{where} does not take {', '.join(unknown)}; check the spelling")
-
-
-def check_seconds(seconds: float, word: str) -> float:
-    """The seconds themselves; none are as good as less than none.
-
-    :raises InvalidRequestError: no number.
-    """
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or math.isnan(seconds):
-        raise InvalidRequestError(f"{word} must be a number of seconds, got {seconds!r}")
-    return seconds
 
 
 def build_endpoint(
@@ -55,7 +32,7 @@ def build_endpoint(
     timeout_s: float,
     allow_insecure: bool,
     thumbprint: str | None,
-) -> Endpoint:
+) -> vcenter.session.Endpoint:
     """Where to connect to and what to trust there.
 
     :raises InvalidRequestError: something is missing or cannot be right.
@@ -77,13 +54,15 @@ def build_endpoint(
             f"secure=False has no certificate that {option('thumbprint=')} could pin; leave one of them out"
         )
     trust = _build_trust(ca_cert, thumbprint) if secure else None
-    return Endpoint(host or "", _to_port(port, secure), username, password, trust, float(timeout_s), api_version)
+    return vcenter.session.Endpoint(
+        host or "", _to_port(port, secure), username, password, trust, float(timeout_s), api_version
+    )
 
 
-def open_session(endpoint: Endpoint) -> Session:
+def open_session(endpoint: vcenter.session.Endpoint) -> vcenter.session.Session:
     """A session; what it sends goes to Libcloud's debug log too, if there is one."""
     _follow_libcloud_debug()
-    return Session(endpoint)
+    return vcenter.session.Session(endpoint)
 
 
 def _check_host(host: str | None) -> None:
@@ -108,33 +87,40 @@ def _is_address(host: str) -> bool:
         return False
 
 
-def _build_trust(ca_cert: str | None, thumbprint: str | None) -> Trust:
+def _build_trust(ca_cert: str | None, thumbprint: str | None) -> vcenter.tls.Trust:
     """What to trust, with Libcloud's own settings read now: scripts change them after the import."""
-    pin = parse_thumbprint(thumbprint) if thumbprint is not None else None
+    pin = vcenter.tls.parse_thumbprint(thumbprint) if thumbprint is not None else None
     if not libcloud.security.VERIFY_SSL_CERT and pin is None:
         warnings.warn(
             "libcloud.security.VERIFY_SSL_CERT is False: anyone on the way can read the vCenter password; pin its "
             "certificate with ex_thumbprint=, or leave VERIFY_SSL_CERT True and pass ca_cert=",
             stacklevel=4,
         )
-        return Trust(verify=False)
+        return vcenter.tls.Trust(verify=False)
     bundle = libcloud.security.CA_CERTS_PATH
     bundle = bundle[0] if isinstance(bundle, list | tuple) else bundle
     if ca_cert is None and pin is None and bundle is not None and bundle != certifi.where():
         ca_cert = bundle  # someone chose it, so nothing else shall do
-    return Trust(ca_file=ca_cert, extra_ca_file=bundle if ca_cert is None else None, thumbprint=pin)
+    return vcenter.tls.Trust(ca_file=ca_cert, extra_ca_file=bundle if ca_cert is None else None, thumbprint=pin)
 
 
 class _LibcloudDebug(logging.Handler):
     """Writes our calls, names and times only, to the file that LIBCLOUD_DEBUG opened."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if LoggingConnection.log is not None and not LoggingConnection.log.closed:
-            LoggingConnection.log.write(f"# vsphere_clone {self.format(record)}\n")
-            LoggingConnection.log.flush()
+        file = _libcloud_debug_file()
+        if file is not None and not file.closed:
+            file.write(f"# vsphere_clone {self.format(record)}\n")
+            file.flush()
 
 
 def _follow_libcloud_debug() -> None:
-    if LoggingConnection.log is not None and not any(isinstance(h, _LibcloudDebug) for h in log.handlers):
+    if _libcloud_debug_file() is not None and not any(isinstance(h, _LibcloudDebug) for h in log.handlers):
         log.addHandler(_LibcloudDebug())
         log.setLevel(logging.DEBUG)
+
+
+def _libcloud_debug_file() -> IO[str] | None:
+    """The file that Libcloud writes its debug log to, if any: what opens it imports this module, which is heavy."""
+    module = sys.modules.get("libcloud.utils.loggingconnection")
+    return module.LoggingConnection.log if module is not None else None

@@ -8,10 +8,12 @@ from typing import Any, Never, Unpack
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
-from ..deploy.many_nodes import Hear, ScriptResult, copy_deployment, deploy_all, run_on_all
-from ..deploy.one_node import DeployOptions, ReachOptions, build_deployer
+from ..deploy.many_nodes import NodeListener, ScriptResult, check_login, copy_deployment, deploy_all, run_on_all
+from ..deploy.nodes import NodeRows
+from ..deploy.one_node import DeployOptions
 from ..errors import GroupError, InvalidRequestError
 from ..inventory.groups import fetch_group, fetch_groups
+from ..model.checks import check_count
 from ..model.images import CloneSource
 from ..model.marks import is_managed
 from ..model.names import draw_names, unescape_name
@@ -22,13 +24,15 @@ from ..operations.clone import CloneProgress
 from ..operations.folders import remove_group_folder
 from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from ..operations.provision import Provisioner
-from ..option_names import expression, option
+from ..option_names import option
 from ..plan.clone import ClonePlan, build_clone_plans
-from ..sessions.transports import REACH_PATHS, WinRM
+from ..sessions.reach import REACH_PATHS
+from ..vcenter.rows import Ref
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereGroup
 from .options import CLONE_TIMEOUT_S, NodeOptions, build_members, build_requests, id_of, refuse_unknown
+from .session_options import ReachKeywords, build_reach_options, create_keywords, image_facts, split_deploy_keywords
 
 IN_FLIGHT = 8
 """Clones, or destroys, under way at once. vCenter runs 8 provisioning operations per host and 128 per datastore at a
@@ -134,24 +138,23 @@ class GroupVerbs(BaseVerbs):
         auth: Any = None,
         *,
         deploy: Deployment,
-        **words: Any,
+        **keywords: Any,
     ) -> list[Node]:
-        """New nodes of one group with ``deploy`` run in each, all in parallel.
+        """Create nodes of one group and run ``deploy`` in each, all in parallel.
 
         Each node runs a copy of ``deploy``, as soon as it can be reached; what a script printed is in its node's
         ``extra["deployment"]``.
 
-        :param words: ``deploy_node``'s words for how to get in (``DeployOptions``), and those of
-            ``ex_create_nodes_in_group``.
+        :param keywords: those of ``deploy_node`` that say how to get in, and those of ``ex_create_nodes_in_group``.
         :raises GroupError: some could not be created, or their deployment failed. The error of the latter is a
             DeploymentError, whose ``.node`` is there, unless ``ex_destroy_on_failure``.
         """
-        how: Any = {word: words.pop(word) for word in DeployOptions.__annotations__ if word in words}
-        deployer = build_deployer(self, copy_deployment(deploy), image, **{"auth": auth, **how})
+        options, others = split_deploy_keywords(auth=auth, **keywords)
+        deployer = self._deployer(copy_deployment(deploy), options, image_facts(image))
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
-                group, count, size, image, location, **deployer.words_for_create(words)
+                group, count, size, image, location, **create_keywords(deployer, others)
             )
         except GroupError as partial:
             nodes, errors = partial.nodes, partial.errors
@@ -160,33 +163,32 @@ class GroupVerbs(BaseVerbs):
         return done
 
     def ex_run_script_on_group(
-        self, group: str, script: str, *, ex_on_output: Hear | None = None, **words: Unpack[ReachOptions]
+        self, group: str, script: str, *, ex_on_output: NodeListener | None = None, **keywords: Unpack[ReachKeywords]
     ) -> list[ScriptResult]:
-        """How a script went on each node of a group, run on all in parallel; it is never run twice.
+        """Run a script on each node of a group, on all in parallel, and never twice; how it went on each.
 
         :param script: a shell script; ``#!`` chooses another interpreter.
         :param ex_on_output: called with a node, what its script wrote just now, in bytes, and whether that was to
             stderr; from several threads.
-        :param words: how to get in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` with a
+        :param keywords: how to get in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` with a
             NodeAuthPassword, ``timeout``, ``ex_transport`` and so on.
         :raises NotFoundError: there is no such group.
         """
-        if not words.get("ssh_key") and words.get("auth") is None and not isinstance(words.get("ex_transport"), WinRM):
-            key, password = expression("ssh_key="), expression("auth=NodeAuthPassword(...)")
-            raise InvalidRequestError(f"running a script needs a way to log in: {key}, or {password}")
-        step = ScriptDeployment(script, delete=True)
-        deployer = build_deployer(self, step, max_tries=1, **words)
+        reach = build_reach_options("ex_run_script_on_group", **keywords)
+        check_login(reach)
+        deployer = self._deployer(ScriptDeployment(script, delete=True), DeployOptions(reach, max_tries=1))
         _, found = fetch_group(self._session, self._names, group, REACH_PATHS)
-        writable: list[Node] = []
-        results: list[ScriptResult] = []
+        nodes: dict[Ref, Node] = {}
+        refused: list[ScriptResult] = []
         for row in found.rows:
             node = self._to_node(row, found)
             try:
                 check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="run a script on")
-                writable.append(node)
-            except InvalidRequestError as refused:
-                results.append(ScriptResult(node, error=refused))
-        return [*results, *run_on_all(deployer, writable, found, ex_on_output)]
+                nodes[row.ref] = node
+            except InvalidRequestError as reason:
+                refused.append(ScriptResult(node, error=reason))
+        known = NodeRows(nodes, found.rows, lambda row: self._to_node(row, found))
+        return [*refused, *run_on_all(deployer, known, ex_on_output)]
 
     def ex_destroy_group(
         self,
@@ -217,9 +219,8 @@ class GroupVerbs(BaseVerbs):
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:
-    for word, number in (("count", count), (option("max_in_flight"), max_in_flight)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise InvalidRequestError(f"{word} must be a positive whole number, got {number!r}")
+    check_count("count", count)
+    check_count(option("max_in_flight"), max_in_flight)
     if names is None:
         return
     is_list = (

@@ -10,13 +10,14 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
+from ..model.checks import check_keywords, check_seconds
 from ..model.nics import Nic
+from ..model.timeouts import GUEST_TIMEOUT_S
 from ..model.windows import Windows
 from ..operations import power
 from ..operations.provision import Provisioner
 from ..plan.clone import build_clone_plan
 from ..vcenter.jobs import Progress
-from . import connect
 from .base import BaseVerbs
 from .listing import NodeFilter, build_filter
 from .options import CLONE_TIMEOUT_S, NodeOptions, build_requests
@@ -124,7 +125,7 @@ class NodeVerbs(BaseVerbs):
         :param ex_cached: False reads all afresh, in one call, and keeps nothing.
         :param ex_full: tell also ``description``, ``guest_os`` and ``disks_gib`` in ``extra``; this reads all afresh.
         """
-        connect.check_words(kwargs, "list_nodes")
+        check_keywords(kwargs, "list_nodes")
         wanted = build_filter(ex_group, ex_filter)
         return self._listing.read(self._converter(full=ex_full), wanted, cached=ex_cached, full=ex_full)
 
@@ -150,7 +151,7 @@ class NodeVerbs(BaseVerbs):
         :param timeout_s: seconds after which the iterator just ends; default never.
         :param ex_present: begin with the nodes that are there, as ``added``.
         """
-        longest_s = math.inf if timeout_s is None else connect.check_seconds(timeout_s, "timeout_s")
+        longest_s = math.inf if timeout_s is None else check_seconds(timeout_s, "timeout_s")
         wanted = build_filter(ex_group, ex_filter)
         return self._listing.watch(self._converter(), wanted, timeout_s=longest_s, present=ex_present)
 
@@ -169,11 +170,11 @@ class NodeVerbs(BaseVerbs):
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        power.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
+        power.start_vm(self._session, row, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
         return True
 
     def stop_node(
-        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = power.GUEST_TIMEOUT_S, **kwargs: Any
+        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = GUEST_TIMEOUT_S, **kwargs: Any
     ) -> bool:
         """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
 

@@ -54,7 +54,8 @@ class Clone:
         self.folder = folder
         self.vm: Ref | None = None
         self.error: Exception | None = None
-        self.job = Job(plan.action, self._start, timeout_s, self._teller(on_progress), cancel_overdue=True)
+        tell = self._teller(on_progress)
+        self.job = Job(plan.action, self._start, timeout_s, tell, cancel_overdue=True, kind="CloneVM_Task")
         self._sent = False  # vCenter may be making the VM
 
     @property

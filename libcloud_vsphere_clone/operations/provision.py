@@ -118,7 +118,7 @@ class Provisioner:
             return Found([], source.tree, source.layout)
         try:
             with translated("read the new nodes"):
-                found = self._read(made)
+                found = self._read(made, source)
         except VsphereError as lost:
             for clone in made.values():
                 clone.error = error_of(clone.plan.action, lost)
@@ -129,10 +129,15 @@ class Provisioner:
             made[row.ref].error = made[row.ref].error or _refused_keys_error(row, made[row.ref])
         return replace(found, rows=[row for row in found.rows if made[row.ref].error is None])
 
-    def _read(self, made: Mapping[Ref, Clone]) -> Found:
-        """One round trip, more where vCenter has changed an id."""
+    def _read(self, made: Mapping[Ref, Clone], source: CloneSource) -> Found:
+        """One round trip, more where vCenter has changed an id.
+
+        :param source: the tree that they were planned by; a folder that was made since is not in it.
+        """
         kept = tuple(sorted({marks.mark_path(key) for clone in made.values() for key in clone.plan.kept_keys}))
-        found = fetch_some(self.session, self.names, list(made), extra=kept)
+        is_known = all(clone.folder in source.tree.rows for clone in made.values())
+        around = Found([], source.tree, source.layout) if is_known else None
+        found = fetch_some(self.session, self.names, list(made), extra=kept, around=around)
         changed = [row for row in found.rows if _has_other_id(row, made[row.ref])]
         for row in changed:
             try:

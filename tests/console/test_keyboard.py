@@ -18,7 +18,7 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
 )
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient, Pace
+from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient, TypingSpeed
 
 Keyboard = Callable[..., KeyboardClient]
 
@@ -31,16 +31,16 @@ def calls(lab: Lab) -> int:
 
 def test_a_call_has_few_keys(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
     bare_lab.reset_calls()
-    keyboard(pace=Pace(keys_per_call=10, pause_s=0)).type("x" * 95)
+    keyboard(pace=TypingSpeed(keys_per_call=10, pause_s=0)).type("x" * 95)
     assert (bare_lab.typed(typist), calls(bare_lab)) == ("x" * 95, 10)
 
 
 def test_calls_keep_their_distance(keyboard: Keyboard) -> None:
-    typing, begun = keyboard(pace=Pace(keys_per_call=2, pause_s=0.05)), time.monotonic()
+    typing, begun = keyboard(pace=TypingSpeed(keys_per_call=2, pause_s=0.05)), time.monotonic()
     typing.type("abc")
     typing.type("d")
     assert time.monotonic() - begun >= 2 * 0.05
-    assert Pace().seconds(800) == pytest.approx(10)
+    assert TypingSpeed().seconds(800) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("accepts", [[1], [3], [7, 0, 2], [8, 8, 0]])
@@ -54,12 +54,12 @@ def test_what_was_not_taken_is_sent_again(keyboard: Keyboard, bare_lab: Lab, typ
 def test_a_console_that_takes_nothing_is_given_up(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
     bare_lab.control.limit_typing(typist, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     with pytest.raises(TaskError, match=r"console of 'typist': it has taken no key for 0.1 s; 3 of 6 are typed"):
-        keyboard(pace=Pace(pause_s=0.01, patience_s=0.1)).type("secret")
+        keyboard(pace=TypingSpeed(pause_s=0.01, patience_s=0.1)).type("secret")
     assert bare_lab.typed(typist) == "sec"
 
 
 def test_modifiers_are_held_across_calls_and_let_go_of(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
-    keyboard(pace=Pace(keys_per_call=2, pause_s=0)).type_keys("<leftCtrlOn><leftAltOn>abcde")
+    keyboard(pace=TypingSpeed(keys_per_call=2, pause_s=0)).type_keys("<leftCtrlOn><leftAltOn>abcde")
     assert bare_lab.typed(typist) == "<leftCtrlOn><leftAltOn>abcde<leftCtrlOff><leftAltOff>"
 
 
@@ -86,7 +86,7 @@ def test_a_lost_answer_is_not_typed_again(keyboard: Keyboard, bare_lab: Lab, typ
 
 
 def test_time_is_over(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
-    slow = keyboard(pace=Pace(keys_per_call=1, pause_s=0.2))
+    slow = keyboard(pace=TypingSpeed(keys_per_call=1, pause_s=0.2))
     with pytest.raises(TaskTimeoutError, match="could not type all on the console of 'typist' in time"):
         slow._console.type(parse_text("x" * 1000, LAYOUTS["us"]), timeout_s=0.7)
     assert 0 < len(bare_lab.typed(typist)) < 10
@@ -110,4 +110,4 @@ def test_refusals(keyboard: Keyboard, bare_lab: Lab) -> None:
 @pytest.mark.parametrize("words", [{"keys_per_call": 0}, {"pause_s": -1}, {"patience_s": -1}])
 def test_no_pace(words: dict[str, float]) -> None:
     with pytest.raises(InvalidRequestError):
-        Pace(**words)  # type: ignore[arg-type]
+        TypingSpeed(**words)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ import certifi
 import libcloud.security
 import pytest
 
-from libcloud_vsphere_clone.driver.connect import build_endpoint, check_words
+from libcloud_vsphere_clone.driver.connect import build_endpoint
 from libcloud_vsphere_clone.errors import AuthenticationError, ConnectionFailedError, InvalidRequestError, VsphereError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import stub
@@ -96,12 +96,6 @@ def test_ports_and_addresses() -> None:
     assert endpoint(host="::1").host == "::1"
     assert endpoint(host="[2001:db8::1]").host == "[2001:db8::1]"
     assert endpoint(timeout_s=3).timeout_s == 3.0
-
-
-def test_unknown_words_are_refused_and_a_frameworks_own_are_not() -> None:
-    check_words({"__libcloud": 1, "retry_delay": 2}, "the constructor", ignored=("retry_delay",))
-    with pytest.raises(InvalidRequestError, match="the constructor does not take ex_datacentre"):
-        check_words({"ex_datacentre": "dc"}, "the constructor")
 
 
 def test_trust_follows_what_was_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -104,22 +104,32 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], 
     yield lambda number, when: left.__setitem__(slice(None), [(number, when)] if number else [])
 
 
+@pytest.mark.parametrize("way", ["looking", "subscribing"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("count", "in_flight"), [(1, 1), (4, 2)])
 def test_an_interrupt_at_any_call_leaves_nothing(
-    create: Create, direct: Direct, interrupt: Callable[[int, str], None], count: int, in_flight: int, when: str
+    create: Create,
+    direct: Direct,
+    interrupt: Callable[[int, str], None],
+    count: int,
+    in_flight: int,
+    when: str,
+    way: str,
 ) -> None:
+    options: dict[str, Any] = {"ex_max_in_flight": in_flight, "ex_power_on": False}
+    if way == "subscribing":
+        options["ex_on_progress"] = lambda name, percent: None
     for number in range(1, 100):
         interrupt(number, when)
         try:
-            create(count, ex_max_in_flight=in_flight, ex_power_on=False)
+            create(count, **options)
             break
         except KeyboardInterrupt as interrupted:
             interrupt(0, when)
             assert not getattr(interrupted, "__notes__", [])
             assert direct.children("vm/hard") == []
     interrupt(0, when)
-    assert number > 7
+    assert number > (7 if way == "subscribing" else 4)
     assert len(direct.children("vm/hard")) == count
 
 

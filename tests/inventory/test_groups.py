@@ -132,7 +132,7 @@ def test_names_are_unique_and_short() -> None:
 
 def test_no_name_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     endings = iter(["abc11", "abc11", "def33"])
-    monkeypatch.setattr("libcloud_vsphere_clone.inventory.groups.secrets.token_hex", lambda _: next(endings))
+    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: next(endings))
     assert draw_names("web", 2) == ["web-abc11", "web-def33"]
 
 

@@ -54,6 +54,7 @@ def macs(direct: Direct, node: Any) -> list[str]:
 # cloud-init
 
 
+@pytest.mark.usefixtures("late_looks")
 def test_a_static_address_in_one_clone(bare_lab: Lab, create: Create, direct: Direct) -> None:
     create("first")
     bare_lab.reset_calls()
@@ -130,6 +131,7 @@ def test_each_node_of_a_group_has_its_own_address(
         assert options["libcloud.addresses"] == f"10.0.0.{number}"
 
 
+@pytest.mark.usefixtures("late_looks")
 def test_ignition_is_told_through_its_own_keys(bare_lab: Lab, create: Create, direct: Direct) -> None:
     create("first")
     bare_lab.reset_calls()
@@ -166,6 +168,7 @@ def events(direct: Direct, node: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.usefixtures("late_looks")
 def test_vsphere_customizes_at_the_clone(bare_lab: Lab, create: Create, direct: Direct, mechanism: str) -> None:
     kind, words = MECHANISMS[mechanism]
     create("first")
@@ -192,6 +195,7 @@ def test_an_old_vcenter_is_not_sent_what_it_would_not_see(bare_lab: Lab) -> None
         assert writes(bare_lab) == {}
 
 
+@pytest.mark.usefixtures("late_looks")
 def test_a_specification_stored_in_vcenter(bare_lab: Lab, create: Create, direct: Direct) -> None:
     create("first")
     bare_lab.reset_calls()
