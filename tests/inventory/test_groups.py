@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +12,6 @@ from libcloud_vsphere_clone.inventory.groups import fetch_group
 from libcloud_vsphere_clone.inventory.nodes import fetch_nodes
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model.layout import FolderNames, find_group_folder, find_layout
-from libcloud_vsphere_clone.model.names import draw_names
 from libcloud_vsphere_clone.operations.folders import ensure_group_folder, remove_group_folder
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import GROUP, VM_FOLDER, build_folder, build_tree
@@ -119,26 +117,6 @@ def test_a_nodes_folder_of_ones_own(bare_lab: Lab) -> None:
 
 def test_the_layouts_folder_is_the_vm_folder() -> None:
     assert find_layout(build_tree(), NAMES).nodes_folder == VM_FOLDER
-
-
-# Names
-
-
-def test_names_are_unique_and_short() -> None:
-    names = draw_names("web", 40)
-    assert len(set(names)) == 40
-    assert all(re.fullmatch("web-[0-9a-f]{5}", name) for name in names)
-
-
-def test_no_name_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    endings = iter(["abc11", "abc11", "def33"])
-    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: next(endings))
-    assert draw_names("web", 2) == ["web-abc11", "web-def33"]
-
-
-@pytest.mark.parametrize(("count", "digits"), [(1, 5), (255, 5), (256, 6), (1000, 6)])
-def test_names_grow_before_they_run_out(count: int, digits: int) -> None:
-    assert {len(name) for name in draw_names("g", count)} == {len("g-") + digits}
 
 
 # One group
