@@ -1,4 +1,4 @@
-"""Which mechanism tells a clone's guest what it shall be, and why; and what each mechanism can carry. (pure)
+"""Which mechanism sets up a clone's guest, and why; and what each mechanism can carry. (pure)
 
 The caller's choice counts before the image's mark, and that before what the guest's operating system suggests.
 """
@@ -33,7 +33,7 @@ CARRIES: dict[str, set[str]] = {
     "sysprep": {*_NAMES, *_NETWORK, option("windows"), option("customization_spec")},
     "none": set(),
 }
-"""``{mechanism: wishes that it can carry into a guest}``, in the words of ``_wishes``. A password of the user whose
+"""``{mechanism: wishes that it can carry into a guest}``, as ``_wishes`` names them. A password of the user whose
 password a specification can set is another matter."""
 
 _CLOUD_INIT = option("customize='cloud-init'")
@@ -50,7 +50,7 @@ HINTS = {
 
 
 def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> Choice:
-    """What tells the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
+    """What sets up the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
 
     :param asked: the caller's option ``customize``.
     :param spec_mechanism: what the specification stored in vCenter is for, if the caller named one.
@@ -66,7 +66,10 @@ def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str |
 
 
 def check_carried(image_name: str, setup: GuestSetup, *, generated_password: bool) -> None:
-    """:raises InvalidRequestError: the mechanism cannot tell the guest all that is wanted."""
+    """Refuse what the mechanism cannot carry into the guest.
+
+    :raises InvalidRequestError: something that is wanted cannot reach the guest.
+    """
     choice = setup.choice
     asked = [wish for wish in _wishes(setup, generated_password) if wish not in CARRIES[choice.mechanism]]
     if not asked:
@@ -82,8 +85,7 @@ def check_carried(image_name: str, setup: GuestSetup, *, generated_password: boo
 
 
 def _wishes(setup: GuestSetup, generated_password: bool) -> Iterable[str]:
-    """What a mechanism must be able to carry. A password that the caller chose may be the image's own: the log-in will
-    tell."""
+    """What a mechanism must be able to carry. A password that the caller chose may be the image's own."""
     options = setup.options
     given = {
         "a key": setup.login is not None and setup.login.public_keys,
@@ -104,7 +106,7 @@ def _wishes(setup: GuestSetup, generated_password: bool) -> Iterable[str]:
 
 
 def _suggested(image: Row) -> Choice:
-    """What suits the operating system that vCenter has been told of."""
+    """What suits the guest operating system that vCenter has on record."""
     guest_id = str(image.get("config.guestId") or "").lower()
     name = str(image.get("config.guestFullName") or "")
     if is_windows(image):
