@@ -11,6 +11,7 @@ from libcloud.compute.base import Node, NodeAuthPassword
 
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model import names as model_names
 from libcloud_vsphere_clone.operations.clone import Clone
 
 CreateGroup = Callable[..., list[Node]]
@@ -79,7 +80,8 @@ def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def draw_these(*endings: str) -> None:
         left = list(endings)
         monkeypatch.setattr(
-            "libcloud_vsphere_clone.model.names.secrets.token_hex",
+            model_names,
+            "draw_hex",
             lambda _: left.pop(0) if len(left) > 1 else left[0],
         )
 

@@ -17,6 +17,7 @@ from libcloud_vsphere_clone.errors import (
     NoPlacementError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model import names as model_names
 from tests.direct import Direct, writes
 from tests.driver.conftest import CreateGroup, names_of
 
@@ -48,7 +49,7 @@ def test_two_callers_share_a_new_group(
     create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = itertools.count()  # drawn by chance, one name in 4096 would be another's once in a while
-    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", lambda _: f"{next(numbers):03x}000")
+    monkeypatch.setattr(model_names, "draw_hex", lambda _: f"{next(numbers):03x}00")
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(create_group, 4, group="shared") for _ in range(2)]
         nodes = [node for future in made for node in future.result()]

@@ -15,7 +15,9 @@ from libcloud_vsphere_clone.errors import (
     GroupError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.operations import provision
 from libcloud_vsphere_clone.operations.clone import Clone
+from libcloud_vsphere_clone.vcenter import stub
 from tests.direct import Direct, writes
 from tests.driver.conftest import CreateGroup, names_of, notes_of
 
@@ -75,7 +77,7 @@ def test_a_stalled_reply_is_recovered(bare_lab: Lab, direct: Direct) -> None:
 def test_a_vcenter_that_is_lost_midway_is_told_what_may_remain(
     bare_lab: Lab, create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch, on_start: Any
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", ())  # the waits have tests of their own
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", ())  # the waits have tests of their own
     methods = ("CloneVM_Task", "RetrievePropertiesEx", "FindByUuid", "CurrentTime", "WaitForUpdatesEx", "CancelTask")
     more = ("CreatePropertyCollector", "CreateFilter", "CreateListView", "ResetListView", "DestroyPropertyCollector")
 
@@ -108,10 +110,8 @@ def test_a_vcenter_that_is_lost_midway_is_told_what_may_remain(
 def test_a_vcenter_that_is_lost_at_the_end_is_told_what_may_remain(
     bare_lab: Lab, create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", ())
-    monkeypatch.setattr(
-        "libcloud_vsphere_clone.operations.provision.fetch_some", failing(ConnectionResetError("the last read is lost"))
-    )
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", ())
+    monkeypatch.setattr(provision, "fetch_some", failing(ConnectionResetError("the last read is lost")))
     for method in ("PowerOffVM_Task", "Destroy_Task"):
         bare_lab.faults.add(method, when="reset-before", times=0)
     with pytest.raises(GroupError, match="the last read is lost") as caught:

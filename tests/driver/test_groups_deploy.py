@@ -18,6 +18,7 @@ from libcloud_vsphere_clone.errors import (
     TaskError,
     TaskTimeoutError,
 )
+from libcloud_vsphere_clone.guest import obstacles
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model.nics import Nic
 from libcloud_vsphere_clone.sessions.base import Target
@@ -114,7 +115,7 @@ def test_a_script_goes_to_nobody_elses_machine(driver: VsphereCloneNodeDriver) -
 def test_a_script_on_nodes_that_are_off_or_silent_says_so(
     driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 0.2)  # long before the time is over
+    monkeypatch.setattr(obstacles, "OFF_FOR_S", 0.2)  # long before the time is over
     create_group(2, ex_names=["off-1", "off-2"])
     create_group(1, ex_names=["silent"], ex_power_on=True)  # there is no guest in it
     results = {r.node.name: r for r in driver.ex_run_script_on_group("web", "id", auth=PASSWORD, timeout=2)}

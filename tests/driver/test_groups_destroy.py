@@ -16,6 +16,7 @@ from libcloud_vsphere_clone.errors import (
     TaskError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter import jobs, stub
 from tests.direct import Direct, writes
 from tests.driver.conftest import PASSWORD, CreateGroup, names_of
 
@@ -37,7 +38,7 @@ def test_a_group_is_destroyed_and_its_folder_stays(
 def test_a_question_that_holds_one_up_is_told(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.jobs.QUESTION_S", 0.5)
+    monkeypatch.setattr(jobs, "QUESTION_S", 0.5)
     asking, other = create_group(2, ex_power_on=True)
     question = {"id": "q1", "text": "retry or cancel?", "choice": {}}
     bare_lab.control.change_vm(asking.extra["moid"], {"runtime.question": question})
@@ -140,7 +141,7 @@ def test_lost_replies_do_not_keep_a_group_alive(
 def test_a_vcenter_that_is_lost_while_destroying_is_not_waited_for_again_and_again(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", (0.1,))
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", (0.1,))
     nodes = create_group(6)
     for method in ("PowerOffVM_Task", "Destroy_Task", "CurrentTime"):
         bare_lab.faults.add(method, when="reset-before", times=0)

@@ -13,6 +13,7 @@ from libcloud.compute.base import Node
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import GroupError
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter import stub
 from libcloud_vsphere_clone.vcenter.stub import VcenterStub
 from tests.direct import Direct, writes
 
@@ -40,7 +41,7 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
 @pytest.fixture
 def create(driver: VsphereCloneNodeDriver, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Makes nodes of ``debian-12`` in the group ``hard``."""
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
     image = driver.ex_get_image_by_name("debian-12")
     return lambda count, **options: driver.ex_create_nodes_in_group("hard", count, None, image, **options)
 

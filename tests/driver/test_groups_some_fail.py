@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,7 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
 )
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model import names as model_names
 from tests.direct import Direct, writes
 from tests.driver.conftest import CreateGroup, names_of, notes_of
 
@@ -107,7 +109,7 @@ def test_an_interrupt_before_names_are_drawn_again_leaves_no_node(
             return ending
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", draw)
+    monkeypatch.setattr(model_names, "draw_hex", draw)
     with pytest.raises(KeyboardInterrupt):
         create_group(2, group="taken")
     assert direct.children("vm/taken") == ["taken-00001"]
@@ -129,7 +131,7 @@ def test_two_programs_that_draw_the_same_names_get_different_nodes(
             image = own.ex_get_image_by_name("debian-12")
             return own.ex_create_nodes_in_group("web", 6, None, image, ex_power_on=False, ex_max_in_flight=3)
 
-    monkeypatch.setattr("libcloud_vsphere_clone.model.names.secrets.token_hex", draw)
+    monkeypatch.setattr(model_names, "draw_hex", draw)
     bare_lab.delay_tasks({"CloneVM": 100})
     with ThreadPoolExecutor(2) as pool:
         made = [pool.submit(scale) for _ in range(2)]
@@ -205,7 +207,7 @@ def test_an_id_that_cannot_be_marked_fails_alone(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = iter([driver.ex_get_node(name="legacy-db").id, "50000000-0000-4000-8000-000000000777"])
-    monkeypatch.setattr("libcloud_vsphere_clone.driver.options.uuid.uuid4", lambda: next(taken))
+    monkeypatch.setattr(uuid, "uuid4", lambda: next(taken))
     bare_lab.faults.add("ReconfigVM_Task", fault="NoPermission")
     with pytest.raises(GroupError) as caught:
         create_group(2, ex_names=["a", "b"])

@@ -6,6 +6,7 @@ import pytest
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import TaskError, TaskTimeoutError
+from libcloud_vsphere_clone.guest import readiness
 from libcloud_vsphere_clone.guest.readiness import RUNNING_PATHS, wait_running, watch_running
 from libcloud_vsphere_clone.guest.wait import Wait, build_wait
 from libcloud_vsphere_clone.lab import Lab
@@ -133,7 +134,7 @@ def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
 
 
 def test_customized_without_an_address(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.readiness.ADDRESS_AFTER_S", 0.1)
+    monkeypatch.setattr(readiness, "ADDRESS_AFTER_S", 0.1)
     one = guest()
     one.customize("SUCCEEDED")
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: []}

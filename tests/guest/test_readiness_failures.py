@@ -9,6 +9,7 @@ import pytest
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError
+from libcloud_vsphere_clone.guest import obstacles, readiness
 from libcloud_vsphere_clone.guest.readiness import wait_running, watch_running
 from libcloud_vsphere_clone.guest.wait import Wait
 from libcloud_vsphere_clone.lab import Lab
@@ -20,7 +21,7 @@ from tests.guest.conftest import LONG_S, Guest, MakeGuest, failure, told
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A VM that is off for a moment is one that is off; test_obstacles.py tells for how long."""
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 0.2)
+    monkeypatch.setattr(obstacles, "OFF_FOR_S", 0.2)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -101,7 +102,7 @@ def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str, 
 def test_a_failure_by_its_status_and_the_event_that_follows(
     bare_lab: Lab, session: Session, guest: MakeGuest, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.readiness.EVENT_S", LONG_S)
+    monkeypatch.setattr(readiness, "EVENT_S", LONG_S)
     one = guest()
     one.customize("RUNNING")
 
@@ -116,7 +117,7 @@ def test_a_failure_by_its_status_and_the_event_that_follows(
 
 
 def test_a_failure_without_an_event(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.readiness.EVENT_S", 0.1)
+    monkeypatch.setattr(readiness, "EVENT_S", 0.1)
     one = guest()
     one.customize("FAILED", message="short")
     assert "failed: short; the guest's log: " in str(failure(session, one, Wait("ssh", customizing=True)))

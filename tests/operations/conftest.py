@@ -9,6 +9,7 @@ import pytest
 
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter import jobs
 from tests.direct import Direct
 
 POWER = ("PowerOnMultiVM_Task", "PowerOffVM_Task", "ShutdownGuest", "RebootGuest", "ResetVM_Task", "Destroy_Task")
@@ -26,7 +27,7 @@ def create_kept(driver: VsphereCloneNodeDriver) -> Create:
 @pytest.fixture
 def short_question(monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions are soon taken for such as nobody answers."""
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.jobs.QUESTION_S", 0.5)
+    monkeypatch.setattr(jobs, "QUESTION_S", 0.5)
 
 
 def sent(lab: Lab) -> dict[str, int]:

@@ -30,6 +30,7 @@ from libcloud_vsphere_clone.model.options import NodeOptions
 from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.operations.provision import Provisioner
 from libcloud_vsphere_clone.plan.clone import ClonePlan, build_clone_plan
+from libcloud_vsphere_clone.vcenter import stub
 from tests.direct import Create, Direct, await_calls, writes
 from tests.interrupts import Interrupted
 
@@ -258,7 +259,7 @@ def test_a_lost_request_says_that_nothing_was_made(bare_lab: Lab, create: Create
 def test_a_vcenter_that_is_lost_as_well_is_told_what_may_remain(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", ())  # the waits have tests of their own
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", ())  # the waits have tests of their own
     plan, source = build_plan(driver, UUID.format(4), "lost")
     bare_lab.faults.add("CloneVM_Task", when="reset-after")
     for method in ("RetrievePropertiesEx", "FindByUuid"):
@@ -322,7 +323,7 @@ def test_a_session_that_ends_at_the_very_clone_makes_one_vm(bare_lab: Lab, creat
 def test_in_a_storm_each_success_is_one_vm_and_each_failure_none(
     bare_lab: Lab, create: Create, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
     bare_lab.delay_tasks({"CloneVM": 50})
     for method, when, every in STORM:
         bare_lab.faults.add(method, when=when, every=every, times=0, fault="NoDiskSpace" if when == "task" else None)
