@@ -95,16 +95,15 @@ def check_script(script: object) -> None:
     _check_halves(script, name)
 
 
-def to_nics(networks: object) -> list[Nic]:
+def to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
     """An adapter for each network; its name alone is an adapter on it.
 
     :raises InvalidRequestError: it is no list of networks.
     """
     wrong = f"{option('networks')} must be a list of names, paths, ids and Nic(...), got"
-    networks = networks or ()
-    if not isinstance(networks, Sequence) or isinstance(networks, str):
+    if isinstance(networks, str) or not isinstance(networks or (), Sequence):
         raise InvalidRequestError(f"{wrong} {networks!r}")
-    nics = [Nic(network) if isinstance(network, str) else network for network in networks]
+    nics = [Nic(network) if isinstance(network, str) else network for network in networks or ()]
     for nic in nics:
         if not isinstance(nic, Nic):
             raise InvalidRequestError(f"{wrong} {nic!r} in it")

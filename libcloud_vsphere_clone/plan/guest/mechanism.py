@@ -13,7 +13,7 @@ from ...model.marks import MECHANISMS
 from ...model.vm import is_windows
 from ...option_names import expression, option
 from ...vcenter.rows import Row
-from .setup import Choice, GuestSetup
+from .setup import GuestSetup, MechanismChoice
 
 __all__ = ["check_carried", "choose_mechanism"]
 
@@ -49,19 +49,19 @@ HINTS = {
 }
 
 
-def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> Choice:
+def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> MechanismChoice:
     """What sets up the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
 
     :param asked: the caller's option ``customize``.
     :param spec_mechanism: what the specification stored in vCenter is for, if the caller named one.
     """
     if asked is not None:
-        return Choice(asked, f"asked for with {option('customize')}")
+        return MechanismChoice(asked, f"asked for with {option('customize')}")
     if spec_mechanism is not None:
-        return Choice(spec_mechanism, "what the customization specification is for")
+        return MechanismChoice(spec_mechanism, "what the customization specification is for")
     mark = marks.read_mark(image, marks.GUEST)
     if mark in MECHANISMS:
-        return Choice(str(mark), "the image's mark")
+        return MechanismChoice(str(mark), "the image's mark")
     return _suggested(image)
 
 
@@ -105,14 +105,18 @@ def _wishes(setup: GuestSetup, generated_password: bool) -> Iterable[str]:
     return [wish for wish, is_given in given.items() if is_given]
 
 
-def _suggested(image: Row) -> Choice:
+def _suggested(image: Row) -> MechanismChoice:
     """What suits the guest operating system that vCenter has on record."""
     guest_id = str(image.get("config.guestId") or "").lower()
     name = str(image.get("config.guestFullName") or "")
     if is_windows(image):
         if image.get("guest.toolsVersionStatus2") == NO_TOOLS:
-            return Choice("none", f"the guest is {name or 'Windows'} without VMware Tools, which sysprep needs")
-        return Choice("sysprep", f"the guest is {name or 'Windows'}")
+            return MechanismChoice(
+                "none", f"the guest is {name or 'Windows'} without VMware Tools, which sysprep needs"
+            )
+        return MechanismChoice("sysprep", f"the guest is {name or 'Windows'}")
     if guest_id.startswith(("coreos", "flatcar")) or any(word in name.lower() for word in ("coreos", "flatcar")):
-        return Choice("ignition", f"the guest is {name or 'CoreOS'}")
-    return Choice("cloud-init", f"the guest is {name}, and nothing else is said" if name else "nothing else is said")
+        return MechanismChoice("ignition", f"the guest is {name or 'CoreOS'}")
+    return MechanismChoice(
+        "cloud-init", f"the guest is {name}, and nothing else is said" if name else "nothing else is said"
+    )

@@ -17,7 +17,7 @@ from ..network import complete_nics
 from .guest_customization import mechanism_of, sets_password
 from .ignition import DEFAULT_LOGIN as CORE_USER
 from .mechanism import check_carried, choose_mechanism
-from .setup import Choice, GuestSetup, needs_macs
+from .setup import GuestSetup, MechanismChoice, needs_macs
 
 __all__ = ["default_login", "host_key_mark", "resolve_setup"]
 
@@ -50,7 +50,7 @@ def resolve_setup(request: NodeRequest, source: CloneSource, reserved_macs: set[
     return replace(setup, host_key_config=_host_key_config(request.host_keys, setup))
 
 
-def default_login(image: Row, choice: Choice) -> str | None:
+def default_login(image: Row, choice: MechanismChoice) -> str | None:
     """The user of a login that names none: the image's own user, else the mechanism's; None leaves it to root."""
     return marks.read_mark(image, marks.LOGIN) or DEFAULT_LOGINS.get(choice.mechanism)
 

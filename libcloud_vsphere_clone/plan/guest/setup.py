@@ -12,11 +12,11 @@ from ...model.login import Login
 from ...model.nics import Nic
 from ...model.options import NodeOptions
 
-__all__ = ["Choice", "GuestSetup"]
+__all__ = ["GuestSetup", "MechanismChoice"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class MechanismChoice:
     """A mechanism, and why it was chosen."""
 
     mechanism: str
@@ -38,7 +38,7 @@ class GuestSetup:
     """
 
     node_id: str
-    choice: Choice
+    choice: MechanismChoice
     host_name: str
     options: NodeOptions = field(default_factory=NodeOptions)
     login: Login | None = None
