@@ -128,17 +128,17 @@ def noticed() -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def typist(driver: VsphereCloneNodeDriver, create: Create) -> Node:
+def console_node(driver: VsphereCloneNodeDriver, create: Create) -> Node:
     """A node that is on, in the lab without guests: what is typed on its console can be read."""
-    made: Node = create("typist", ex_power_on=True)
+    made: Node = create("web-1", ex_power_on=True)
     return made
 
 
 @pytest.fixture
-def keyboard(driver: VsphereCloneNodeDriver, typist: Node) -> Callable[..., KeyboardClient]:
-    """Makes a keyboard at the typist's console; it types as fast as it can, unless told otherwise."""
-    vm = Ref("VirtualMachine", typist.extra["moid"])
-    swift = {"name": "typist", "pace": Pace(pause_s=0)}
+def keyboard(driver: VsphereCloneNodeDriver, console_node: Node) -> Callable[..., KeyboardClient]:
+    """Makes a keyboard at a node's console; it types as fast as it can, unless told otherwise."""
+    vm = Ref("VirtualMachine", console_node.extra["moid"])
+    swift = {"name": "web-1", "pace": Pace(pause_s=0)}
     return lambda **words: KeyboardClient(driver._session, vm, **{**swift, **words})
 
 

@@ -128,11 +128,11 @@ def test_those_at_work_may_have_some_time_after_an_interrupt(noticed: threading.
         done.append(number)
 
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(partial(work, go_on=partial(time.sleep, 0.3)), range(9), threads=2, name="test", patience_s=60)
+        in_parallel(partial(work, go_on=partial(time.sleep, 0.3)), range(9), threads=2, name="test", grace_s=60)
     assert sorted(done) == [0, 1]
     noticed.clear()
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(partial(work, go_on=partial(leave.wait, 60)), range(9), threads=2, name="test", patience_s=0.1)
+        in_parallel(partial(work, go_on=partial(leave.wait, 60)), range(9), threads=2, name="test", grace_s=0.1)
     assert sorted(done) == [0, 1]
     leave.set()
     join_those_at_work()

@@ -28,19 +28,21 @@ def test_no_two_characters_take_the_same_presses(name: str) -> None:
 
 
 def test_the_us_layout_is_what_a_us_guest_reads(
-    keyboard: Callable[..., KeyboardClient], bare_lab: Lab, typist: Any
+    keyboard: Callable[..., KeyboardClient], bare_lab: Lab, console_node: Any
 ) -> None:
     keyboard().type(PRINTABLE + "\n\t")
-    assert bare_lab.typed(typist) == PRINTABLE + "<enter><tab>"
+    assert bare_lab.typed(console_node) == PRINTABLE + "<enter><tab>"
 
 
-def test_other_layouts_press_other_keys(keyboard: Callable[..., KeyboardClient], bare_lab: Lab, typist: Any) -> None:
+def test_other_layouts_press_other_keys(
+    keyboard: Callable[..., KeyboardClient], bare_lab: Lab, console_node: Any
+) -> None:
     """The lab reads all as a US keyboard: so it shows which keys were pressed."""
     keyboard(layout="de").type("zy-Ö_@{^")
-    assert bare_lab.typed(typist) == "yz/:?<rightAltOn>q<rightAltOff><rightAltOn>7<rightAltOff>` "
-    bare_lab.clear_typed(typist)
+    assert bare_lab.typed(console_node) == "yz/:?<rightAltOn>q<rightAltOff><rightAltOn>7<rightAltOff>` "
+    bare_lab.clear_typed(console_node)
     keyboard(layout="FR").type("Aq1!mM#")
-    assert bare_lab.typed(typist) == "Qa!/;:<rightAltOn>3<rightAltOff>"
+    assert bare_lab.typed(console_node) == "Qa!/;:<rightAltOn>3<rightAltOff>"
 
 
 @pytest.mark.parametrize(
