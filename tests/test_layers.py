@@ -66,7 +66,7 @@ LIBCLOUD_OBJECTS = (
 """Where Libcloud's own nouns are: Node, NodeImage, Object and so on."""
 
 KNOWS_LIBCLOUD_OBJECTS = {"driver", "deploy", "sessions", "cli"}
-"""The command is in it as a caller of the driver, like anyone else's program."""
+"""The command is in it as a caller of the driver, like any other program."""
 
 PURE = (
     *("model", "plan", "driver.convert", "vcenter.rows", "vcenter.types"),

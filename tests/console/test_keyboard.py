@@ -35,7 +35,7 @@ def test_a_call_has_few_keys(keyboard: Keyboard, bare_lab: Lab, console_node: No
     assert (bare_lab.typed(console_node), calls(bare_lab)) == ("x" * 95, 10)
 
 
-def test_calls_keep_their_distance(keyboard: Keyboard) -> None:
+def test_calls_are_a_pause_apart(keyboard: Keyboard) -> None:
     typing, begun = keyboard(pace=Pace(keys_per_call=2, pause_s=0.05)), time.monotonic()
     typing.type("abc")
     typing.type("d")
@@ -87,14 +87,14 @@ def test_a_lost_answer_is_not_typed_again(keyboard: Keyboard, bare_lab: Lab, con
     assert bare_lab.typed(console_node) == "<leftCtrlOn>abc<leftCtrlOff>"
 
 
-def test_time_is_over(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
+def test_typing_that_takes_too_long_is_a_time_out(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     slow = keyboard(pace=Pace(keys_per_call=1, pause_s=0.2))
     with pytest.raises(TaskTimeoutError, match="could not type all on the console of 'web-1' in time"):
         slow._console.type(parse_text("x" * 1000, LAYOUTS["us"]), timeout_s=0.7)
     assert 0 < len(bare_lab.typed(console_node)) < 10
 
 
-def test_refusals(keyboard: Keyboard, bare_lab: Lab) -> None:
+def test_what_vcenter_refuses_to_type_says_why(keyboard: Keyboard, bare_lab: Lab) -> None:
     bare_lab.faults.add(
         "PutUsbScanCodes", fault="NoPermission", fields={"privilegeId": "VirtualMachine.Interact.PutUsbScanCodes"}
     )
@@ -110,6 +110,6 @@ def test_refusals(keyboard: Keyboard, bare_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("words", [{"keys_per_call": 0}, {"pause_s": -1}, {"patience_s": -1}])
-def test_no_pace(words: dict[str, float]) -> None:
+def test_a_pace_that_cannot_be_is_refused(words: dict[str, float]) -> None:
     with pytest.raises(InvalidRequestError):
         Pace(**words)  # type: ignore[arg-type]

@@ -55,7 +55,7 @@ def test_other_layouts_press_other_keys(
         (" ", 0x2C, 0),
     ],
 )
-def test_usage_ids(character: str, usage_id: int, modifiers: int) -> None:
+def test_a_character_has_the_usage_id_of_its_key(character: str, usage_id: int, modifiers: int) -> None:
     """Some of the table in HID Usage Tables, by hand."""
     assert LAYOUTS["us"][character] == ((usage_id, modifiers),)
 
@@ -82,7 +82,7 @@ def test_a_layout_of_ones_own() -> None:
         ({"a": ()}, "'a' must be (usage id, modifiers)"),
     ],
 )
-def test_no_layout(layout: Any, said: str) -> None:
+def test_an_unknown_layout_is_refused(layout: Any, said: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         find_layout(layout)
     assert said in str(caught.value)

@@ -20,7 +20,7 @@ PASSWORD = NodeAuthPassword("secret-1")
 
 @pytest.fixture
 def create_group(driver: VsphereCloneNodeDriver) -> CreateGroup:
-    """Makes nodes of ``debian-12`` in the group ``web`` that stay off, unless told otherwise."""
+    """Make nodes of ``debian-12`` in the group ``web`` that stay off, unless told otherwise."""
     image = driver.ex_get_image_by_name("debian-12")
 
     def create(count: int, location: Any = None, group: str = "web", **options: Any) -> list[Node]:
@@ -40,7 +40,7 @@ def notes_of(error: BaseException) -> list[str]:
 
 @pytest.fixture
 def on_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], None], Callable[[], None]], None]:
-    """Does things just before and just after the clone of the node of this name is sent; no other is sent meanwhile."""
+    """Do things just before and just after the clone of the node of this name is sent; no other is sent meanwhile."""
     start, one_at_a_time = Clone._start, threading.Lock()
 
     def steer(name: str, before: Callable[[], None], after: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ def on_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], Non
 
 @pytest.fixture
 def small_stores(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> Iterator[Callable[[dict[str, int]], None]]:
-    """Sets datastores' free space; undone after the test."""
+    """Set datastores' free space; undone after the test."""
     stores = {store.name: store for store in driver.ex_list_datastores()}
 
     def change(free_bytes: dict[str, int]) -> None:
@@ -75,7 +75,7 @@ def small_stores(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> Iterator[Call
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Draws these endings of names, and the last one for ever."""
+    """Have these endings of names drawn, and the last one for ever."""
 
     def draw_these(*endings: str) -> None:
         left = list(endings)

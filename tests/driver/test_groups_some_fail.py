@@ -79,7 +79,7 @@ def test_a_name_is_not_drawn_for_ever(create_group: CreateGroup, direct: Direct,
     assert direct.children("vm/web") == ["web-00001", "web-00002"]
 
 
-def test_one_that_fits_nowhere_when_it_is_drawn_again_fails_alone(
+def test_a_node_that_fits_nowhere_when_it_is_drawn_again_fails_alone(
     create_group: CreateGroup,
     direct: Direct,
     draw: Callable[..., None],
@@ -141,7 +141,9 @@ def test_two_programs_that_draw_the_same_names_get_different_nodes(
     assert {node.id for node in driver.list_nodes(ex_group="web")} == {node.id for node in nodes}
 
 
-def test_all_fail(bare_lab: Lab, create_group: CreateGroup, direct: Direct) -> None:
+def test_a_group_of_which_all_nodes_fail_says_so_for_each(
+    bare_lab: Lab, create_group: CreateGroup, direct: Direct
+) -> None:
     bare_lab.faults.add("CloneVM_Task", fault="NoPermission", times=0)
     with pytest.raises(GroupError, match=r"7 of 7.*and 2 more") as caught:
         create_group(7)
@@ -171,7 +173,7 @@ def test_an_error_of_a_deployment_is_pickled_as_its_text(driver: VsphereCloneNod
     assert str(copy.errors["a"]) == str(cause)
 
 
-def test_why_one_failed_may_be_unreadable_for_a_while(bare_lab: Lab, create_group: CreateGroup) -> None:
+def test_why_a_node_failed_may_be_unreadable_for_a_while(bare_lab: Lab, create_group: CreateGroup) -> None:
     bare_lab.faults.add("CloneVM_Task", fault="NoDiskSpace", when="task")
     bare_lab.faults.add("RetrieveProperties", fault="NotSupported")
     with pytest.raises(GroupError) as caught:

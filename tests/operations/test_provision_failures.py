@@ -92,7 +92,7 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_a_refused_clone_waits_for_nobody_elses(bare_lab: Lab, create: Create, direct: Direct) -> None:
+def test_a_refused_clone_waits_for_no_other(bare_lab: Lab, create: Create, direct: Direct) -> None:
     bare_lab.delay_tasks({"CloneVM": 60_000})
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(create, "slow")
@@ -149,7 +149,7 @@ def test_a_time_out_shorter_than_the_clone_cancels_it(bare_lab: Lab, create: Cre
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_progress_is_told(create: Create, bare_lab: Lab) -> None:
+def test_the_progress_of_a_clone_is_told(create: Create, bare_lab: Lab) -> None:
     bare_lab.delay_tasks({"CloneVM": 200})
     seen: list[int] = []
     create("watched", ex_on_progress=seen.append)

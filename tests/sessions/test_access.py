@@ -1,4 +1,4 @@
-"""Who logs in and with what, from ``deploy_node``'s words. (pure)"""
+"""The user of a login, and its keys and password, from ``deploy_node``'s options. (pure)"""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_no_secret_is_in_what_it_looks_like(key_file: str) -> None:
     assert str(generated.password) not in repr(generated)
 
 
-def test_root_is_libclouds_default_and_names_nobody() -> None:
+def test_root_is_libclouds_default_and_names_no_user() -> None:
     words: Any = {"ssh_username": "root", "ssh_alternate_usernames": ["debian"]}
     assert build_access(words).usernames == ["root", "debian"]
     assert build_access(words, "admin").usernames == ["admin", "debian"]

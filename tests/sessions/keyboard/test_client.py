@@ -27,7 +27,7 @@ Keyboard = Callable[..., KeyboardClient]
 PASSWORD = 'hunter2-"|~<enter>'
 
 
-def test_text_and_keys(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
+def test_text_and_keys_are_typed(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     client = keyboard()
     client.type("say <enter>\n")
     client.type_keys("root<enter><leftShiftOn>a<leftShiftOff><wait1ms>b")
@@ -50,7 +50,9 @@ def test_nothing_is_typed_that_could_not_be_typed_whole(keyboard: Keyboard, bare
     assert bare_lab.typed(console_node) == ""
 
 
-def test_connect(driver: VsphereCloneNodeDriver, keyboard: Keyboard, create: Create, console_node: Node) -> None:
+def test_connecting_needs_a_node_that_is_on(
+    driver: VsphereCloneNodeDriver, keyboard: Keyboard, create: Create, console_node: Node
+) -> None:
     client = keyboard()
     assert client.connect()
     assert client.close()
@@ -75,7 +77,7 @@ def test_an_old_vcenter_cannot_type(bare_lab: Lab, console_node: Node) -> None:
             client.type("x")
 
 
-def test_run(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
+def test_run_types_a_line_and_knows_no_status(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     assert keyboard().run("ip link set eth0 up") == ("", "", -1)
     assert bare_lab.typed(console_node) == "ip link set eth0 up<enter>"
     with pytest.raises(SSHCommandTimeoutError) as caught:
@@ -83,7 +85,7 @@ def test_run(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     assert caught.value.timeout == 0.1
 
 
-def test_deployments(keyboard: Keyboard, bare_lab: Lab, console_node: Node, tmp_path: Path) -> None:
+def test_libclouds_deployments_are_typed(keyboard: Keyboard, bare_lab: Lab, console_node: Node, tmp_path: Path) -> None:
     """Libcloud's own steps; what they typed is given to a real shell."""
     home, source = tmp_path / "home", tmp_path / "source"
     home.mkdir()
@@ -104,7 +106,7 @@ def test_deployments(keyboard: Keyboard, bare_lab: Lab, console_node: Node, tmp_
     assert sorted(file.name for file in home.iterdir()) == [".ssh", "done", "etc"]
 
 
-def test_put(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
+def test_put_gives_the_path_in_the_guest(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     client = keyboard(layout="de")
     assert client.put("x", "y", 0o700) == "~/x"
     assert client.putfo("/x") == "/x"
@@ -112,7 +114,7 @@ def test_put(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
         client.put("x", mode="r")
 
 
-def test_a_password_is_typed_and_told_nobody(
+def test_a_password_is_typed_and_shown_nowhere(
     keyboard: Keyboard, bare_lab: Lab, console_node: Node, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
