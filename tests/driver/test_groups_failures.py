@@ -84,7 +84,7 @@ def test_each_of_many_is_made_once(
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], None]]:
-    """Interrupts before, or after, the main thread's call of this number, counted from now."""
+    """Interrupt before, or after, the main thread's call of this number, counted from now."""
     perform = VcenterStub.perform
     left: list[tuple[int, str]] = []
 

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from libcloud.compute.base import Node
@@ -25,7 +24,7 @@ from libcloud_vsphere_clone.errors import (
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import names as model_names
 from tests.direct import Direct, writes
-from tests.driver.conftest import CreateGroup, names_of, notes_of
+from tests.driver.conftest import CloneCalls, CreateGroup, names_of, notes_of
 
 
 @pytest.mark.parametrize("when", ["task", "before"])
@@ -84,11 +83,11 @@ def test_a_node_that_fits_nowhere_when_it_is_drawn_again_fails_alone(
     direct: Direct,
     draw: Callable[..., None],
     small_stores: Callable[[dict[str, int]], None],
-    on_start: Callable[[str, Callable[[], None], Callable[[], None]], None],
+    clone_calls: CloneCalls,
 ) -> None:
     create_group(1, ex_names=["web-00001"])
     draw("00001", "00002", "00003")
-    on_start("web-00001", lambda: small_stores({"shared-1": 0}), lambda: None)
+    clone_calls.surround("web-00001", before=lambda: small_stores({"shared-1": 0}))
     with pytest.raises(GroupError) as caught:
         create_group(2, ex_datastore="shared-1")
     assert {name: type(error) for name, error in caught.value.errors.items()} == {"web-00001": NoPlacementError}
@@ -183,7 +182,7 @@ def test_why_a_node_failed_may_be_unreadable_for_a_while(bare_lab: Lab, create_g
 
 
 def test_an_overdue_clone_is_cancelled_and_the_others_are_there(
-    bare_lab: Lab, create_group: CreateGroup, direct: Direct, on_start: Any
+    bare_lab: Lab, create_group: CreateGroup, direct: Direct, clone_calls: CloneCalls
 ) -> None:
     slow, quick = {"CloneVM": 30_000}, {"CloneVM": 50}
     bare_lab.delay_tasks(quick)
@@ -192,7 +191,7 @@ def test_an_overdue_clone_is_cancelled_and_the_others_are_there(
         direct.await_clones()  # the one beside it, if it was sent before
         bare_lab.delay_tasks(slow)
 
-    on_start("late", slow_down, lambda: bare_lab.delay_tasks(quick))
+    clone_calls.surround("late", before=slow_down, after=lambda: bare_lab.delay_tasks(quick))
     started = time.monotonic()
     with pytest.raises(GroupError) as caught:
         create_group(4, ex_names=["a", "late", "b", "c"], ex_timeout_s=3, ex_max_in_flight=2)
