@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guests: needs guests in the lab's containers")
 
 
-LONG = {"test_wheel.py", "test_groups.py", "test_provision_failures.py", "test_mirror.py"}
+LONG = {"test_wheel.py", "test_groups_failures.py", "test_groups.py", "test_provision_failures.py", "test_mirror.py"}
 """Files without guests that take longest."""
 
 
