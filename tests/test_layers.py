@@ -57,6 +57,8 @@ LATER: dict[str, set[str]] = {
     "pytest_plugin": {"lab"},
 }
 
+TESTS = sorted(Path(__file__).parent.rglob("test_*.py"))
+
 LIBCLOUD_OBJECTS = (
     "libcloud.compute.base",
     "libcloud.compute.types",
@@ -75,6 +77,19 @@ PURE = (
 DOES_IO = {"http", "paramiko", "requests", "select", "socket", "ssl", "subprocess", "urllib"}
 MAKES_ROUND_TRIPS = re.compile(r"\.(fetch_|start_|wait_|run_)\w+$|\.Session$")
 """Names say what does I/O, so rooms that do none can take pure functions from a room that does."""
+
+ACROSS_MODULES = {
+    # tests of a room's modules together
+    *("sessions/test_alike.py", "deploy/test_interrupts.py", "vcenter/test_expiry.py", "vcenter/test_interrupts.py"),
+    *("inventory/test_failures.py", "guest/test_customized_guests.py", "driver/test_calls.py"),
+    # what the lab's Go program does
+    *(
+        "lab/test_announcements.py",
+        "lab/test_customization.py",
+        "lab/test_guest_operations.py",
+        "lab/test_guestinfo.py",
+    ),
+}
 
 NOT_YET: set[str] = {
     # circles that another branch breaks
@@ -259,3 +274,15 @@ def test_pure_modules_do_no_io(path: Path) -> None:
     names = imports_of(path) | imports_of(path, deferred=True)
     assert not {name.split(".")[0] for name in names} & DOES_IO
     assert not {name for name in names if _is_in(name, PACKAGE) and MAKES_ROUND_TRIPS.search(name)}
+
+
+def test_tests_lie_beside_the_modules_that_they_test() -> None:
+    """``test_files.py`` for files.py, or ``test_files_over_ssh.py`` for a part of it."""
+    astray = set()
+    for path in TESTS:
+        name = path.relative_to(Path(__file__).parent)
+        modules = FOLDER.joinpath(*name.parts[:-1]).glob("*.py")
+        beside = any(f"{path.stem}_".startswith(f"test_{module.stem}_") for module in modules)
+        if len(name.parts) > 1 and not beside:
+            astray.add(str(name))
+    assert astray == ACROSS_MODULES

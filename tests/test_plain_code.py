@@ -5,11 +5,17 @@ What is decided here, and what is left to mypy, is in plain_code.py.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.modules import MODULES, dotted_name
 from tests.own_objects import Program
 from tests.plain_code import calls_of, class_names, forwarded_keywords, loose_accesses, loose_arguments
+
+FOLDER_OF_TESTS = Path(__file__).parent
+TESTS = sorted(FOLDER_OF_TESTS.rglob("*.py"))
 
 FOREIGN = {
     # where: a name typed Any, and an attribute of a library's class that one of ours has as well
@@ -64,6 +70,7 @@ NOT_YET: dict[str, set[str]] = {
         "lab.embedded.start_winrm: LabWinRM.start(**)",
     },
     "locals": {"driver.nodes: locals()"},
+    "patches": {"cli/test_destroy.py", "cli/test_doctor.py"},
     "class names": {"Choice", "Connection", "Login", "Outcome", "Pace", "Wait"},
 }
 
@@ -91,6 +98,19 @@ def test_no_function_reads_its_own_names(package: Program) -> None:
 
 def test_a_class_name_stands_once(package: Program) -> None:
     assert {name for name, modules in class_names(package).items() if len(modules) > 1} == NOT_YET["class names"]
+
+
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=lambda path: "/".join(path.parts[-2:]))
+def test_no_file_has_more_than_400_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_no_test_patches_by_a_name_in_a_string() -> None:
+    """Neither mypy nor a search for the name would find it."""
+    patch = re.compile(r'setattr\(\s*"libcloud_vsphere_clone')
+    assert {str(path.relative_to(FOLDER_OF_TESTS)) for path in TESTS if patch.search(path.read_text())} == NOT_YET[
+        "patches"
+    ]
 
 
 def test_every_exception_to_these_rules_is_needed(package: Program) -> None:
