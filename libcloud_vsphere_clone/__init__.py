@@ -49,10 +49,14 @@ if TYPE_CHECKING:
         VsphereError,
     )
     from .lab import Lab, LabError
-    from .plan.guest.windows import Windows
-    from .plan.nics import Nic, Route
+    from .model.nics import Nic, Route
+    from .model.windows import Windows
+    from .sessions.keyboard.transport import Keyboard
     from .sessions.pull.callback import CallbackReceiver
-    from .sessions.transports import SSH, Keyboard, Pull, Tools, WinRM
+    from .sessions.pull.transport import Pull
+    from .sessions.ssh.transport import SSH
+    from .sessions.tools.transport import Tools
+    from .sessions.winrm.transport import WinRM
 
 __all__ = [
     "SSH",
@@ -87,18 +91,18 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CallbackReceiver": ".sessions.pull.callback",
-    "Keyboard": ".sessions.transports",
+    "Keyboard": ".sessions.keyboard.transport",
     "Lab": ".lab",
     "LabError": ".lab",
-    "Nic": ".plan.nics",
-    "Pull": ".sessions.transports",
-    "Route": ".plan.nics",
-    "SSH": ".sessions.transports",
+    "Nic": ".model.nics",
+    "Pull": ".sessions.pull.transport",
+    "Route": ".model.nics",
+    "SSH": ".sessions.ssh.transport",
     "ScriptResult": ".deploy.many_nodes",
-    "Tools": ".sessions.transports",
+    "Tools": ".sessions.tools.transport",
     "VsphereCloneNodeDriver": ".driver.compute",
-    "WinRM": ".sessions.transports",
-    "Windows": ".plan.guest.windows",
+    "WinRM": ".sessions.winrm.transport",
+    "Windows": ".model.windows",
 }
 """{public name: its module}; the rest are errors."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from libcloud.compute.base import Node
 
-from libcloud_vsphere_clone.console.keyboard import Pace
+from libcloud_vsphere_clone.console.keyboard import TypingSpeed
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient
@@ -138,7 +138,7 @@ def console_node(driver: VsphereCloneNodeDriver, create: Create) -> Node:
 def keyboard(driver: VsphereCloneNodeDriver, console_node: Node) -> Callable[..., KeyboardClient]:
     """Make a keyboard at a node's console; it types as fast as it can, unless told otherwise."""
     vm = Ref("VirtualMachine", console_node.extra["moid"])
-    swift = {"name": "web-1", "pace": Pace(pause_s=0)}
+    swift = {"name": "web-1", "pace": TypingSpeed(pause_s=0)}
     return lambda **words: KeyboardClient(driver._session, vm, **{**swift, **words})
 
 

@@ -55,6 +55,6 @@ def code_named_in(item: str) -> list[tuple[str, str]]:
             file = path
             found.append((file, ""))
             quoted = name
-        if file and re.fullmatch(r"[A-Za-z_][\w.]*(\(\))?", quoted):
+        if file and re.fullmatch(r"[A-Za-z_][\w.]*(?<!_)(\(\))?", quoted):
             found.append((file, quoted.removesuffix("()")))
     return found

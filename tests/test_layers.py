@@ -12,19 +12,22 @@ from functools import cache
 from graphlib import TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 from tests.modules import FOLDER, MODULES, PACKAGE, dotted_name, module_id
 
-EVERYWHERE = {"errors", "parallel"}
+EVERYWHERE = {"errors", "parallel", "option_names", "loading"}
 """What every room but the doors may import: it knows nothing of vSphere, or turns its faults into errors."""
 
 ARROWS: dict[str, set[str]] = {
     # room: what it may import, a room or, where not all of it, single modules
-    "errors": set(),
+    "option_names": set(),
+    "errors": {"option_names"},
     "parallel": set(),
     "registration": set(),
+    "loading": set(),
     "__init__": {"registration"},
     # towards vCenter and back
     "vcenter": EVERYWHERE,
@@ -36,7 +39,7 @@ ARROWS: dict[str, set[str]] = {
     "operations": {*EVERYWHERE, "model", "vcenter", "plan", "inventory"},
     # into guests
     "sessions": {*EVERYWHERE, "model", "vcenter", "guest", "console", "operations.extra_config"},
-    "deploy": {*EVERYWHERE, "model", "sessions", "guest.wait"},
+    "deploy": {*EVERYWHERE, "model", "sessions"},
     # what Libcloud sees
     "driver": {
         *(*EVERYWHERE, "model", "vcenter", "plan", "inventory", "guest", "console"),
@@ -46,7 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "lab": set(),
     "cli": {
         *(*EVERYWHERE, "__init__", "model", "driver", "lab"),
-        *("plan.nics", "plan.guest.user_data", "sessions.ssh.keys", "sessions.streaming"),
+        *("plan.guest.user_data", "sessions.ssh.keys", "sessions.streaming", "sessions.transports"),
     },
     "pytest_plugin": set(),
 }
@@ -82,6 +85,7 @@ ACROSS_MODULES = {
     # tests of a room's modules together
     *("sessions/test_alike.py", "deploy/test_interrupts.py", "vcenter/test_expiry.py", "vcenter/test_interrupts.py"),
     *("inventory/test_failures.py", "guest/test_customized_guests.py", "driver/test_calls.py"),
+    "plan/guest/test_host_keys.py",
     # what the lab's Go program does
     *(
         "lab/test_announcements.py",
@@ -91,10 +95,7 @@ ACROSS_MODULES = {
     ),
 }
 
-NOT_YET: set[str] = {
-    # circles that another branch breaks
-    "cli.group, cli.output",
-}
+NOT_YET: set[str] = set()
 
 NAMES = {dotted_name(path) for path in MODULES}
 
@@ -108,16 +109,31 @@ def room_of(path: Path) -> str:
 def imports_of(path: Path, *, deferred: bool = False) -> set[str]:
     """Every module that ``path`` imports, by its absolute name; of ``from module import name`` both, as one name.
 
-    :param deferred: only what functions import when they are called; otherwise only what an import of the
-        module itself imports.
+    :param deferred: only what functions import when they are called, and what loads when a room's module is named;
+        otherwise only what an import of the module itself imports.
     """
     package = ".".join([PACKAGE, *path.relative_to(FOLDER).parts[:-1]])
-    return {
+    tree = ast.parse(path.read_text())
+    names = {
         name
-        for node, in_function in _run_time_nodes(ast.parse(path.read_text()), in_function=False)
+        for node, in_function in _run_time_nodes(tree, in_function=False)
         if in_function is deferred
         for name in _imported(node, package)
     }
+    return names | _named_in_rooms(tree, package) if deferred else names
+
+
+def _named_in_rooms(tree: ast.Module, package: str) -> set[str]:
+    """``operations.power.stop_vm`` where the file has ``from .. import operations``."""
+    rooms = {
+        alias.asname or alias.name: resolve_name("." * node.level, package) + f".{alias.name}"
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.level and node.module is None
+        for alias in node.names
+    }
+    chains = (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    split = (chain.partition(".") for chain in chains)
+    return {f"{rooms[root]}.{rest}" for root, _, rest in split if root in rooms and re.fullmatch(r"[\w.]+", rest)}
 
 
 def _run_time_nodes(parent: ast.AST, *, in_function: bool) -> Iterator[tuple[ast.AST, bool]]:
@@ -286,3 +302,28 @@ def test_tests_lie_beside_the_modules_that_they_test() -> None:
         if len(name.parts) > 1 and not beside:
             astray.add(str(name))
     assert astray == ACROSS_MODULES
+
+
+SPELLS_NO_OPTION = {"model", "plan", "inventory", "operations"}
+"""What the driver calls an option is no affair of theirs: they write ``option("hostname=")`` into their messages."""
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) in SPELLS_NO_OPTION], ids=module_id)
+def test_rooms_below_the_driver_spell_no_option(path: Path) -> None:
+    assert not re.findall(r"\bex_[a-z]\w*", path.read_text())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_id)
+def test_messages_name_options_that_there_are(path: Path) -> None:
+    from libcloud_vsphere_clone import VsphereCloneNodeDriver
+
+    known = {name for name in dir(VsphereCloneNodeDriver) if name.startswith("ex_")}
+    for name in ("__init__", *known, "create_node", "deploy_node", "wait_until_running"):
+        known |= {word for word in get_type_hints(getattr(VsphereCloneNodeDriver, name)) if word.startswith("ex_")}
+    marked = {
+        node.args[0].value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "option" and isinstance(node.args[0], ast.Constant)
+    }
+    named = {"ex_" + re.split(r"\W", str(text))[0] for text in marked}
+    assert not named - known

@@ -25,7 +25,7 @@ def test_all_is_sorted() -> None:
     assert names == sorted(names, key=lambda name: (not name.isupper(), name))
 
 
-@pytest.mark.parametrize("name", [transport.__name__ for transport in TRANSPORTS.values()])
+@pytest.mark.parametrize("name", TRANSPORTS.values())
 def test_every_transport_is_public(name: str) -> None:
     assert name in libcloud_vsphere_clone.__all__
 

@@ -41,9 +41,10 @@ from concurrent.futures import ThreadPoolExecutor
 from libcloud.compute.base import NodeAuthPassword
 from libcloud.compute.deployment import Deployment, MultiStepDeployment, ScriptDeployment
 from libcloud_vsphere_clone import VsphereCloneNodeDriver, Windows
-from libcloud_vsphere_clone.guest import ssh, winrs
-from libcloud_vsphere_clone.sessions.keyboard.client import Pace
-from libcloud_vsphere_clone.sessions.transports import Keyboard, WinRM
+from libcloud_vsphere_clone.sessions.ssh import client
+from libcloud_vsphere_clone.sessions.winrm import shell
+from libcloud_vsphere_clone.sessions.keyboard.client import TypingSpeed
+from libcloud_vsphere_clone import Keyboard, WinRM
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
 for name in list(logging.root.manager.loggerDict):  # those too that are silent unless asked
@@ -62,7 +63,7 @@ class Failing(Deployment):
         client.put("/proc/no", "x")
 
 def keyboard():
-    return Keyboard(log_in=True, pace=Pace(keys_per_call=200, pause_s=0))
+    return Keyboard(log_in=True, pace=TypingSpeed(keys_per_call=200, pause_s=0))
 
 def deploy(name, step=None, **words):
     how = {"auth": auth, "timeout": 240, "max_tries": 1, "ex_on_stage": lambda node, what: print(node, what), **words}

@@ -47,10 +47,10 @@ def run_in_one(
 
 def _pass_on(session: BaseSSHClient, text: str) -> int:
     """The exit status; the output is written as it comes, or at the end, where it only comes then."""
-    from ..sessions.streaming import run_heard
+    from ..sessions.streaming import run_streaming
 
     with _runnable(session, text) as command:
-        return run_heard(session, command, _write)
+        return run_streaming(session, command, _write)
 
 
 def _write(piece: bytes, is_error: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..model.marks import TRANSPORTS
+from ..sessions.transports import TRANSPORTS
 from .connection import Connection, connected
 from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, Login, with_options
 from .nodes import find_node
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TRANSPORT = click.option(
     "--transport",
-    type=click.Choice(TRANSPORTS),
+    type=click.Choice(tuple(TRANSPORTS)),
     metavar="NAME",
     help="ssh, tools, winrm, keyboard or pull.  [default: what the image's mark says, else what suits the guest]",
 )

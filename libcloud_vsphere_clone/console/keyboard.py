@@ -17,10 +17,10 @@ from pyVmomi import vim, vmodl
 from ..errors import InvalidRequestError, TaskError, TaskTimeoutError, VsphereError, translated
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
-from .keystrokes import KeyStroke, Wait, released_by
+from .keystrokes import KeyStroke, Pause, released_by
 from .layouts import PLAIN, Modifier
 
-__all__ = ["Console", "Pace"]
+__all__ = ["Console", "TypingSpeed"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ _FLAGS = {
 
 
 @dataclass(frozen=True)
-class Pace:
+class TypingSpeed:
     """How fast to type. A key that the guest has no room for is lost, and no call says so.
 
     The defaults give 80 keys a second. A PC's firmware, which boot prompts read from, keeps 15 keys that nobody has
@@ -72,7 +72,7 @@ class Console:
     :param name: what to call the VM in errors.
     """
 
-    def __init__(self, session: Session, vm: Ref, name: str, pace: Pace) -> None:
+    def __init__(self, session: Session, vm: Ref, name: str, pace: TypingSpeed) -> None:
         self.name = name
         self.pace = pace
         self._api_version = session.api_version
@@ -80,7 +80,7 @@ class Console:
         self._held = PLAIN
         self._ready_at = 0.0
 
-    def type(self, events: Sequence[KeyStroke | Wait], *, timeout_s: float | None = None) -> None:
+    def type(self, events: Sequence[KeyStroke | Pause], *, timeout_s: float | None = None) -> None:
         """Types the events; modifiers that they hold down are let go of in the end, whatever happens.
 
         :raises TaskTimeoutError: the time is over; part of it is typed.
@@ -94,7 +94,7 @@ class Console:
         deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
         try:
             for part in _parts(events):
-                if isinstance(part, Wait):
+                if isinstance(part, Pause):
                     self._pause(part.seconds, deadline)
                 else:
                     self._type_strokes(part, deadline)
@@ -171,7 +171,7 @@ class Console:
         return TaskError(message, action="type", target=self.name, fault=fault)
 
 
-def _parts(events: Sequence[KeyStroke | Wait]) -> Iterator[list[KeyStroke] | Wait]:
+def _parts(events: Sequence[KeyStroke | Pause]) -> Iterator[list[KeyStroke] | Pause]:
     """The strokes between the waits, and the waits."""
     strokes: list[KeyStroke] = []
     for event in events:

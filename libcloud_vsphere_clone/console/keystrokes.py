@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from ..errors import InvalidRequestError
 from .layouts import PLAIN, Layout, Modifier
 
-__all__ = ["KeyStroke", "Wait", "parse_keys", "parse_text", "released_by"]
+__all__ = ["KeyStroke", "Pause", "parse_keys", "parse_text", "released_by"]
 
 KEYBOARD_PAGE = 7
 """The usage page of keyboards (HID Usage Tables 1.12 §10)."""
@@ -56,7 +56,7 @@ class KeyStroke:
 
 
 @dataclass(frozen=True)
-class Wait:
+class Pause:
     """Time for the guest."""
 
     seconds: float
@@ -89,14 +89,14 @@ def parse_text(text: str, layout: Layout, *, secret: bool = False) -> tuple[KeyS
     return tuple(to_strokes(text, layout))
 
 
-def parse_keys(notation: str, layout: Layout, *, secret: bool = False) -> tuple[KeyStroke | Wait, ...]:
+def parse_keys(notation: str, layout: Layout, *, secret: bool = False) -> tuple[KeyStroke | Pause, ...]:
     """The events of a notation, as the module describes it.
 
     :raises InvalidRequestError: a key is not known, with its position; or the layout lacks characters.
     """
     pieces = list(_pieces(notation))
     _check_typable("".join(text for text, _, _ in pieces), layout, secret)
-    events: list[KeyStroke | Wait] = []
+    events: list[KeyStroke | Pause] = []
     held = PLAIN
     for text, token, position in pieces:
         events += to_strokes(text, layout, held)
@@ -128,11 +128,11 @@ def _pieces(notation: str) -> Iterator[tuple[str, str, int]]:
     yield notation[end:], "", end
 
 
-def _parse_token(token: str, position: int, held: Modifier, secret: bool) -> tuple[KeyStroke | Wait, Modifier]:
+def _parse_token(token: str, position: int, held: Modifier, secret: bool) -> tuple[KeyStroke | Pause, Modifier]:
     """The token's event, and what is held down after it."""
     word, where = token.lower(), f"{'a word' if secret else f'<{token}>'} at position {position}"
     if (wait := _WAIT.fullmatch(word)) is not None:
-        return Wait(_seconds(wait[1], where)), held
+        return Pause(_seconds(wait[1], where)), held
     if word in _KEYS:
         return KeyStroke.of(_KEYS[word], held), held
     name, state = next(((word.removesuffix(end), end) for end in ("on", "off") if word.endswith(end)), (word, ""))

@@ -6,23 +6,26 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment, ScriptDeployment
+from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, VsphereError
+from ..option_names import expression
 from ..parallel import as_they_come, in_parallel
-from ..sessions.streaming import HeardSession
-from ..sessions.transports import Target
-from .one_node import Deployer, remains
+from ..sessions.base import Target, Transport
+from ..sessions.options import ReachOptions
+from ..sessions.streaming import StreamingSession
+from .nodes import NodeRows, remains
+from .one_node import Deployer
 
-if TYPE_CHECKING:
-    from ..model.vm import Found
+__all__ = ["NodeListener", "ScriptResult", "check_login", "copy_deployment", "deploy_all", "run_on_all"]
 
 SESSIONS = 16
-"""Sessions at once: a deployment mostly waits for its guest."""
+"""Guest sessions at once: a deployment mostly waits for its guest."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,10 @@ class ScriptResult:
     error: Exception | None = None
 
 
-Hear = Callable[[Node, bytes, bool], None]
+NodeListener = Callable[[Node, bytes, bool], None]
 """Called with a node, what its script wrote just now, and whether that was to stderr; from several threads."""
+
+Reached = tuple[Node, Target | VsphereError]
 
 
 def copy_deployment(deploy: Deployment) -> Deployment:
@@ -51,23 +56,27 @@ def copy_deployment(deploy: Deployment) -> Deployment:
         raise InvalidRequestError(f"deploy must be something that can be copied for each node: {cause}") from cause
 
 
+def check_login(options: ReachOptions) -> None:
+    """Refuse to go into nodes that are there without anything to log in with, before they are read.
+
+    :raises InvalidRequestError: neither the options nor the transport's settings have a login.
+    """
+    has_own_login = isinstance(options.transport, Transport) and options.transport.has_own_login
+    if not options.login.key and options.login.auth is None and not has_own_login:
+        key, password = expression("ssh_key="), expression("auth=NodeAuthPassword(...)")
+        raise InvalidRequestError(f"running a script needs a way to log in: {key}, or {password}")
+
+
 def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], dict[str, Exception]]:
-    """The nodes that were deployed, each with a copy of the deployment; and a DeploymentError for each other's name.
+    """Deploy nodes that were made just now, each with a copy of the deployment.
 
     All are waited for at once, and each is begun as soon as it can be reached. An interrupt destroys them all.
+
+    :returns: the nodes that were deployed, and ``{name: DeploymentError}`` of the others.
     """
-
-    def run(one: tuple[Node, Target | Exception]) -> Node | DeploymentError:
-        own = replace(deployer, deploy=copy_deployment(deployer.deploy))
-        try:
-            deployed = own.deploy_to(*one)
-        except Exception as failure:
-            return deployer.failed(one[0], failure)
-        deployed.extra["deployment"] = _script_output(own.deploy)
-        return deployed
-
+    deploy_one = partial(_deploy_one, deployer)
     try:
-        outcomes = as_they_come(run, deployer.opener.reach(nodes, new=True), threads=SESSIONS, name="deploy")
+        outcomes = as_they_come(deploy_one, deployer.reach_new(nodes), threads=SESSIONS, name="deploy")
     except BaseException as interrupt:
         _destroy_all(deployer, nodes, interrupt)
         raise
@@ -76,38 +85,48 @@ def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], d
     return [done[node.id] for node in nodes if node.id in done], failed
 
 
-def run_on_all(deployer: Deployer, nodes: Sequence[Node], found: Found, hear: Hear | None = None) -> list[ScriptResult]:
-    """How the deployer's script went on each node; it is not run twice, and not left in the guest.
-
-    :param found: the nodes as they were read just now, with ``REACH_PATHS``.
-    """
-
-    def run(one: tuple[Node, Target | Exception]) -> ScriptResult:
-        script = copy_deployment(deployer.deploy)
-        own = _Heard(script, hear) if hear is not None and isinstance(script, ScriptDeployment) else script
-        try:
-            replace(deployer, deploy=own).deploy_to(*one)
-        except Exception as failure:
-            return ScriptResult(one[0], error=failure)
-        return ScriptResult(one[0], **_script_output(script) or {})
-
-    return as_they_come(run, deployer.opener.reach(nodes, found), threads=SESSIONS, name="script")
+def _deploy_one(deployer: Deployer, reached: Reached) -> Node | DeploymentError:
+    own = replace(deployer, deploy=copy_deployment(deployer.deploy))
+    try:
+        deployed = own.deploy_to(*reached)
+    except Exception as failure:
+        return deployer.failed(reached[0], failure)
+    deployed.extra["deployment"] = _script_output(own.deploy)
+    return deployed
 
 
-class _Heard(ScriptDeployment):
-    """Runs a script whose output somebody hears as it comes; how it went is kept by the script."""
+def run_on_all(deployer: Deployer, known: NodeRows, listener: NodeListener | None = None) -> list[ScriptResult]:
+    """Run the deployer's script on each node; it is not run twice, and not left in the guest."""
+    run_one = partial(_run_one, deployer, listener)
+    return as_they_come(run_one, deployer.reach_known(known), threads=SESSIONS, name="script")
 
-    def __init__(self, script: ScriptDeployment, hear: Hear) -> None:
+
+def _run_one(deployer: Deployer, listener: NodeListener | None, reached: Reached) -> ScriptResult:
+    script = copy_deployment(deployer.deploy)
+    own = script
+    if listener is not None and isinstance(script, ScriptDeployment):
+        own = _StreamedScript(script, listener)
+    try:
+        replace(deployer, deploy=own).deploy_to(*reached)
+    except Exception as failure:
+        return ScriptResult(reached[0], error=failure)
+    return ScriptResult(reached[0], **_script_output(script) or {})
+
+
+class _StreamedScript(ScriptDeployment):
+    """Runs a script whose output goes to a listener as it comes; how it went is kept by the script."""
+
+    def __init__(self, script: ScriptDeployment, listener: NodeListener) -> None:
         super().__init__(script.script)
-        self._script, self._hear = script, hear
+        self._script, self._listener = script, listener
 
-    def run(self, node: Node, client: Any) -> Node:
-        heard: Any = HeardSession(client, partial(self._hear, node))
-        return self._script.run(node, heard)
+    def run(self, node: Node, client: BaseSSHClient) -> Node:
+        streaming: Any = StreamingSession(client, partial(self._listener, node))
+        return self._script.run(node, streaming)
 
 
 def _destroy_all(deployer: Deployer, nodes: Sequence[Node], interrupt: BaseException) -> None:
-    """Remove the nodes, several at once; a second interrupt ends that, and is told what remains."""
+    """Destroy the nodes, several at once; a second interrupt ends that, and is told what remains."""
     left = {node.id: node for node in nodes}
 
     def destroy(node: Node) -> None:

@@ -1,31 +1,27 @@
-"""``DeployVerbs``: what goes into guests: waits for them, sessions opened, deployments run."""
+"""``DeployVerbs``: what goes into guests: waits for them, guest sessions, deployments."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
 from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from ..deploy.one_node import DEPLOY_TIMEOUT_S, ReachOptions, Stage, build_deployer, build_opener
-from ..errors import InvalidRequestError, NotFoundError
-from ..guest.readiness import wait_running, watch_running
-from ..guest.wait import Wait, build_wait, expected_of
+from ..deploy.one_node import MAX_TRIES, DeployOptions
+from ..guest.readiness import wait_running
+from ..guest.wait import build_wait, expected_of
 from ..inventory import nodes as inventory
-from ..model.names import unescape_name
-from ..model.vm import NODE_PATHS, SESSION_PATHS, Found, check_writable
+from ..model.vm import check_writable
 from ..sessions.access import DEFAULT_USERNAME
-from ..sessions.login_retry import connect_when_ready
-from ..sessions.transports import REACH_PATHS, Target, Transport, awaited_of
-from ..vcenter.rows import Ref, Row
+from ..sessions.base import Transport
+from ..sessions.opener import build_opener
+from ..sessions.options import REACH_TIMEOUT_S, LoginOptions, ReachOptions, Stage
+from ..sessions.reach import REACH_PATHS
 from .base import BaseVerbs
 from .options import moid_of
-
-REBOOT_S = 120.0
-"""Seconds that a guest may take to let us in again after a session broke: it may be rebooting."""
+from .session_options import ReachKeywords, build_reach_options, create_keywords, image_facts
 
 
 class DeployVerbs(BaseVerbs):
@@ -41,8 +37,8 @@ class DeployVerbs(BaseVerbs):
         ssh_key: Any = None,
         ssh_key_password: str | None = None,
         auth: Any = None,
-        timeout: float = DEPLOY_TIMEOUT_S,
-        max_tries: int = 3,
+        timeout: float = REACH_TIMEOUT_S,
+        max_tries: int = MAX_TRIES,
         ssh_interface: str = "public_ips",
         at_exit_func: Callable[..., Any] | None = None,
         wait_period: float = 5,
@@ -54,7 +50,7 @@ class DeployVerbs(BaseVerbs):
         ex_on_stage: Stage | None = None,
         **create_node_kwargs: Any,
     ) -> Node:
-        """A new node with ``deploy`` run in it; see Libcloud's ``deploy_node`` for the parameters.
+        """Create a node and run ``deploy`` in it; see Libcloud's ``deploy_node`` for the parameters.
 
         With ``ssh_key`` and no ``auth``, the key's public half is put into the guest. With neither, a password is
         generated; it is in the node's ``extra["password"]``. ``wait_period`` is not needed: nothing is polled.
@@ -69,45 +65,34 @@ class DeployVerbs(BaseVerbs):
         :param ex_on_stage: called with the node and what is being done with it, in words.
         :raises DeploymentError: the node is there and ``deploy`` failed; ``.node``, ``.original_error``.
         """
-        deployer = build_deployer(
-            self,
-            deploy,
-            create_node_kwargs.get("image"),
-            ssh_username=ssh_username,
-            ssh_alternate_usernames=ssh_alternate_usernames,
-            ssh_port=ssh_port,
-            ssh_timeout=ssh_timeout,
-            ssh_key=ssh_key,
-            ssh_key_password=ssh_key_password,
-            auth=auth,
-            timeout=timeout,
-            max_tries=max_tries,
-            ssh_interface=ssh_interface,
-            ex_destroy_on_failure=ex_destroy_on_failure,
-            ex_transport=ex_transport,
-            ex_wait_for=ex_wait_for,
-            ex_address_filter=ex_address_filter,
-            ex_on_stage=ex_on_stage,
+        login = LoginOptions(
+            ssh_username, ssh_alternate_usernames, ssh_port, ssh_timeout, ssh_key, ssh_key_password, auth
         )
-        return deployer.run(at_exit_func, create_node_kwargs)
+        reach = ReachOptions(login, ex_transport, ex_wait_for, ssh_interface, ex_address_filter, timeout, ex_on_stage)
+        options = DeployOptions(reach, max_tries, ex_destroy_on_failure)
+        deployer = self._deployer(deploy, options, image_facts(create_node_kwargs.get("image")))
+        node = self.create_node(**create_keywords(deployer, create_node_kwargs))
+        return deployer.run(node, at_exit_func)
 
     def ex_open_session(
-        self, node: Node, transport: str | Transport | None = None, **words: Unpack[ReachOptions]
+        self, node: Node, transport: str | Transport | None = None, **keywords: Unpack[ReachKeywords]
     ) -> BaseSSHClient:
-        """A session into a node that is there, connected: a drop-in for Libcloud's SSH client. Close it in the end.
+        """Open a session into a node that is there: a drop-in for Libcloud's SSH client. Close it in the end.
 
         :param transport: as ``deploy_node``'s ``ex_transport``.
-        :param words: how to log in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` and so on.
-        :raises ConnectionFailedError, AuthenticationError: the guest did not let us in within ``timeout``.
+        :param keywords: how to log in, as ``deploy_node`` calls it: ``ssh_username``, ``ssh_key``, ``auth`` and so on.
+        :raises ConnectionFailedError, AuthenticationError: the guest refused the login for all of ``timeout``.
         """
-        words["ex_transport"] = transport if transport is not None else words.get("ex_transport")
-        opener = build_opener(self, **words)
+        if transport is not None:
+            keywords["ex_transport"] = transport
+        options = build_reach_options("ex_open_session", **keywords)
+        opener = build_opener(self._session, options)
         row, found = inventory.find_node(
             self._session, self._names, str(node.id), moid=moid_of(node), extra=REACH_PATHS
         )
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
-        [(node, target)] = opener.reach([self._to_node(row, found)], found)
-        return opener.open(node, target)
+        fresh = self._to_node(row, found)
+        return opener.open_one(row, lambda what: options.on_stage and options.on_stage(fresh, what))
 
     def wait_until_running(
         self,
@@ -122,7 +107,7 @@ class DeployVerbs(BaseVerbs):
         ex_address_filter: str | Sequence[str] | None = None,
         ex_expected: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None = None,
     ) -> list[tuple[Node, list[str]]]:
-        """Each node with its addresses, the best first, once all are ready; told by vCenter as it happens.
+        """Wait until all nodes are ready; each with its addresses, the best first, told by vCenter as it happens.
 
         :param ssh_interface: ``public_ips`` takes the private addresses of a node that has no public one, since most
             vSphere networks are private; ``private_ips`` takes only these.
@@ -143,68 +128,3 @@ class DeployVerbs(BaseVerbs):
         addresses = wait_running(self._session, waits, timeout_s=timeout)
         found = inventory.fetch_some(self._session, self._names, list(waits))
         return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]
-
-    def _reach(
-        self,
-        nodes: Sequence[Node],
-        found: Found | None,
-        choose: Callable[[Row], Transport],
-        wait: Wait,
-        *,
-        timeout_s: float,
-        new: bool,
-    ) -> Iterator[tuple[Node, Target | Exception]]:
-        """Each node, fresh, as soon as a session into it can be opened, or why that will not be.
-
-        :param found: the nodes, perhaps among others, as they were read just now with ``REACH_PATHS``; else they are
-            read.
-        :param choose: what gets into a node, from its row; an InvalidRequestError of it is that node's.
-        :param new: they were made just now, and may still be customized.
-        """
-        refs = {self._ref(node): node for node in nodes}
-        found = found or inventory.fetch_some(self._session, self._names, list(refs), extra=REACH_PATHS)
-        rows = {row.ref: row for row in found.rows if row.ref in refs}
-        for ref in refs.keys() - rows.keys():
-            yield refs[ref], NotFoundError("node", refs[ref].name, "it was removed")
-        ways: dict[Ref, Transport] = {}
-        waits: dict[Ref, Wait] = {}
-        for ref, row in rows.items():
-            try:
-                way = ways[ref] = choose(row)
-            except InvalidRequestError as refused:
-                yield refs[ref], refused
-                continue
-            if way.awaited is None:
-                yield self._to_node(row, found), self._target(row, way, [], wait)
-            else:
-                waits[ref] = awaited_of(row, way, wait, new=new)
-        for row, outcome in self._await(waits, rows.values(), timeout_s):
-            if isinstance(outcome, Exception):
-                yield refs[row.ref], outcome
-            else:
-                target = self._target(row, ways[row.ref], outcome, waits[row.ref])
-                yield self._to_node(row, found), target
-
-    def _await(
-        self, waits: Mapping[Ref, Wait], known: Iterable[Row], timeout_s: float
-    ) -> Iterator[tuple[Row, Sequence[str] | Exception]]:
-        extra = (*NODE_PATHS, *SESSION_PATHS)
-        with closing(watch_running(self._session, waits, timeout_s=timeout_s, known=known, extra=extra)) as outcomes:
-            yield from outcomes
-
-    def _target(self, row: Row, transport: Transport, addresses: Sequence[str], wait: Wait) -> Target:
-        return Target(self._session, transport, row, unescape_name(row["name"]), addresses, wait)
-
-    def _ssh_client_connect(self, ssh_client: Any, wait_period: float = 1.5, timeout: float = 300) -> Any:
-        """Connect again after a session broke half-way; Libcloud's own knows only its own client's errors.
-
-        :param timeout: Libcloud's, which is no longer than one attempt at a connection takes: a guest that reboots gets
-            more.
-        """
-        return connect_when_ready(lambda _: ssh_client, [ssh_client.username], deadline_s=max(timeout, REBOOT_S))
-
-    def _ref(self, node: Node) -> Ref:
-        moid = moid_of(node)
-        if moid:
-            return Ref("VirtualMachine", moid)
-        return inventory.find_node(self._session, self._names, str(node.id))[0].ref

@@ -12,11 +12,12 @@ from ..inventory import images
 from ..model import marks
 from ..model.login import Login
 from ..model.names import unescape_name
+from ..model.option_checks import check_mechanism
 from ..model.places import PLACE_PATHS
 from ..model.vm import Found
 from ..operations.extra_config import write_marks
-from ..plan.guest.customization import check_mechanism
 from ..plan.placement import choose_cluster, choose_pool
+from ..sessions.transports import TRANSPORTS
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from ..vcenter.types import to_managed
@@ -116,6 +117,6 @@ def _build_marks(customize: str | None, username: str | None, transport: str | N
     check_mechanism(customize or None, "customize")
     if username:
         Login(username)
-    if transport and transport not in marks.TRANSPORTS:
-        raise InvalidRequestError(f"transport must be one of {', '.join(marks.TRANSPORTS)}, got {transport!r}")
+    if transport and transport not in TRANSPORTS:
+        raise InvalidRequestError(f"transport must be one of {', '.join(TRANSPORTS)}, got {transport!r}")
     return values

@@ -21,7 +21,7 @@ __all__ = [
     "FAILURE_EVENTS",
     "NONE",
     "UNDER_WAY",
-    "Outcome",
+    "CustomizationOutcome",
     "customization_failure",
     "customization_outcome",
 ]
@@ -61,7 +61,7 @@ VCENTER_LOGS = {
 CLOUD_INIT_LOG = "/var/log/cloud-init.log"
 
 
-class Outcome(NamedTuple):
+class CustomizationOutcome(NamedTuple):
     """How far the customization is.
 
     :param state: ``NONE``, ``UNDER_WAY``, ``DONE`` or ``FAILED``.
@@ -76,7 +76,7 @@ class Outcome(NamedTuple):
     is_explained: bool = True
 
 
-def customization_outcome(row: Row, event: Event | None, *, by_guest: bool = True) -> Outcome:
+def customization_outcome(row: Row, event: Event | None, *, by_guest: bool = True) -> CustomizationOutcome:
     """What vCenter's status, its latest event and the guest's own word say together.
 
     The status is of the latest customization; events come a moment later, and are all there is before 7.0.2.
@@ -86,17 +86,17 @@ def customization_outcome(row: Row, event: Event | None, *, by_guest: bool = Tru
     """
     told = str(row.get(KEY_PATH) or "").strip() if by_guest else ""
     if told.lower().startswith("error"):
-        return Outcome(FAILED, told.partition(":")[2].strip() or told, CLOUD_INIT_LOG)
+        return CustomizationOutcome(FAILED, told.partition(":")[2].strip() or told, CLOUD_INIT_LOG)
     info = row.get(INFO_PATH) or {}
     state = _STATES.get(str(info.get("customizationStatus"))) or _state_by(event)
     if state == FAILED:
         return _failed(row, info, event)
     if state == NONE and told:
-        return Outcome(DONE if told.lower() == "done" else UNDER_WAY)
-    return Outcome(state)
+        return CustomizationOutcome(DONE if told.lower() == "done" else UNDER_WAY)
+    return CustomizationOutcome(state)
 
 
-def customization_failure(row: Row, outcome: Outcome) -> str:
+def customization_failure(row: Row, outcome: CustomizationOutcome) -> str:
     """That it failed, why, and where to look."""
     return f"the customization of node {row.get('name')!r} failed: {outcome.said}; the guest's log: {outcome.log}"
 
@@ -108,10 +108,12 @@ def _state_by(event: Event | None) -> str:
     return {START_EVENT: UNDER_WAY, SUCCESS_EVENT: DONE}.get(kind, NONE)
 
 
-def _failed(row: Row, info: Mapping[str, Any], event: Event | None) -> Outcome:
+def _failed(row: Row, info: Mapping[str, Any], event: Event | None) -> CustomizationOutcome:
     kind = event_kind(event)
     if event is None or kind not in FAILURE_EVENTS:
-        return Outcome(FAILED, info.get("errorMsg") or "vCenter does not say why", _log(row), is_explained=False)
+        return CustomizationOutcome(
+            FAILED, info.get("errorMsg") or "vCenter does not say why", _log(row), is_explained=False
+        )
     parts = dict.fromkeys(
         str(part).strip().rstrip(".")
         for part in (event.get("fullFormattedMessage"), event.get("reason"), info.get("errorMsg"))
@@ -119,7 +121,7 @@ def _failed(row: Row, info: Mapping[str, Any], event: Event | None) -> Outcome:
     )
     said = "; ".join(parts)
     log = event.get("logLocation") or _log(row, kind)
-    return Outcome(FAILED, f"{said} ({kind})" if said else kind, log)
+    return CustomizationOutcome(FAILED, f"{said} ({kind})" if said else kind, log)
 
 
 def _log(row: Row, kind: str = "") -> str:

@@ -6,10 +6,10 @@ import math
 import time
 from collections.abc import Callable
 
-__all__ = ["Patience"]
+__all__ = ["Debounce"]
 
 
-class Patience:
+class Debounce:
     """The states of one VM that may pass by themselves, and when each will have held for long enough.
 
     :param clock: gives seconds that only grow.
@@ -26,7 +26,10 @@ class Patience:
         return min(self._due.values(), default=math.inf)
 
     def has_held(self, state: str, holds: bool, for_s: float) -> bool:
-        """Whether the state has held for so many seconds, without a break, as often as anybody asked."""
+        """Whether the state has held for so many seconds, in each call without a break.
+
+        :param holds: whether it holds now.
+        """
         self._due.pop(state, None)
         if not holds:
             self._since.pop(state, None)

@@ -1,4 +1,4 @@
-"""A VM whose guest is being logged in to: whether that may still succeed, and at which address. One read a look."""
+"""A VM whose guest does not answer a login: whether it still may, and at which address. One read a check."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from .address_choice import choose_addresses
 from .customization import customization_outcome
-from .debounce import Patience
+from .debounce import Debounce
 from .obstacles import find_obstacle
 from .readiness import RUNNING_PATHS
 from .wait import Wait
 
-__all__ = ["Lookout"]
+__all__ = ["LivenessCheck"]
 
 
-class Lookout:
-    """One VM, looked at now and then while its guest does not answer.
+class LivenessCheck:
+    """One VM, checked now and then while its guest does not answer.
 
     :param wait: what was awaited of it before.
     :param addresses: those with which it was ready, the best first.
-    :param may_turn: try the other addresses in turn, too. Only where a server proves that it is this guest: what else
-        a guest's second address leads to from here, nobody knows.
+    :param try_others: try the other addresses in turn, too. Only where a server proves that it is this guest: what
+        else a guest's second address leads to from here is not known.
     """
 
     def __init__(
-        self, session: Session, vm: Ref, wait: Wait, addresses: Sequence[str], *, may_turn: bool = False
+        self, session: Session, vm: Ref, wait: Wait, addresses: Sequence[str], *, try_others: bool = False
     ) -> None:
-        self.patience = Patience()
+        self.debounce = Debounce()
         self._session, self._vm, self._wait = session, vm, wait
-        self._addresses, self._may_turn, self._turn = list(addresses), may_turn, 0
+        self._addresses, self._try_others, self._turn = list(addresses), try_others, 0
 
     @property
     def address(self) -> str:
         """The address to try now."""
         return self._addresses[self._turn % len(self._addresses)]
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Find out whether the guest may still answer, and where.
 
         :raises NotFoundError: the VM was removed.
@@ -53,11 +53,11 @@ class Lookout:
             self._judge(row)
 
     def _judge(self, row: Row) -> None:
-        obstacle = find_obstacle(row, self._wait, customization_outcome(row, None), self.patience)
+        obstacle = find_obstacle(row, self._wait, customization_outcome(row, None), self.debounce)
         if obstacle is not None:
             raise obstacle
         addresses = choose_addresses(row, self._wait).addresses
         if addresses and addresses != self._addresses:
             self._addresses, self._turn = addresses, 0
-        elif self._may_turn:
+        elif self._try_others:
             self._turn += 1

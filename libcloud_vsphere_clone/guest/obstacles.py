@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import TaskError, VsphereError
 from ..vcenter.rows import Row
 from .address_choice import seen_addresses
-from .customization import FAILED, NONE, UNDER_WAY, Outcome
-from .debounce import Patience
+from .customization import FAILED, NONE, UNDER_WAY, CustomizationOutcome
+from .debounce import Debounce
 from .wait import Wait
 
 __all__ = ["OFF_FOR_S", "STATE_PATHS", "advice", "are_tools_ready", "find_obstacle", "is_on", "lacks_tools", "report"]
@@ -31,25 +31,25 @@ OFF_FOR_S = 2.0
 ACTION = "wait until running"
 
 
-def find_obstacle(row: Row, wait: Wait, outcome: Outcome, patience: Patience) -> VsphereError | None:
+def find_obstacle(row: Row, wait: Wait, outcome: CustomizationOutcome, debounce: Debounce) -> VsphereError | None:
     """Why the VM will never be ready; None while it still may."""
     name, question = row.get("name"), row.get("runtime.question")
     if question:
         return TaskError(f"node {name!r} asks {question.get('text')!r} and waits; answer it in vCenter", action=ACTION)
-    if patience.has_held("off", not is_on(row), OFF_FOR_S):
+    if debounce.has_held("off", not is_on(row), OFF_FOR_S):
         state = row.get("runtime.powerState")
         what = "no address can come" if wait.needs_address else "no guest can answer"
         return TaskError(f"{what}: {name!r} is {state}; start it with start_node", action=ACTION)
-    why = _no_way_to_talk(row, wait, outcome, patience) if is_on(row) else ""
+    why = _no_way_to_talk(row, wait, outcome, debounce) if is_on(row) else ""
     return TaskError(f"{why}; {report(row)}", action=ACTION) if why else None
 
 
-def _no_way_to_talk(row: Row, wait: Wait, outcome: Outcome, patience: Patience) -> str:
+def _no_way_to_talk(row: Row, wait: Wait, outcome: CustomizationOutcome, debounce: Debounce) -> str:
     """vCenter itself disconnects adapters while it customizes: that is no obstacle."""
     cut_off = wait.needs_address and outcome.state != UNDER_WAY and _is_cut_off(row)
-    if patience.has_held("cut off", cut_off, wait.nic_grace_s):
+    if debounce.has_held("cut off", cut_off, wait.nic_grace_s):
         return f"no address can come: node {row.get('name')!r} has {_adapters(row)}; connect one to a network"
-    if not lacks_tools(row, wait, patience) or (wait.needs_address and wait.expected):
+    if not lacks_tools(row, wait, debounce) or (wait.needs_address and wait.expected):
         return ""
     return (
         f"nothing can be heard of the guest of node {row.get('name')!r}: VMware Tools are not installed in it; "
@@ -57,11 +57,11 @@ def _no_way_to_talk(row: Row, wait: Wait, outcome: Outcome, patience: Patience) 
     )
 
 
-def lacks_tools(row: Row, wait: Wait, patience: Patience) -> bool:
+def lacks_tools(row: Row, wait: Wait, debounce: Debounce) -> bool:
     """Whether vCenter has long been sure that the guest, which runs, has no VMware Tools."""
     absent = row.get("guest.toolsVersionStatus2") == "guestToolsNotInstalled"
     absent = absent and is_on(row) and row.get("guest.toolsRunningStatus") != RUNNING
-    return patience.has_held("no tools", absent, wait.tools_grace_s)
+    return debounce.has_held("no tools", absent, wait.tools_grace_s)
 
 
 def are_tools_ready(row: Row) -> bool:
@@ -83,7 +83,7 @@ def report(row: Row) -> str:
     return f"{row.get('name')!r} is {power}, its tools are {tools}, its addresses are {addresses}{cut_off}"
 
 
-def advice(row: Row, wait: Wait, outcome: Outcome) -> str:
+def advice(row: Row, wait: Wait, outcome: CustomizationOutcome) -> str:
     """What else to know of a VM that is late, and what to do about it."""
     parts = []
     if outcome.state == UNDER_WAY:

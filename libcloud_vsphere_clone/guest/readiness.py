@@ -19,11 +19,11 @@ from .customization import (
     DONE,
     FAILED,
     UNDER_WAY,
-    Outcome,
+    CustomizationOutcome,
     customization_failure,
     customization_outcome,
 )
-from .debounce import Patience
+from .debounce import Debounce
 from .obstacles import STATE_PATHS, advice, are_tools_ready, find_obstacle, is_on, lacks_tools, report
 from .wait import Wait
 
@@ -114,7 +114,7 @@ def _settled(
 
 
 def _next_due(left: Mapping[Ref, _Awaited]) -> float:
-    return min(awaited.patience.next_due for awaited in left.values())
+    return min(awaited.debounce.next_due for awaited in left.values())
 
 
 def _joined(late: Iterable[str]) -> str:
@@ -127,28 +127,28 @@ class _Awaited:
     """One VM: what is awaited of it, and what was last known."""
 
     def __init__(self, session: Session, vm: Ref, wait: Wait) -> None:
-        self.patience = Patience()
+        self.debounce = Debounce()
         self._session = session
         self._vm = vm
         self._wait = wait
         self.row = Row(vm)
         """What was last known of it."""
         self._event: Event | None = None
-        self._outcome = Outcome("")
+        self._outcome = CustomizationOutcome("")
         self._is_old_failure = False
 
     def look(self, row: Row | None, event: Event | None) -> Ready | VsphereError | None:
         """The addresses when the VM is ready, the error when it never can be, None while it may."""
         if row is None:
             return NotFoundError("node", self._vm.moid, "it was removed while waiting for it")
-        if row == self.row and event == self._event and time.monotonic() < self.patience.next_due:
+        if row == self.row and event == self._event and time.monotonic() < self.debounce.next_due:
             return None  # it was another VM that changed
         outcome, before = self._customization(row, event), self._outcome.state
         self.row, self._event, self._outcome = row, event, outcome
         if outcome.state != FAILED or before == "":
             self._is_old_failure = outcome.state == FAILED and not self._wait.follows_customization
         failure = self._failure() if outcome.state == FAILED and not self._is_old_failure else None
-        obstacle = failure or find_obstacle(row, self._wait, outcome, self.patience)
+        obstacle = failure or find_obstacle(row, self._wait, outcome, self.debounce)
         return obstacle or (self._ready() if is_on(row) and self._is_past_customization() else None)
 
     def overdue(self, timeout_s: float) -> TaskTimeoutError:
@@ -158,7 +158,7 @@ class _Awaited:
         told = report(self.row) + advice(self.row, self._wait, self._outcome)
         return TaskTimeoutError(f"{what} within {timeout_s:.0f} s: {told}", action="wait until running")
 
-    def _customization(self, row: Row, event: Event | None) -> Outcome:
+    def _customization(self, row: Row, event: Event | None) -> CustomizationOutcome:
         # Guests with cloud-init tell of every script that failed: that is no reason not to log in.
         return customization_outcome(row, event, by_guest=self._wait.wait_for == "customized")
 
@@ -166,7 +166,7 @@ class _Awaited:
         """The failed customization; vCenter's own words on it may take a moment longer than the state."""
         outcome = self._outcome
         if not outcome.is_explained and self._wait.follows_customization:
-            if not self.patience.has_held("failed", True, EVENT_S):
+            if not self.debounce.has_held("failed", True, EVENT_S):
                 return None
         elif not outcome.is_explained:
             with suppress(VsphereError):  # then it stays with what the status says
@@ -183,10 +183,10 @@ class _Awaited:
         addresses, settle_s = choose_addresses(row, wait)
         if wait.wait_for == "tools":
             return addresses if are_tools_ready(row) else None
-        if self.patience.has_held("addressed", bool(addresses), settle_s):
+        if self.debounce.has_held("addressed", bool(addresses), settle_s):
             return addresses
         if wait.wait_for == "customized":
-            return addresses if self.patience.has_held("customized", not addresses, ADDRESS_AFTER_S) else None
-        if wait.expected and not addresses and lacks_tools(row, wait, self.patience):
+            return addresses if self.debounce.has_held("customized", not addresses, ADDRESS_AFTER_S) else None
+        if wait.expected and not addresses and lacks_tools(row, wait, self.debounce):
             return list(wait.expected)  # nobody will tell, but the guest was told
         return None

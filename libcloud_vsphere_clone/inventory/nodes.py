@@ -10,6 +10,7 @@ from ..model.names import unescape_name
 from ..model.places import PLACE_PATHS
 from ..model.tree import TREE_PATHS, Tree
 from ..model.vm import NODE_PATHS, Found, has_config, is_node, why_no_node
+from ..option_names import expression, option
 from ..vcenter.properties import fetch_rows, iterate_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
@@ -130,10 +131,10 @@ def find_node_by_name(
         case [row]:
             return row, found
         case []:
-            raise NotFoundError("node", name, "list_nodes() shows what there is")
+            raise NotFoundError("node", name, f"{expression('list_nodes()')} shows what there is")
         case many:
             paths = [found.tree.path(row, found.layout.vm_folder) for row in many]
-            raise AmbiguousNameError("node", name, paths, "give ex_group=, or its id")
+            raise AmbiguousNameError("node", name, paths, f"give {option('group=')}, or its id")
 
 
 def _fetch_named(session: Session, name: str) -> dict[Ref, Row]:

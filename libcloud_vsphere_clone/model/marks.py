@@ -23,8 +23,7 @@ GUEST = "libcloud.guest"
 LOGIN = "libcloud.login"
 """On an image: its own user for logins."""
 TRANSPORT = "libcloud.transport"
-"""On an image: how to get into its guests, one of ``TRANSPORTS``."""
-SSH, TOOLS, WINRM, KEYBOARD, PULL = TRANSPORTS = ("ssh", "tools", "winrm", "keyboard", "pull")
+"""On an image: how to get into its guests, one of ``sessions.transports.TRANSPORTS``."""
 CUSTOMIZATION = "libcloud.customization"
 """On a node: what its guest was customized with, and why with that: ``cloud-init: the image's mark``."""
 ADDRESSES = "libcloud.addresses"
@@ -83,5 +82,7 @@ def read_metadata(row: Row) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
+MECHANISMS = ("cloud-init", "cloudinit-prep", "linux-prep", "sysprep", "ignition", "none")
+"""How a guest can be told what it shall be; an image's mark names one of them."""
 SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
 """vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -30,9 +31,6 @@ DISK_PATHS = (
 TASK_TIMEOUT_S = 600.0
 """Seconds for a task that should be quick: power, reconfigure, destroy."""
 
-GUEST_TIMEOUT_S = 120.0
-"""Seconds a guest may take to shut down before it is switched off."""
-
 SWITCH_TIMEOUT_S = 300.0
 """Seconds the switch may take: a busy host writes a VM's state back first."""
 
@@ -48,8 +46,8 @@ def start_vm(session: Session, row: Row, datacenter: Ref, *, timeout_s: float) -
     if row.get("runtime.powerState") == "poweredOn":
         return
     with translated(action):
-        task = session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
-    result = wait_task(session, task, action, timeout_s=timeout_s, kind="PowerOnMultiVM_Task")
+        sent, task = time.monotonic(), session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
+    result = wait_task(session, task, action, timeout_s=timeout_s, kind="PowerOnMultiVM_Task", sent=sent)
     _check_power_on(result, action)
     for attempt in _listed(result, "attempted"):
         if isinstance(attempt.get("task"), Ref):
@@ -85,8 +83,8 @@ def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
                 return
             except vim.fault.ToolsUnavailable:
                 log.info("%s: the tools do not answer; resetting it", action)
-        task = vm.ResetVM_Task()
-    wait_task(session, task, action, timeout_s=timeout_s, asked_by=row.ref, kind="ResetVM_Task")
+        sent, task = time.monotonic(), vm.ResetVM_Task()
+    wait_task(session, task, action, timeout_s=timeout_s, asked_by=row.ref, kind="ResetVM_Task", sent=sent)
 
 
 def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
@@ -94,8 +92,8 @@ def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
     action = f"power off {vm.moid}"
     with _already_is_fine("poweredOff"):
         with translated(action):
-            task = _sure(session.managed(*vm).PowerOffVM_Task)
-        wait_task(session, task, action, timeout_s=timeout_s, asked_by=vm, kind="PowerOffVM_Task")
+            sent, task = time.monotonic(), _sure(session.managed(*vm).PowerOffVM_Task)
+        wait_task(session, task, action, timeout_s=timeout_s, asked_by=vm, kind="PowerOffVM_Task", sent=sent)
 
 
 def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str]:
@@ -213,8 +211,8 @@ def _destroy(session: Session, vm: Ref, timeout_s: float) -> None:
     """Source: ManagedEntity.Destroy_Task (vSphere Web Services API)."""
     action = f"destroy {vm.moid}"
     with translated(action):
-        task = _sure(session.managed(*vm).Destroy_Task)
-    wait_task(session, task, action, timeout_s=timeout_s, kind="Destroy_Task")
+        sent, task = time.monotonic(), _sure(session.managed(*vm).Destroy_Task)
+    wait_task(session, task, action, timeout_s=timeout_s, kind="Destroy_Task", sent=sent)
 
 
 @contextmanager

@@ -1,27 +1,35 @@
-"""What every door into a guest has: what is awaited of the node, what the guest is told, and a session in the end."""
+"""What every way into a guest has: what is awaited of the node, what the guest is told, and a guest session."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-from libcloud.compute.deployment import Deployment
-from libcloud.compute.ssh import BaseSSHClient
+from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import InvalidRequestError
-from ..guest.liveness import Lookout
 from ..guest.wait import Wait
 from ..model import marks
 from ..model.login import DEFAULT_USER
 from ..model.vm import is_windows
+from ..option_names import expression
 from ..vcenter.rows import Ref, Row
-from ..vcenter.session import Session
-from .access import Access
+
+if TYPE_CHECKING:
+    from libcloud.compute.deployment import Deployment
+    from libcloud.compute.ssh import BaseSSHClient
+
+    from ..guest.liveness import LivenessCheck
+    from ..vcenter.session import Session
+    from .access import Access
+
+__all__ = ["FirstBootScript", "Target", "Tell", "Transport", "check_password"]
 
 Tell = Callable[[str], None]
 """Called with what is being done now, in words."""
+
+FirstBootScript = Callable[[str], str]
+"""Makes the script of a node's first boot from the node's name."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,17 @@ class Target:
 
     @property
     def username(self) -> str:
-        """Whom to log in as where nobody says: the image's own user, else the transport's."""
+        """The user to log in as where the caller names none: the image's own, else the transport's."""
         return marks.read_mark(self.row, marks.LOGIN) or self.transport.username
 
-    def lookout(self, *, may_turn: bool = False) -> Lookout:
-        """What looks at the node while its guest does not answer."""
-        return Lookout(self.session, self.vm, self.wait, self.addresses, may_turn=may_turn)
+    def liveness(self, *, try_others: bool = False) -> LivenessCheck:
+        """What checks the node while its guest does not answer.
+
+        :param try_others: try its other addresses in turn, too.
+        """
+        from ..guest.liveness import LivenessCheck
+
+        return LivenessCheck(self.session, self.vm, self.wait, self.addresses, try_others=try_others)
 
     @property
     def is_windows(self) -> bool:
@@ -69,7 +82,7 @@ class Transport(ABC):
         nothing.
     :cvar logs_in: whether it needs a login at all.
     :cvar repeatable: whether a deployment that failed may be run again.
-    :cvar username: whom it logs in as where nobody says.
+    :cvar username: the user that it logs in as where none is named.
     """
 
     name: ClassVar[str]
@@ -77,6 +90,11 @@ class Transport(ABC):
     logs_in: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     username: ClassVar[str] = DEFAULT_USER
+
+    @property
+    def has_own_login(self) -> bool:
+        """Whether its settings say how to log in, so that the caller's options need not."""
+        return False
 
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         """The transport, ready for this deployment; nothing has been sent.
@@ -86,22 +104,26 @@ class Transport(ABC):
         """
         return self
 
-    def create_words(self) -> Mapping[str, Any]:
-        """What ``create_node`` is to be told for it."""
-        return {}
+    def first_boot_script(self) -> FirstBootScript | None:
+        """What makes the script that a new node has to run at its first boot; None where it needs none."""
+        return None
 
     @abstractmethod
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
-        """The session, connected.
+        """Open a guest session.
 
-        :raises ConnectionFailedError, AuthenticationError: the guest did not let us in within the time.
+        :raises ConnectionFailedError, AuthenticationError: the guest refused the login for all that time.
         """
 
 
 def check_password(transport: str, access: Access) -> str:
-    """:raises InvalidRequestError: there is no password to log in with."""
+    """The password to log in with.
+
+    :raises InvalidRequestError: there is none.
+    """
     if access.password is None:
         raise InvalidRequestError(
-            f"the transport {transport!r} logs in with a password: pass auth=NodeAuthPassword(...), no key"
+            f"the transport {transport!r} logs in with a password: pass "
+            f"{expression('auth=NodeAuthPassword(...)')}, no key"
         )
     return access.password

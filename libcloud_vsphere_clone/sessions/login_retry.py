@@ -1,7 +1,7 @@
-"""The wait until a guest lets us in, over whichever transport.
+"""The wait until a guest accepts a login, over whichever transport.
 
 Takes a way to make clients for one address; gives a client that is logged in. Polls, as only the guest can say when
-it is ready; what vCenter knows of it meanwhile, the caller may look up.
+it is ready; what vCenter knows of it meanwhile, the caller may check.
 
 A new guest goes through all of: no route, refused connections, a server that hangs up, and logins refused because
 cloud-init has not made the user yet. Each has a pace of its own.
@@ -14,15 +14,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from ..errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
 
-__all__ = ["Awaited", "Backoff", "Pace", "connect_when_ready"]
+if TYPE_CHECKING:
+    from libcloud.compute.ssh import BaseSSHClient
+
+__all__ = ["Backoff", "LoginClient", "RetryPace", "connect_when_ready", "reconnect"]
 
 
-class Awaited(Protocol):
-    """What a client needs to be waited for."""
+class LoginClient(Protocol):
+    """What a client has to offer so that its login can be tried again and again."""
 
     @property
     def place(self) -> str:
@@ -50,10 +53,10 @@ class Awaited(Protocol):
         """Whether trying again can't help."""
 
 
-LOOK_S = 10.0
-"""Seconds without any answer after which somebody looks whether there still is a guest, and where."""
+CHECK_S = 10.0
+"""Seconds without any answer after which the caller checks whether there still is a guest, and where."""
 
-Client = TypeVar("Client", bound=Awaited)
+Client = TypeVar("Client", bound=LoginClient)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Backoff:
 
 
 @dataclass(frozen=True)
-class Pace:
+class RetryPace:
     """How fast to try again, by what went wrong; these are SSH's own figures.
 
     fail2ban's sshd jail bans an address for 10 minutes after 5 failures in 10 minutes (``maxretry``, ``findtime`` in
@@ -81,7 +84,7 @@ class Pace:
 
     unreachable: Backoff = Backoff(0.05, 1.15, 1.0)
     tcp_timeout: Backoff = Backoff(1.0, 1.5, 60.0)
-    """The first ones short: a packet to an address that nobody has yet is lost, and TCP repeats it late."""
+    """The first ones short: a packet to an address that no guest has yet is lost, and TCP repeats it late."""
     key_refused: Backoff = Backoff(0.5, 1.5, 5.0)
     password_refused: Backoff = Backoff(4.0, 4.0, 64.0)
     passwords_per_window: int = 4
@@ -93,38 +96,47 @@ def connect_when_ready(
     usernames: Sequence[str],
     *,
     deadline_s: float,
-    pace: Pace | None = None,
-    look: Callable[[], None] | None = None,
+    pace: RetryPace | None = None,
+    check: Callable[[], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Client:
-    """The first client that could log in, connected.
+    """Try to log in until a guest accepts it; the first client that could, connected.
 
     :param build_client: makes the client for a user name; all for one address.
     :param usernames: tried in this order in every round, as ``ssh_username`` and ``ssh_alternate_usernames``.
     :param deadline_s: seconds for the whole wait. It ends earlier when no password may be tried any more.
-    :param look: called now and then while nothing answers; what it raises ends the wait. The clients are made anew
+    :param check: called now and then while nothing answers; what it raises ends the wait. The clients are made anew
         after it: the address may be another.
     :raises ConnectionFailedError: no server answered in time, or trying again can't help.
     :raises AuthenticationError: it answered, and refused every user.
     """
     if not usernames:
         raise InvalidRequestError("no user name to log in with: pass ssh_username")
-    wait = _Wait[Client](clock() + deadline_s, deadline_s, pace or Pace(), clock)
-    wait.take([build_client(username) for username in dict.fromkeys(usernames)])
-    while (client := wait.try_all()) is None:
-        sleep(wait.next_delay_s())
-        if look is not None and wait.has_been_silent():
-            look()
-            wait.take([build_client(username) for username in dict.fromkeys(usernames)])
+    attempts = _LoginAttempts[Client](clock() + deadline_s, deadline_s, pace or RetryPace(), clock)
+    attempts.take([build_client(username) for username in dict.fromkeys(usernames)])
+    while (client := attempts.try_all()) is None:
+        sleep(attempts.next_delay_s())
+        if check is not None and attempts.has_been_silent():
+            check()
+            attempts.take([build_client(username) for username in dict.fromkeys(usernames)])
     return client
 
 
+def reconnect(client: BaseSSHClient, *, deadline_s: float) -> None:
+    """Log in again, with a client whose session broke half-way.
+
+    :raises ConnectionFailedError, AuthenticationError: the guest did not accept it in time.
+    """
+    again = cast("LoginClient", client)  # as are the clients of all transports whose sessions can break
+    connect_when_ready(lambda _: again, [again.username], deadline_s=deadline_s)
+
+
 @dataclass
-class _Wait(Generic[Client]):
+class _LoginAttempts(Generic[Client]):
     deadline: float
     deadline_s: float
-    pace: Pace
+    pace: RetryPace
     clock: Callable[[], float]
     clients: list[Client] = field(default_factory=list)
     tried: dict[str, None] = field(default_factory=dict)
@@ -143,14 +155,14 @@ class _Wait(Generic[Client]):
         self.clients = clients
 
     def has_been_silent(self) -> bool:
-        """Whether nothing has answered for a while; asked again, for another while."""
-        if self.clock() - self.silent_since < LOOK_S:
+        """Whether nothing has answered for ``CHECK_S``; the count begins anew when it is so."""
+        if self.clock() - self.silent_since < CHECK_S:
             return False
         self.silent_since = math.inf
         return True
 
     def try_all(self) -> Client | None:
-        """The first client that could log in; one round."""
+        """Try each client once; the first that could log in."""
         for client in self.clients:
             send_password = self._until_password_s() <= 0
             if not send_password and client.needs_password:
@@ -214,7 +226,9 @@ class _Wait(Generic[Client]):
         where = f"could not log in to {' or '.join(places)} as {users}"
         reason = self.last_error.message if self.last_error else "nothing was tried"
         if isinstance(self.last_error, AuthenticationError):
-            why_now = "" if not banned_soon else "; no more passwords were tried, as guests often ban who sends many"
+            why_now = (
+                "" if not banned_soon else "; no more passwords were tried, as guests often ban clients that send many"
+            )
             return AuthenticationError(f"{where}: {reason}{why_now}; check {first.hints[0]}", fault=self.last_error)
         return ConnectionFailedError(
             f"{where} within {self.deadline_s:g} s: {reason}; check {first.hints[1]}",

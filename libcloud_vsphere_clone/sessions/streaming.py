@@ -11,10 +11,10 @@ from libcloud.compute.ssh import SSHCommandTimeoutError
 
 from .output import Listener, Output
 
-__all__ = ["HeardSession", "run_heard"]
+__all__ = ["StreamingSession", "run_streaming"]
 
 
-def run_heard(session: Any, command: str, listener: Listener, timeout: float | None = None) -> int:
+def run_streaming(session: Any, command: str, listener: Listener, timeout: float | None = None) -> int:
     """The command's exit status; the listener is told what it writes.
 
     :param session: a session into a guest, of whatever kind.
@@ -31,7 +31,7 @@ def run_heard(session: Any, command: str, listener: Listener, timeout: float | N
     return int(status)
 
 
-class HeardSession:
+class StreamingSession:
     """A session whose commands' output is told to a listener, and given at their end as by any other session."""
 
     def __init__(self, session: Any, listener: Listener) -> None:
@@ -49,7 +49,7 @@ class HeardSession:
             self._listener(piece, is_error)
 
         try:
-            status = run_heard(self._session, cmd, hear, timeout)
+            status = run_streaming(self._session, cmd, hear, timeout)
         except SSHCommandTimeoutError as late:
             raise SSHCommandTimeoutError(cmd, late.timeout, output.stdout, output.stderr) from late
         return output.stdout, output.stderr, status

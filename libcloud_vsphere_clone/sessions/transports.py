@@ -1,46 +1,41 @@
-"""The doors into a guest: how each is waited for and opened. A node's target and an ``Access`` in, a session out.
+"""The ways into a guest, by name: one line each, loaded when first used.
 
-Every session is a drop-in for Libcloud's SSH client, so its ``Deployment`` classes run over each of them unchanged.
+Every guest session is a drop-in for Libcloud's SSH client, so its ``Deployment`` classes run over each of them
+unchanged.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from importlib import import_module
+from typing import cast
 
 from ..errors import InvalidRequestError
-from ..guest.readiness import RUNNING_PATHS
-from ..guest.wait import Wait
 from ..model import marks
-from ..model.marks import SPEC_MECHANISMS
-from ..model.vm import NODE_PATHS, SESSION_PATHS, is_windows
+from ..model.vm import is_windows
+from ..option_names import option
 from ..vcenter.rows import Row
-from .base import Target, Tell, Transport
-from .keyboard.transport import Keyboard
-from .pull.transport import Pull
-from .ssh.transport import SSH
-from .tools.transport import Tools
-from .winrm.transport import WinRM
+from .base import Transport
 
-__all__ = [
-    "REACH_PATHS",
-    "SSH",
-    "TRANSPORTS",
-    "Keyboard",
-    "Pull",
-    "Target",
-    "Tell",
-    "Tools",
-    "Transport",
-    "WinRM",
-    "awaited_of",
-    "find_transport",
-    "suitable_transport",
-]
+__all__ = ["TRANSPORTS", "find_transport", "load_transport", "suitable_transport"]
 
-REACH_PATHS = tuple(path for path in (*SESSION_PATHS, *RUNNING_PATHS) if path not in NODE_PATHS)
-"""What is asked beside ``NODE_PATHS`` of a node to be reached: which way, and whether it is ready."""
+TRANSPORTS = {
+    "ssh": "SSH",
+    "tools": "Tools",
+    "winrm": "WinRM",
+    "keyboard": "Keyboard",
+    "pull": "Pull",
+}
+"""``{name: class}``; the class is in ``transport.py`` of the folder of that name."""
 
-TRANSPORTS: dict[str, type[Transport]] = {kind.name: kind for kind in (SSH, Tools, WinRM, Keyboard, Pull)}
+
+def load_transport(name: str) -> type[Transport]:
+    """The class of the transport of this name.
+
+    :raises InvalidRequestError: there is none of this name.
+    """
+    if name not in TRANSPORTS:
+        raise InvalidRequestError(f"{option('transport')} must be one of {', '.join(TRANSPORTS)}, got {name!r}")
+    return cast("type[Transport]", getattr(import_module(f".{name}.transport", __package__), TRANSPORTS[name]))
 
 
 def find_transport(wanted: str | Transport) -> Transport:
@@ -48,11 +43,7 @@ def find_transport(wanted: str | Transport) -> Transport:
 
     :raises InvalidRequestError: there is none of this name.
     """
-    if isinstance(wanted, Transport):
-        return wanted
-    if wanted not in TRANSPORTS:
-        raise InvalidRequestError(f"ex_transport must be one of {', '.join(TRANSPORTS)}, got {wanted!r}")
-    return TRANSPORTS[wanted]()
+    return wanted if isinstance(wanted, Transport) else load_transport(wanted)()
 
 
 def suitable_transport(row: Row) -> Transport:
@@ -61,22 +52,8 @@ def suitable_transport(row: Row) -> Transport:
     :param row: read with ``SESSION_PATHS``.
     """
     marked = marks.read_mark(row, marks.TRANSPORT)
-    if marked in TRANSPORTS and marked != Pull.name:
+    if marked in TRANSPORTS and marked != "pull":  # which was for its first boot
         return find_transport(str(marked))
     if not row.get("network"):
-        return Tools()
-    return WinRM() if is_windows(row) else SSH()
-
-
-def awaited_of(row: Row, transport: Transport, wait: Wait, *, new: bool) -> Wait:
-    """What is awaited of one node before a session into it can be opened.
-
-    :param row: read with ``NODE_PATHS`` and ``SESSION_PATHS``.
-    :param wait: the caller's wishes, for all nodes.
-    :param new: it was made just now: what customizes it from outside may cut the session off, so that is awaited too,
-        and so are the addresses that it was told.
-    """
-    by_vcenter = marks.read_customization(row)[0] in SPEC_MECHANISMS
-    follows = by_vcenter and (new or wait.wait_for == "customized")
-    wait = replace(wait, wait_for=transport.awaited or wait.wait_for, customizing=follows)
-    return wait.expecting(marks.read_addresses(row)) if new else wait
+        return find_transport("tools")
+    return find_transport("winrm" if is_windows(row) else "ssh")

@@ -46,6 +46,7 @@ class Job:
     :param on_progress: called with vCenter's percentage when it changes, and with 100 when it is done.
     :param cancel_overdue: ask vCenter to cancel the task when it is overdue; it is not waited for.
     :param asked_by: a VM whose question would block the task for ever.
+    :param sent: when its start was sent, by ``time.monotonic``, where that is done already.
     :param kind: the method that starts it, by which the session knows how long such tasks take; empty for those that
         are not short anywhere.
     """
@@ -120,9 +121,15 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
 
 
 def _first_look(durations: Durations, jobs: Collection[Job]) -> Look | None:
-    """When to look at these jobs, which have just been started; None where they have to be subscribed to."""
+    """When to look at these jobs, which have just been started; None where they have to be subscribed to.
+
+    How long the first tasks of a kind take is tried out with a single one: a group's are likely to be long.
+    """
+    if len(jobs) > 1 and not all(durations.is_known(job.kind) for job in jobs):
+        return None
     looks = [durations.look(job.kind, job.sent) if job.kind else None for job in jobs]
-    return max((look for look in looks if look is not None), default=None) if None not in looks else None
+    known = [look for look in looks if look is not None]
+    return max(known, key=lambda look: look.at) if known and len(known) == len(looks) else None
 
 
 def _start_some(session: Session, waiting: deque[Job], running: dict[Ref, Job], max_in_flight: int) -> None:
@@ -162,7 +169,7 @@ def _start(session: Session, job: Job) -> None:
     :raises VsphereError: vCenter does not answer any more.
     """
     try:
-        job.sent = time.monotonic()
+        job.sent = job.sent or time.monotonic()
         with translated(job.action):
             job.task = job.start()
             job.started = time.monotonic()

@@ -65,13 +65,20 @@ class Durations:
             new_s = min(duration_s, longest_s, 2 * SHORT_S)  # forgotten soon, when they are short again
             self._expected_s[kind] = max(new_s, (self._expected_s.get(kind, new_s) + new_s) / 2)
 
-    def look(self, kind: str, started: float) -> Look | None:
-        """When a task of this kind that was started then should be over; None where that is no matter of a moment."""
+    def is_known(self, kind: str) -> bool:
+        """Whether a task of this kind has ended."""
+        return kind in self._expected_s
+
+    def look(self, kind: str, sent: float) -> Look | None:
+        """When to look at a task of this kind whose start was sent then; None where that is no matter of a moment.
+
+        The look takes as long to get to vCenter as the start did: it gets there when the task should be over.
+        """
         expected_s = self._expected_s.get(kind)
         if expected_s is None:
             first_s = FIRST_LOOKS_S.get(kind, FIRST_LOOK_S)
-            return Look(started + first_s, first_s)
-        return Look(started + expected_s + SPARE_S, expected_s / 2 + SPARE_S) if expected_s <= SHORT_S else None
+            return Look(sent + first_s, first_s)
+        return Look(sent + expected_s + SPARE_S, expected_s / 2 + SPARE_S) if expected_s <= SHORT_S else None
 
 
 class Pace:

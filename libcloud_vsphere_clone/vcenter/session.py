@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 from pyVmomi import VmomiSupport, vim
 
 from ..errors import ConnectionFailedError, InvalidRequestError, translated
+from ..option_names import expression
 from .pace import Durations
 from .rows import Ref
 from .stub import VcenterStub, stub_version
@@ -199,7 +200,8 @@ def _negotiate_version(stub: VcenterStub) -> str:
         if VmomiSupport.versionIdMap[version] in served:
             return str(version)
     raise ConnectionFailedError(
-        f"{stub.host} does not answer as a vSphere server (HTTP {status} for its API versions); check host= and port="
+        f"{stub.host} does not answer as a vSphere server (HTTP {status} for its API versions); check "
+        f"{expression('host=')} and {expression('port=')}"
     )
 
 

@@ -18,7 +18,7 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
 )
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient, Pace
+from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient, TypingSpeed
 
 Keyboard = Callable[..., KeyboardClient]
 
@@ -31,16 +31,16 @@ def calls(lab: Lab) -> int:
 
 def test_a_call_has_few_keys(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     bare_lab.reset_calls()
-    keyboard(pace=Pace(keys_per_call=10, pause_s=0)).type("x" * 95)
+    keyboard(pace=TypingSpeed(keys_per_call=10, pause_s=0)).type("x" * 95)
     assert (bare_lab.typed(console_node), calls(bare_lab)) == ("x" * 95, 10)
 
 
 def test_calls_are_a_pause_apart(keyboard: Keyboard) -> None:
-    typing, begun = keyboard(pace=Pace(keys_per_call=2, pause_s=0.05)), time.monotonic()
+    typing, begun = keyboard(pace=TypingSpeed(keys_per_call=2, pause_s=0.05)), time.monotonic()
     typing.type("abc")
     typing.type("d")
     assert time.monotonic() - begun >= 2 * 0.05
-    assert Pace().seconds(800) == pytest.approx(10)
+    assert TypingSpeed().seconds(800) == pytest.approx(10)
 
 
 @pytest.mark.parametrize("accepts", [[1], [3], [7, 0, 2], [8, 8, 0]])
@@ -56,12 +56,12 @@ def test_what_was_not_taken_is_sent_again(
 def test_a_console_that_takes_nothing_is_given_up(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     bare_lab.control.limit_typing(console_node, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     with pytest.raises(TaskError, match=r"console of 'web-1': it has taken no key for 0.1 s; 3 of 6 are typed"):
-        keyboard(pace=Pace(pause_s=0.01, patience_s=0.1)).type("secret")
+        keyboard(pace=TypingSpeed(pause_s=0.01, patience_s=0.1)).type("secret")
     assert bare_lab.typed(console_node) == "sec"
 
 
 def test_modifiers_are_held_across_calls_and_let_go_of(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
-    keyboard(pace=Pace(keys_per_call=2, pause_s=0)).type_keys("<leftCtrlOn><leftAltOn>abcde")
+    keyboard(pace=TypingSpeed(keys_per_call=2, pause_s=0)).type_keys("<leftCtrlOn><leftAltOn>abcde")
     assert bare_lab.typed(console_node) == "<leftCtrlOn><leftAltOn>abcde<leftCtrlOff><leftAltOff>"
 
 
@@ -88,7 +88,7 @@ def test_a_lost_answer_is_not_typed_again(keyboard: Keyboard, bare_lab: Lab, con
 
 
 def test_typing_that_takes_too_long_is_a_time_out(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
-    slow = keyboard(pace=Pace(keys_per_call=1, pause_s=0.2))
+    slow = keyboard(pace=TypingSpeed(keys_per_call=1, pause_s=0.2))
     with pytest.raises(TaskTimeoutError, match="could not type all on the console of 'web-1' in time"):
         slow._console.type(parse_text("x" * 1000, LAYOUTS["us"]), timeout_s=0.7)
     assert 0 < len(bare_lab.typed(console_node)) < 10
@@ -112,4 +112,4 @@ def test_what_vcenter_refuses_to_type_says_why(keyboard: Keyboard, bare_lab: Lab
 @pytest.mark.parametrize("words", [{"keys_per_call": 0}, {"pause_s": -1}, {"patience_s": -1}])
 def test_a_pace_that_cannot_be_is_refused(words: dict[str, float]) -> None:
     with pytest.raises(InvalidRequestError):
-        Pace(**words)  # type: ignore[arg-type]
+        TypingSpeed(**words)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libcloud_vsphere_clone.console.keystrokes import KeyStroke, Wait, parse_keys, parse_text, released_by
+from libcloud_vsphere_clone.console.keystrokes import KeyStroke, Pause, parse_keys, parse_text, released_by
 from libcloud_vsphere_clone.console.layouts import LAYOUTS, PLAIN, Modifier
 from libcloud_vsphere_clone.errors import InvalidRequestError
 
@@ -29,8 +29,8 @@ def test_codes_are_as_the_api_wants_them() -> None:
         ("<bs><tab><spacebar><insert><home><pageUp>", tuple(map(key, (0x2A, 0x2B, 0x2C, 0x49, 0x4A, 0x4B)))),
         ("<del><end><pagedown><right><left>", tuple(map(key, range(0x4C, 0x51)))),
         ("<down><up><menu><f1><f9><F12>", tuple(map(key, (0x51, 0x52, 0x65, 0x3A, 0x42, 0x45)))),
-        ("<wait><wait5><wait10s>", (Wait(1), Wait(5), Wait(10))),
-        ("<wait1m30s><wait250ms><wait0.5s><WAIT1h>", (Wait(90), Wait(0.25), Wait(0.5), Wait(3600))),
+        ("<wait><wait5><wait10s>", (Pause(1), Pause(5), Pause(10))),
+        ("<wait1m30s><wait250ms><wait0.5s><WAIT1h>", (Pause(90), Pause(0.25), Pause(0.5), Pause(3600))),
         ("<leftCtrl>", (key(0xE0),)),
         ("<leftCtrlOn>c<leftCtrlOff>c", (key(0xE0, CONTROL), key(6, CONTROL), key(0xE0), key(6))),
         (
@@ -46,7 +46,7 @@ def test_codes_are_as_the_api_wants_them() -> None:
         ("<rightSuper><leftMeta>", (key(0xE7), key(0xE3))),
     ],
 )
-def test_a_notation_is_parsed_into_keystrokes(notation: str, events: tuple[KeyStroke | Wait, ...]) -> None:
+def test_a_notation_is_parsed_into_keystrokes(notation: str, events: tuple[KeyStroke | Pause, ...]) -> None:
     assert parse_keys(notation, US) == events
 
 

@@ -13,7 +13,7 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.sessions.access import Access
-from libcloud_vsphere_clone.sessions.transports import Target, Tell, Transport
+from libcloud_vsphere_clone.sessions.base import Target, Tell, Transport
 
 STAGES = ("waiting for its guest", "opening", "running the deployment")
 

@@ -18,7 +18,7 @@ from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestE
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.sessions import login_retry as ready
 from libcloud_vsphere_clone.sessions.pull.callback import CallbackReceiver
-from libcloud_vsphere_clone.sessions.transports import Pull
+from libcloud_vsphere_clone.sessions.pull.transport import Pull
 
 pytestmark = pytest.mark.guests
 
@@ -190,12 +190,12 @@ def running(guests: VsphereCloneNodeDriver) -> Node:
 
 
 @pytest.fixture
-def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A guest that is slow to answer costs a read now and then."""
-    monkeypatch.setattr(ready, "LOOK_S", math.inf)
+    monkeypatch.setattr(ready, "CHECK_S", math.inf)
 
 
-@pytest.mark.usefixtures("no_looks")
+@pytest.mark.usefixtures("no_checks")
 def test_a_session_into_a_node_that_runs_takes_one_read(
     guests: VsphereCloneNodeDriver, lab: Lab, running: Node
 ) -> None:
@@ -207,7 +207,7 @@ def test_a_session_into_a_node_that_runs_takes_one_read(
     assert lab.calls().by_method == {"RetrievePropertiesEx": 2, "ValidateCredentialsInGuest": 1}
 
 
-@pytest.mark.usefixtures("no_looks")
+@pytest.mark.usefixtures("no_checks")
 def test_a_script_on_a_group_that_runs_takes_two_reads(guests: VsphereCloneNodeDriver, lab: Lab, running: Node) -> None:
     others = [node for node in guests.list_nodes(ex_group="reached") if node.name != running.name]
     for node in others:
@@ -265,7 +265,7 @@ def group(
 SCRIPT = "#!/bin/sh\nhostname; echo oops >&2; exit 3\n"
 
 
-@pytest.mark.usefixtures("no_looks")
+@pytest.mark.usefixtures("no_checks")
 @pytest.mark.parametrize("transport", ["ssh", "tools"])
 def test_all_nodes_are_awaited_together(guests: VsphereCloneNodeDriver, lab: Lab, transport: str) -> None:
     names = [f"{transport}-{letter}" for letter in "ab"]

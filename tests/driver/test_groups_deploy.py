@@ -20,8 +20,9 @@ from libcloud_vsphere_clone.errors import (
 )
 from libcloud_vsphere_clone.guest import obstacles
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.plan.nics import Nic
-from libcloud_vsphere_clone.sessions.transports import SSH, Target
+from libcloud_vsphere_clone.model.nics import Nic
+from libcloud_vsphere_clone.sessions.base import Target
+from libcloud_vsphere_clone.sessions.ssh.transport import SSH
 from tests.direct import Direct, writes
 from tests.driver.conftest import PASSWORD, CreateGroup
 

@@ -207,7 +207,7 @@ def test_an_overdue_clone_is_cancelled_and_the_others_are_there(
 def test_an_id_that_cannot_be_marked_fails_alone(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_group: CreateGroup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = iter(["unused", driver.ex_get_node(name="legacy-db").id, "50000000-0000-4000-8000-000000000777"])
+    taken = iter([driver.ex_get_node(name="legacy-db").id, "50000000-0000-4000-8000-000000000777"])
     monkeypatch.setattr(uuid, "uuid4", lambda: next(taken))
     bare_lab.faults.add("ReconfigVM_Task", fault="NoPermission")
     with pytest.raises(GroupError) as caught:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from libcloud_vsphere_clone.guest.customization import FAILED, NONE, UNDER_WAY, Outcome
-from libcloud_vsphere_clone.guest.debounce import Patience
+from libcloud_vsphere_clone.guest.customization import FAILED, NONE, UNDER_WAY, CustomizationOutcome
+from libcloud_vsphere_clone.guest.debounce import Debounce
 from libcloud_vsphere_clone.guest.obstacles import advice, are_tools_ready, find_obstacle, report
 from libcloud_vsphere_clone.guest.wait import Wait
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
@@ -14,7 +14,7 @@ NIC = {"key": "4000", "macAddress": "00:50:56:00:00:01", "connectable": {"connec
 UNPLUGGED = {**NIC, "connectable": {"connected": "false"}}
 NO_TOOLS = {"guest.toolsVersionStatus2": "guestToolsNotInstalled", "guest.toolsRunningStatus": "guestToolsNotRunning"}
 
-NOTHING = Outcome(NONE)
+NOTHING = CustomizationOutcome(NONE)
 
 
 def row(**values: Any) -> Row:
@@ -22,13 +22,15 @@ def row(**values: Any) -> Row:
     return Row(Ref("VirtualMachine", "vm-1"), {**found, **{k.replace("__", "."): v for k, v in values.items()}})
 
 
-def obstacle(found: Row, wait: Wait | None = None, outcome: Outcome = NOTHING, *, after_s: float = 1000) -> str:
+def obstacle(
+    found: Row, wait: Wait | None = None, outcome: CustomizationOutcome = NOTHING, *, after_s: float = 1000
+) -> str:
     now = 0.0
-    patience = Patience(lambda: now)
+    debounce = Debounce(lambda: now)
     wait = wait or Wait()
-    find_obstacle(found, wait, outcome, patience)
+    find_obstacle(found, wait, outcome, debounce)
     now = after_s
-    return str(find_obstacle(found, wait, outcome, patience) or "")
+    return str(find_obstacle(found, wait, outcome, debounce) or "")
 
 
 def test_a_vm_that_is_on_and_connected_has_no_obstacle() -> None:
@@ -62,7 +64,7 @@ def test_a_vm_without_adapters_has_an_obstacle() -> None:
 
 
 def test_adapters_are_disconnected_while_vcenter_customizes() -> None:
-    assert obstacle(row(config__hardware__device=[UNPLUGGED]), outcome=Outcome(UNDER_WAY)) == ""
+    assert obstacle(row(config__hardware__device=[UNPLUGGED]), outcome=CustomizationOutcome(UNDER_WAY)) == ""
 
 
 def test_a_vm_without_tools_has_an_obstacle_after_a_while() -> None:
@@ -99,13 +101,17 @@ def test_a_report_says_what_the_guest_last_said() -> None:
 @pytest.mark.parametrize(
     ("wait", "outcome", "expected"),
     [
-        (Wait(), Outcome(NONE), ""),
-        (Wait(), Outcome(UNDER_WAY), "; it is being customized"),
-        (Wait(), Outcome(FAILED, "no NIC"), "; its customization failed: no NIC"),
-        (Wait("customized"), Outcome(NONE), "; neither vCenter nor the guest has said that it is being customized"),
+        (Wait(), CustomizationOutcome(NONE), ""),
+        (Wait(), CustomizationOutcome(UNDER_WAY), "; it is being customized"),
+        (Wait(), CustomizationOutcome(FAILED, "no NIC"), "; its customization failed: no NIC"),
+        (
+            Wait("customized"),
+            CustomizationOutcome(NONE),
+            "; neither vCenter nor the guest has said that it is being customized",
+        ),
     ],
 )
-def test_a_wait_that_is_over_gives_advice(wait: Wait, outcome: Outcome, expected: str) -> None:
+def test_a_wait_that_is_over_gives_advice(wait: Wait, outcome: CustomizationOutcome, expected: str) -> None:
     assert advice(row(guest__toolsRunningStatus="guestToolsRunning"), wait, outcome) == expected
     tools = "; vCenter learns addresses from VMware Tools only: install them"
     assert advice(row(), wait, outcome) == expected + tools

@@ -69,7 +69,7 @@ def deployed(lab: Lab, guests: VsphereCloneNodeDriver, tmp_path_factory: pytest.
     (folder / "motd").write_text("héllo\n")
     (folder / "last.sh").write_text("#!/bin/sh\ncat /etc/lab/motd; grep -c extra ~/.ssh/authorized_keys; exit 9\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ready, "LOOK_S", math.inf)  # a guest that is slow to answer costs a read now and then
+        patch.setattr(ready, "CHECK_S", math.inf)  # a guest that is slow to answer costs a read now and then
         return {transport: _deploy(lab, guests, transport, _steps(folder)) for transport in TRANSPORTS}
 
 

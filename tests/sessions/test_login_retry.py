@@ -207,7 +207,7 @@ def test_a_silent_guest_is_looked_for_now_and_then(fake_time: FakeTime, client_k
             lambda name: GuestSSHClient("127.0.0.1", port, name, key_files=client_key),
             ["root"],
             deadline_s=60,
-            look=lambda: looks.append(fake_time.now - 1000),
+            check=lambda: looks.append(fake_time.now - 1000),
             clock=fake_time.clock,
             sleep=fake_time.sleep,
         )
@@ -225,7 +225,7 @@ def test_what_is_seen_may_end_the_wait(fake_time: FakeTime, client_key: Path) ->
             lambda name: GuestSSHClient("127.0.0.1", port, name, key_files=client_key),
             ["root"],
             deadline_s=600,
-            look=look,
+            check=look,
             clock=fake_time.clock,
             sleep=fake_time.sleep,
         )
@@ -240,7 +240,7 @@ def test_the_next_address_is_tried_after_a_look(
         lambda name: GuestSSHClient("127.0.0.1", ports[-1], name, key_files=client_key),
         [username],
         deadline_s=600,
-        look=lambda: ports.append(sshd.port),
+        check=lambda: ports.append(sshd.port),
         clock=fake_time.clock,
         sleep=fake_time.sleep,
     )
@@ -255,7 +255,7 @@ def test_all_places_that_were_tried_are_told(client_key: Path, fake_time: FakeTi
             lambda name: GuestSSHClient("127.0.0.1", ports[0], name, key_files=client_key),
             ["root"],
             deadline_s=30,
-            look=ports.reverse,
+            check=ports.reverse,
             clock=fake_time.clock,
             sleep=fake_time.sleep,
         )
@@ -272,7 +272,7 @@ def test_a_guest_that_answers_is_not_looked_for(
             lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=make_key("-t", "rsa", "-b", "2048")),
             [username],
             deadline_s=60,
-            look=pytest.fail,
+            check=pytest.fail,
             clock=fake_time.clock,
             sleep=fake_time.sleep,
         )

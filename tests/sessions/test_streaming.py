@@ -8,7 +8,7 @@ import pytest
 from libcloud.compute.ssh import SSHCommandTimeoutError
 
 from libcloud_vsphere_clone.sessions.output import Listener
-from libcloud_vsphere_clone.sessions.streaming import HeardSession, run_heard
+from libcloud_vsphere_clone.sessions.streaming import StreamingSession, run_streaming
 
 PIECES = [(b"h\xc3", False), (b"oops\n", True), (b"\xa9llo\n", False)]
 
@@ -48,7 +48,7 @@ class Heard(list[tuple[bytes, bool]]):
 @pytest.mark.parametrize(("session", "pieces"), [(Live(), PIECES), (Late(), [(b"done\n", False)])])
 def test_output_is_heard_as_it_comes_or_at_the_end(session: Any, pieces: list[tuple[bytes, bool]]) -> None:
     heard = Heard()
-    assert run_heard(session, "true", heard) == 3
+    assert run_streaming(session, "true", heard) == 3
     assert heard == pieces
 
 
@@ -58,7 +58,7 @@ def test_output_is_heard_as_it_comes_or_at_the_end(session: Any, pieces: list[tu
 )
 def test_a_heard_session_gives_what_was_heard_as_well(session: Any, result: tuple[str, str, int]) -> None:
     heard = Heard()
-    told = HeardSession(session, heard)
+    told = StreamingSession(session, heard)
     assert told.run("true") == result
     assert b"".join(piece for piece, is_error in heard if not is_error).decode() == result[0]
     assert told.hostname == "web-1"
@@ -71,6 +71,6 @@ def test_a_heard_session_gives_what_was_heard_as_well(session: Any, result: tupl
 def test_a_command_over_its_time_keeps_what_it_wrote(session: Any, stdout: str) -> None:
     heard = Heard()
     with pytest.raises(SSHCommandTimeoutError) as caught:
-        HeardSession(session, heard).run("sleep 9", timeout=2)
+        StreamingSession(session, heard).run("sleep 9", timeout=2)
     assert (caught.value.cmd, caught.value.timeout, caught.value.stdout) == ("sleep 9", 2, stdout)
     assert b"".join(piece for piece, is_error in heard if not is_error).decode() == stdout

@@ -1,4 +1,4 @@
-"""Which transport gets into a node, and what is awaited before. (pure)"""
+"""Which transport gets into a node. (pure)"""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.guest.wait import Wait
 from libcloud_vsphere_clone.model import marks
-from libcloud_vsphere_clone.sessions.transports import (
-    SSH,
-    TRANSPORTS,
-    Keyboard,
-    Pull,
-    Tools,
-    Transport,
-    WinRM,
-    awaited_of,
-    find_transport,
-    suitable_transport,
-)
+from libcloud_vsphere_clone.sessions.base import Transport
+from libcloud_vsphere_clone.sessions.keyboard.transport import Keyboard
+from libcloud_vsphere_clone.sessions.pull.transport import Pull
+from libcloud_vsphere_clone.sessions.ssh.transport import SSH
+from libcloud_vsphere_clone.sessions.tools.transport import Tools
+from libcloud_vsphere_clone.sessions.transports import TRANSPORTS, find_transport, suitable_transport
+from libcloud_vsphere_clone.sessions.winrm.transport import WinRM
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 
 NETWORK = [Ref("Network", "network-1")]
@@ -33,9 +27,10 @@ def row(**values: Any) -> Row:
     return Row(Ref("VirtualMachine", "vm-1"), {paths.get(word, word): value for word, value in values.items()})
 
 
-def test_names_are_those_of_the_marks() -> None:
-    assert tuple(TRANSPORTS) == marks.TRANSPORTS
-    assert [type(find_transport(name)) for name in TRANSPORTS] == [SSH, Tools, WinRM, Keyboard, Pull]
+def test_each_transport_is_found_by_its_name() -> None:
+    found = [find_transport(name) for name in TRANSPORTS]
+    assert [type(transport) for transport in found] == [SSH, Tools, WinRM, Keyboard, Pull]
+    assert [transport.name for transport in found] == list(TRANSPORTS)
 
 
 def test_a_transport_with_settings_stays_as_it_is() -> None:
@@ -68,34 +63,3 @@ def test_an_unknown_transport_is_refused(wanted: str) -> None:
 )
 def test_what_suits_a_node(facts: dict[str, Any], kind: type[Transport]) -> None:
     assert type(suitable_transport(row(**facts))) is kind
-
-
-@pytest.mark.parametrize(
-    ("mechanism", "wish", "new", "follows"),
-    [
-        ("linux-prep", "address", True, True),  # it may restart the network, or the guest
-        ("linux-prep", "address", False, False),
-        ("linux-prep", "customized", False, True),
-        ("cloudinit-prep", "address", True, True),
-        ("sysprep", "tools", True, True),
-        ("cloud-init", "address", True, False),
-        ("cloud-init", "customized", True, False),  # asked of cloud-init itself, in the session
-        (None, "address", True, False),
-    ],
-)
-def test_a_customization_by_vcenter_is_awaited(mechanism: str | None, wish: str, new: bool, follows: bool) -> None:
-    awaited = awaited_of(row(customization=mechanism), SSH(), Wait(wish), new=new)
-    assert (awaited.wait_for, awaited.customizing) == ("address", follows)
-
-
-def test_each_transport_awaits_what_it_needs() -> None:
-    awaited = {name: awaited_of(row(), find_transport(name), Wait(), new=True).wait_for for name in ("ssh", "tools")}
-    assert awaited == {"ssh": "address", "tools": "tools"}
-    assert (Keyboard.awaited, Pull.awaited) == (None, None)
-
-
-def test_a_new_node_is_awaited_at_the_addresses_that_it_was_told() -> None:
-    told = row(**{marks.mark_path(marks.ADDRESSES): "10.0.0.5,2001:db8::5"})
-    assert awaited_of(told, SSH(), Wait(), new=True).expected == ("10.0.0.5", "2001:db8::5")
-    assert awaited_of(told, SSH(), Wait(), new=False).expected == ()  # it may have others by now
-    assert awaited_of(row(), SSH(), Wait(), new=True).expected == ()

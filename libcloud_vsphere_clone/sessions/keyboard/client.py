@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...console.keyboard import Console, Pace
+from ...console.keyboard import Console, TypingSpeed
 from ...errors import NotFoundError, TaskError
 from ...vcenter.properties import fetch_row
 from ...vcenter.rows import Ref
 from ...vcenter.session import Session
-from .typing import NO_STATUS, Typist
+from .typing import NO_STATUS, TypingClient
 
-__all__ = ["NO_STATUS", "KeyboardClient", "Pace"]
+__all__ = ["NO_STATUS", "KeyboardClient", "TypingSpeed"]
 
 
-class KeyboardClient(Typist):
+class KeyboardClient(TypingClient):
     """Types on one VM's console. ``connect`` only looks whether there is somebody to type for.
 
     :param name: what to call the VM in errors; its MoID by default.
@@ -34,10 +34,10 @@ class KeyboardClient(Typist):
         *,
         name: str = "",
         layout: str | Mapping[str, Any] = "us",
-        pace: Pace | None = None,
+        pace: TypingSpeed | None = None,
         username: str = "root",
     ) -> None:
-        console = Console(session, vm, repr(name) if name else vm.moid, pace or Pace())
+        console = Console(session, vm, repr(name) if name else vm.moid, pace or TypingSpeed())
         super().__init__(console, name or vm.moid, layout=layout, username=username)
         self._session = session
         self._ref = vm

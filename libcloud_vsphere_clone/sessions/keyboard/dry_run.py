@@ -8,33 +8,35 @@ from typing import Any
 
 from libcloud.compute.deployment import Deployment
 
-from ...console.keyboard import Pace
-from ...console.keystrokes import KeyStroke, Wait
+from ...console.keyboard import TypingSpeed
+from ...console.keystrokes import KeyStroke, Pause
 from ..pull.recording import check_recordable
-from .typing import Typist
+from .typing import TypingClient
 
-__all__ = ["rehearse"]
+__all__ = ["dry_run"]
 
 
 class _Nowhere:
     """Counts the seconds that the events would take."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: TypingSpeed) -> None:
         self.pace = pace
         self.seconds = 0.0
 
-    def type(self, events: Sequence[KeyStroke | Wait], *, timeout_s: float | None = None) -> None:
-        waits = [event.seconds for event in events if isinstance(event, Wait)]
+    def type(self, events: Sequence[KeyStroke | Pause], *, timeout_s: float | None = None) -> None:
+        waits = [event.seconds for event in events if isinstance(event, Pause)]
         self.seconds += self.pace.seconds(len(events) - len(waits)) + sum(waits)
 
 
-def rehearse(deployment: Deployment, *, layout: str | Mapping[str, Any] = "us", pace: Pace | None = None) -> float:
+def dry_run(
+    deployment: Deployment, *, layout: str | Mapping[str, Any] = "us", pace: TypingSpeed | None = None
+) -> float:
     """About how many seconds it takes to type the deployment; nothing is typed, and the deployment stays as it is.
 
     :raises InvalidRequestError: it may need an answer, the layout lacks characters, or a file is too large to type.
     :raises OSError: a file cannot be read.
     """
     check_recordable(deployment, "keyboard")
-    console = _Nowhere(pace or Pace())
-    copy.deepcopy(deployment).run(None, Typist(console, "nowhere", layout=layout))  # type: ignore[arg-type]
+    console = _Nowhere(pace or TypingSpeed())
+    copy.deepcopy(deployment).run(None, TypingClient(console, "nowhere", layout=layout))  # type: ignore[arg-type]
     return console.seconds

@@ -11,11 +11,10 @@ from libcloud.compute.ssh import BaseSSHClient
 
 from ...console.keystrokes import parse_keys, parse_text
 from ...console.layouts import find_layout
-from ...model import marks
 from ..access import Access
 from ..base import Target, Tell, Transport, check_password
-from .client import KeyboardClient, Pace
-from .dry_run import rehearse
+from .client import KeyboardClient, TypingSpeed
+from .dry_run import dry_run
 
 
 @dataclass(frozen=True)
@@ -27,18 +26,18 @@ class Keyboard(Transport):
     :param before: keys to type before anything else, as ``type_keys`` has them: ``<wait30s><enter>``.
     """
 
-    name: ClassVar[str] = marks.KEYBOARD
+    name: ClassVar[str] = "keyboard"
     awaited: ClassVar[str | None] = None
     repeatable: ClassVar[bool] = False
 
     layout: str | Mapping[str, Any] = "us"
     log_in: bool = False
     before: str = ""
-    pace: Pace | None = None
+    pace: TypingSpeed | None = None
 
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         if deploy is not None:
-            rehearse(deploy, layout=self.layout, pace=self.pace)
+            dry_run(deploy, layout=self.layout, pace=self.pace)
         layout = find_layout(self.layout)
         parse_keys(self.before, layout)
         if self.log_in:

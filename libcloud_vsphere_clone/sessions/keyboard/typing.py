@@ -10,13 +10,13 @@ from typing import IO, Any, Protocol
 
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
-from ...console.keystrokes import KeyStroke, Wait, parse_keys, parse_text
+from ...console.keystrokes import KeyStroke, Pause, parse_keys, parse_text
 from ...console.layouts import find_layout
 from ...errors import TaskTimeoutError
 from ..steps import is_appended
 from .shell_lines import absolute_path, delete_lines, write_lines
 
-__all__ = ["NO_STATUS", "Typist"]
+__all__ = ["NO_STATUS", "TypingClient"]
 
 NO_STATUS = -1
 """The exit status of a command that nobody saw end; over SSH it means the same. Zero would claim success."""
@@ -28,10 +28,10 @@ LOGIN_WAIT_S = 3.0
 class Keys(Protocol):
     """Something that key events can be typed on."""
 
-    def type(self, events: Sequence[KeyStroke | Wait], *, timeout_s: float | None = None) -> None: ...
+    def type(self, events: Sequence[KeyStroke | Pause], *, timeout_s: float | None = None) -> None: ...
 
 
-class Typist(BaseSSHClient):
+class TypingClient(BaseSSHClient):
     """Types on a console of which nobody sees the screen.
 
     ``put``, ``run`` and ``delete`` type lines for a Linux shell in which a user is logged in already, by hand or with
@@ -76,7 +76,7 @@ class Typist(BaseSSHClient):
         """
         answers = [parse_text(f"{username}\n", self._layout), parse_text(f"{password}\n", self._layout, secret=True)]
         for answer in answers:
-            self._console.type((*answer, Wait(wait_s)))
+            self._console.type((*answer, Pause(wait_s)))
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
         """Types the command and Enter; always ``("", "", -1)``, since nobody sees what it does, or its end.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
 from ...errors import InvalidRequestError
-from ...model import marks
 from ..access import Access
-from ..base import Target, Tell, Transport
+from ..base import FirstBootScript, Target, Tell, Transport
 from .callback import CallbackReceiver
 from .recording import Recording, record
 from .replay import replay
@@ -28,7 +26,7 @@ class Pull(Transport):
         node's own.
     """
 
-    name: ClassVar[str] = marks.PULL
+    name: ClassVar[str] = "pull"
     awaited: ClassVar[str | None] = None
     logs_in: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
@@ -45,8 +43,8 @@ class Pull(Transport):
             )
         return replace(self, recording=record(deploy, access.username))
 
-    def create_words(self) -> Mapping[str, Any]:
-        return {"ex_first_boot_script": self._script_of}
+    def first_boot_script(self) -> FirstBootScript:
+        return self._script_of
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
         tell("waiting for its report")

@@ -13,6 +13,7 @@ from libcloud.compute.ssh import BaseSSHClient
 from ...errors import InvalidRequestError, VsphereError
 from ...model import marks
 from ...operations.extra_config import write_marks
+from ...option_names import expression
 from ..access import Access
 from ..base import Target, Tell, Transport
 from ..login_retry import connect_when_ready
@@ -33,7 +34,7 @@ class SSH(Transport):
         published through vCenter; else the first key that a node shows is accepted and remembered.
     """
 
-    name: ClassVar[str] = marks.SSH
+    name: ClassVar[str] = "ssh"
 
     host_keys: Sequence[str] = ()
 
@@ -41,20 +42,19 @@ class SSH(Transport):
         if self.host_keys:
             HostKeyCheck(frozenset(self.host_keys))  # refuses what is no fingerprint
         if access.password is None and not access.private_keys:
-            raise InvalidRequestError(
-                "the transport 'ssh' needs something to log in with: pass ssh_key=..., or auth=NodeAuthPassword(...)"
-            )
+            key, password = expression("ssh_key=..."), expression("auth=NodeAuthPassword(...)")
+            raise InvalidRequestError(f"the transport 'ssh' needs something to log in with: pass {key}, or {password}")
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
         marked, is_marked = read_host_keys(target.row)
         known = frozenset(self.host_keys) or marked
-        lookout = target.lookout(may_turn=bool(known))
-        tell(f"logging in to {lookout.address} as {access.username}")
+        liveness = target.liveness(try_others=bool(known))
+        tell(f"logging in to {liveness.address} as {access.username}")
 
         def build(username: str) -> GuestSSHClient:
             return GuestSSHClient(
-                lookout.address,
+                liveness.address,
                 access.port,
                 username,
                 password=access.password,
@@ -63,7 +63,7 @@ class SSH(Transport):
                 host_key=HostKeyCheck(known) if known else None,
             )
 
-        client = connect_when_ready(build, access.usernames, deadline_s=timeout_s, look=lookout.look)
+        client = connect_when_ready(build, access.usernames, deadline_s=timeout_s, check=liveness.check)
         if not is_marked or not known <= marked:
             _remember(target, known or {str(client.host_key_fingerprint)})
         return client

@@ -9,13 +9,12 @@ from typing import ClassVar
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from ...model import marks
 from ..access import Access
 from ..base import Target, Tell, Transport, check_password
-from ..login_retry import Backoff, Pace, connect_when_ready
+from ..login_retry import Backoff, RetryPace, connect_when_ready
 from .client import GuestToolsClient
 
-TOOLS_PACE = Pace(
+TOOLS_PACE = RetryPace(
     unreachable=Backoff(0.25, 1.5, 5.0),
     password_refused=Backoff(1.0, 2.0, 60.0),
     passwords_per_window=10,
@@ -30,7 +29,7 @@ so the first tries come soon, and the later ones are few."""
 class Tools(Transport):
     """VMware Tools' guest operations: no network into the guest is needed. They log in with a password."""
 
-    name: ClassVar[str] = marks.TOOLS
+    name: ClassVar[str] = "tools"
     awaited: ClassVar[str | None] = "tools"
 
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
@@ -45,10 +44,10 @@ class Tools(Transport):
             access.usernames,
             deadline_s=timeout_s,
             pace=pace_for(access.usernames),
-            look=target.lookout().look,
+            check=target.liveness().check,
         )
 
 
-def pace_for(usernames: Sequence[str]) -> Pace:
+def pace_for(usernames: Sequence[str]) -> RetryPace:
     """How fast these users are tried: PAM counts the refusals of each by itself."""
     return replace(TOOLS_PACE, passwords_per_window=TOOLS_PACE.passwords_per_window * len(set(usernames)))

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from ...errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
-from ..login_retry import Backoff, Pace
+from ..login_retry import Backoff, RetryPace
 from ..output import Listener
 from ..powershell import (
     LONGEST_INLINE,
@@ -35,13 +35,13 @@ from ..steps import is_appended
 from .login import WinRMLogin, check_login, find_trust
 
 if TYPE_CHECKING:
-    from .shell import Outcome, RemoteShell
+    from .shell import RemoteShell, ShellResult
 
 __all__ = ["WINRM_PACE", "GuestWinRMClient"]
 
 DEFAULT_TIMEOUT_S = 30.0
 
-WINRM_PACE = Pace(password_refused=Backoff(20.0, 3.0, 300.0), window_s=900.0)
+WINRM_PACE = RetryPace(password_refused=Backoff(20.0, 3.0, 300.0), window_s=900.0)
 """At most 4 refused passwords in 15 minutes, spread: Windows refuses all until its setup has set the password, and
 its usual policies lock an account out after 5 to 10 in 10 to 15 minutes (Account lockout threshold)."""
 
@@ -223,7 +223,7 @@ class GuestWinRMClient(BaseSSHClient):
         self._uploaded |= {absolute}
         return absolute
 
-    def _check(self, outcome: Outcome, action: str) -> None:
+    def _check(self, outcome: ShellResult, action: str) -> None:
         if outcome.exit_status != 0:
             reason = outcome.stderr.strip() or f"exit status {outcome.exit_status}"
             raise OSError(f"could not {action} in {self.hostname}: {reason}")

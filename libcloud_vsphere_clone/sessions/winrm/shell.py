@@ -27,7 +27,7 @@ from ...errors import AuthenticationError, ConnectionFailedError
 from ..output import Listener, Output
 from .login import WinRMLogin
 
-__all__ = ["Outcome", "RemoteShell"]
+__all__ = ["RemoteShell", "ShellResult"]
 
 POLL_S = 20
 """Seconds that one request waits for output, as Windows' own client."""
@@ -50,7 +50,7 @@ for _name in ("pypsrp.wsman", "pypsrp.negotiate"):
 
 
 @dataclass
-class Outcome:
+class ShellResult:
     """What a command wrote, and its exit status; None while it has not ended."""
 
     stdout: str
@@ -79,11 +79,11 @@ class _Streams:
         if self._is_text and stderr:
             self._output.add(stderr, is_error=True)
 
-    def outcome(self, status: int | None) -> Outcome:
+    def outcome(self, status: int | None) -> ShellResult:
         """All of it, but for what a listener has."""
         if self._xml:
             self._output.add(_error_text(self._xml).encode(), is_error=True)
-        return Outcome(self._output.stdout, self._output.stderr, status)
+        return ShellResult(self._output.stdout, self._output.stderr, status)
 
 
 class _Connection(WSMan):
@@ -160,7 +160,7 @@ class RemoteShell:
         timeout_s: float | None,
         lines_in: Iterable[bytes] | None = None,
         listener: Listener | None = None,
-    ) -> Outcome:
+    ) -> ShellResult:
         """What a command line wrote, and its exit status; None for one that the time-out ended.
 
         :param lines_in: what it is to read, one request each; None is the end of the input at once.

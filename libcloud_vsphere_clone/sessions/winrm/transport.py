@@ -8,7 +8,6 @@ from typing import ClassVar
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from ...model import marks
 from ...model.login import WINDOWS_ADMINISTRATOR
 from ..access import Access
 from ..base import Target, Tell, Transport, check_password
@@ -26,7 +25,7 @@ class WinRM(Transport):
     :param port: default 5986, or 5985 without TLS.
     """
 
-    name: ClassVar[str] = marks.WINRM
+    name: ClassVar[str] = "winrm"
     username: ClassVar[str] = WINDOWS_ADMINISTRATOR
 
     port: int | None = None
@@ -37,6 +36,10 @@ class WinRM(Transport):
     auth: str = "negotiate"
     certificate: tuple[str, str] | None = None
 
+    @property
+    def has_own_login(self) -> bool:
+        return self.certificate is not None
+
     def prepared(self, deploy: Deployment | None, access: Access, *, new: bool) -> Transport:
         if self.certificate is None:
             check_password(self.name, access)
@@ -44,14 +47,14 @@ class WinRM(Transport):
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:
-        lookout = target.lookout(may_turn=self.ssl and self.verify)
-        tell(f"logging in to {lookout.address} by WinRM as {access.username}")
+        liveness = target.liveness(try_others=self.ssl and self.verify)
+        tell(f"logging in to {liveness.address} by WinRM as {access.username}")
         return connect_when_ready(
-            lambda username: self._client(lookout.address, access, username),
+            lambda username: self._client(liveness.address, access, username),
             access.usernames,
             deadline_s=timeout_s,
             pace=WINRM_PACE,
-            look=lookout.look,
+            check=liveness.check,
         )
 
     def _client(self, address: str, access: Access, username: str) -> GuestWinRMClient:

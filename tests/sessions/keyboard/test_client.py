@@ -16,7 +16,7 @@ from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, NotFoundError, NotPermittedError, TaskError
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient, Pace
+from libcloud_vsphere_clone.sessions.keyboard.client import KeyboardClient, TypingSpeed
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from libcloud_vsphere_clone.vcenter.session import Endpoint, Session
 from libcloud_vsphere_clone.vcenter.tls import Trust
@@ -81,7 +81,7 @@ def test_run_types_a_line_and_knows_no_status(keyboard: Keyboard, bare_lab: Lab,
     assert keyboard().run("ip link set eth0 up") == ("", "", -1)
     assert bare_lab.typed(console_node) == "ip link set eth0 up<enter>"
     with pytest.raises(SSHCommandTimeoutError) as caught:
-        keyboard(pace=Pace(keys_per_call=1, pause_s=0.05)).run("sleep 600", timeout=0.1)
+        keyboard(pace=TypingSpeed(keys_per_call=1, pause_s=0.05)).run("sleep 600", timeout=0.1)
     assert caught.value.timeout == 0.1
 
 

@@ -13,13 +13,13 @@ from libcloud.compute.deployment import Deployment, FileDeployment, MultiStepDep
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, TaskError
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.sessions.keyboard.client import Pace
-from libcloud_vsphere_clone.sessions.transports import Keyboard
+from libcloud_vsphere_clone.sessions.keyboard.client import TypingSpeed
+from libcloud_vsphere_clone.sessions.keyboard.transport import Keyboard
 
 pytestmark = pytest.mark.guests
 
 PASSWORD = "Typed-5ecret!"
-QUICK = Pace(keys_per_call=200, pause_s=0)
+QUICK = TypingSpeed(keys_per_call=200, pause_s=0)
 
 
 def deploy(driver: VsphereCloneNodeDriver, name: str, step: Deployment, transport: Keyboard, **words: Any) -> Node:

@@ -27,7 +27,7 @@ from libcloud_vsphere_clone.sessions.ssh.host_keys import (
     to_mark,
 )
 from libcloud_vsphere_clone.sessions.ssh.keys import load_private_key
-from libcloud_vsphere_clone.sessions.transports import SSH
+from libcloud_vsphere_clone.sessions.ssh.transport import SSH
 from libcloud_vsphere_clone.vcenter.properties import fetch_row
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.updates import watch_rows

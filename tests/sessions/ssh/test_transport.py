@@ -15,7 +15,7 @@ from libcloud_vsphere_clone.errors import ConnectionFailedError, InvalidRequestE
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model.vm import SESSION_PATHS
 from libcloud_vsphere_clone.sessions.ssh.host_keys import read_host_keys
-from libcloud_vsphere_clone.sessions.transports import SSH
+from libcloud_vsphere_clone.sessions.ssh.transport import SSH
 from libcloud_vsphere_clone.vcenter.properties import fetch_row
 from libcloud_vsphere_clone.vcenter.rows import Ref
 

@@ -21,7 +21,9 @@ from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.winrm import LabWinRM
 from libcloud_vsphere_clone.model.vm import NODE_PATHS, SESSION_PATHS
 from libcloud_vsphere_clone.sessions.access import build_access
-from libcloud_vsphere_clone.sessions.transports import Target, WinRM
+from libcloud_vsphere_clone.sessions.base import Target
+from libcloud_vsphere_clone.sessions.options import LoginOptions
+from libcloud_vsphere_clone.sessions.winrm.transport import WinRM
 from libcloud_vsphere_clone.vcenter.properties import fetch_row
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.direct import Create
@@ -47,7 +49,7 @@ def target(driver: VsphereCloneNodeDriver, create: Create, server: LabWinRM) -> 
 
 
 def open_session(transport: WinRM, target: Target, password: str = PASSWORD, *, timeout_s: float = 120) -> Any:
-    access = build_access({"auth": NodeAuthPassword(password)}, transport.username)
+    access = build_access(LoginOptions(auth=NodeAuthPassword(password)), transport.username)
     said: list[str] = []
     client = transport.prepared(None, access, new=False).open(target, access, timeout_s=timeout_s, tell=said.append)
     assert said == [f"logging in to {target.addresses[0]} by WinRM as Administrator"]
@@ -98,12 +100,12 @@ def test_without_a_password_nothing_is_made(driver: VsphereCloneNodeDriver, bare
 
 @pytest.mark.parametrize("wrong", [{"auth": "kerberoast"}, {"ssl": False, "auth": "basic"}])
 def test_settings_that_cannot_be_are_refused_before_anything_is_sent(wrong: dict[str, Any]) -> None:
-    access = build_access({"auth": NodeAuthPassword(PASSWORD)})
+    access = build_access(LoginOptions(auth=NodeAuthPassword(PASSWORD)))
     with pytest.raises(InvalidRequestError):
         WinRM(**wrong).prepared(None, access, new=True)
 
 
 def test_a_client_certificate_needs_no_password(key_file: str) -> None:
-    access = build_access({"ssh_key": key_file})
+    access = build_access(LoginOptions(key=key_file))
     transport = WinRM(certificate=(key_file, key_file), auth="certificate")
     assert transport.prepared(None, access, new=True) is transport

@@ -50,12 +50,12 @@ func TestServerCertificate(t *testing.T) {
 	if err := dial(lab, "vcenter.example.com", authority); !errors.As(err, &wrongName) {
 		t.Errorf("another name: %v", err)
 	}
-	var stranger x509.UnknownAuthorityError
-	if err := dial(lab, "localhost", nil); !errors.As(err, &stranger) {
+	var untrusted x509.UnknownAuthorityError
+	if err := dial(lab, "localhost", nil); !errors.As(err, &untrusted) {
 		t.Errorf("with the system's authorities: %v", err)
 	}
 	other := labtest.Start(t)
-	if err := dial(lab, "localhost", authorityOf(t, other)); !errors.As(err, &stranger) {
+	if err := dial(lab, "localhost", authorityOf(t, other)); !errors.As(err, &untrusted) {
 		t.Errorf("with another lab's authority: %v", err)
 	}
 }
@@ -65,8 +65,8 @@ func TestSwapCertificate(t *testing.T) {
 	authority := authorityOf(t, lab)
 	client := labtest.Connect(t, lab)
 	labtest.Steer(t, lab, "POST", "/v1/tls/swap", nil, nil)
-	var stranger x509.UnknownAuthorityError
-	if err := dial(lab, "localhost", authority); !errors.As(err, &stranger) {
+	var untrusted x509.UnknownAuthorityError
+	if err := dial(lab, "localhost", authority); !errors.As(err, &untrusted) {
 		t.Errorf("a new connection after the swap: %v", err)
 	}
 	if _, err := methods.GetServiceContent(context.Background(), client); err == nil {

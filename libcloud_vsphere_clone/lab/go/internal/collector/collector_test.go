@@ -147,8 +147,8 @@ func TestTheOldMethodsTellAllAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, set := range []*types.UpdateSet{checked.Returnval, &waited.Returnval} {
-		if told := len(set.FilterSet[0].ObjectSet); told < 150 || set.Truncated != nil {
-			t.Errorf("told of %d, truncated: %v", told, set.Truncated)
+		if sent := len(set.FilterSet[0].ObjectSet); sent < 150 || set.Truncated != nil {
+			t.Errorf("sent %d, truncated: %v", sent, set.Truncated)
 		}
 	}
 	reader.version = waited.Returnval.Version

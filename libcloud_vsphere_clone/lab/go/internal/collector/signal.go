@@ -18,7 +18,7 @@ type changeSignal struct {
 }
 
 // follow sets what counts.
-func (n *changeSignal) follow(specs []types.PropertyFilterSpec) {
+func (s *changeSignal) follow(specs []types.PropertyFilterSpec) {
 	kinds, objects := map[string]bool{}, map[types.ManagedObjectReference]bool{}
 	for _, spec := range specs {
 		for _, properties := range spec.PropSet {
@@ -29,9 +29,9 @@ func (n *changeSignal) follow(specs []types.PropertyFilterSpec) {
 			addSteps(object.SelectSet, kinds)
 		}
 	}
-	n.mu.Lock()
-	n.kinds, n.objects = kinds, objects
-	n.mu.Unlock()
+	s.mu.Lock()
+	s.kinds, s.objects = kinds, objects
+	s.mu.Unlock()
 }
 
 // addSteps adds the types of the objects on the way to those that are selected.
@@ -64,61 +64,61 @@ func addKind(kinds map[string]bool, kind string) {
 }
 
 // note sets the signal for a change of that object, if that counts.
-func (n *changeSignal) note(ref types.ManagedObjectReference) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.kinds[""] || n.kinds[ref.Type] || n.objects[ref] {
-		n.raise()
+func (s *changeSignal) note(ref types.ManagedObjectReference) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kinds[""] || s.kinds[ref.Type] || s.objects[ref] {
+		s.raise()
 	}
 }
 
 // mark sets the signal for a change that counts in any case.
-func (n *changeSignal) mark() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.raise()
+func (s *changeSignal) mark() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.raise()
 }
 
-func (n *changeSignal) raise() {
-	n.isSet = true
-	if n.changed != nil {
-		close(n.changed)
-		n.changed = nil
+func (s *changeSignal) raise() {
+	s.isSet = true
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
 	}
 }
 
 // take reports whether the signal was set, and resets it.
-func (n *changeSignal) take() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	wasSet := n.isSet
-	n.isSet = false
+func (s *changeSignal) take() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wasSet := s.isSet
+	s.isSet = false
 	return wasSet
 }
 
 // signals are closed when it is set, and when the wait is to end.
-func (n *changeSignal) signals() (changed, cancelled <-chan struct{}) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.changed == nil {
-		n.changed = make(chan struct{})
+func (s *changeSignal) signals() (changed, cancelled <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed == nil {
+		s.changed = make(chan struct{})
 	}
-	if n.cancelled == nil {
-		n.cancelled = make(chan struct{})
+	if s.cancelled == nil {
+		s.cancelled = make(chan struct{})
 	}
-	changed, cancelled = n.changed, n.cancelled
-	if n.isSet {
-		n.raise()
+	changed, cancelled = s.changed, s.cancelled
+	if s.isSet {
+		s.raise()
 	}
 	return changed, cancelled
 }
 
 // cancel ends the waits that go on.
-func (n *changeSignal) cancel() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.cancelled != nil {
-		close(n.cancelled)
-		n.cancelled = nil
+func (s *changeSignal) cancel() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancelled != nil {
+		close(s.cancelled)
+		s.cancelled = nil
 	}
 }

@@ -103,7 +103,7 @@ func TestGuestOfAClonesClone(t *testing.T) {
 	second := inventory.MustClone(first, "second", types.VirtualMachineCloneSpec{PowerOn: true})
 	calls := labtest.EngineCalls(t, folder, "create")
 	if len(calls) != 2 || strings.Count(calls[1], "--label") != 1 || !strings.HasSuffix(calls[1], " localhost/vsphere-lab/debian-12-static") {
-		t.Fatalf("the engine was told %q", calls)
+		t.Fatalf("the engine got %q", calls)
 	}
 	if !strings.Contains(calls[1], inventory.Properties(second).Config.InstanceUuid) || !strings.Contains(calls[1], "--hostname second") {
 		t.Errorf("the second container is made by %q", calls[1])

@@ -60,8 +60,8 @@ func NewChannels(root string, newContext inventory.NewContext) *Channels {
 }
 
 // Options are those by which a clone's container will see its channel; "" where there can be none.
-func (g *Channels) Options(instanceUUID string) string {
-	folder := g.folder(instanceUUID)
+func (c *Channels) Options(instanceUUID string) string {
+	folder := c.folder(instanceUUID)
 	if !plainPath.MatchString(folder) {
 		return ""
 	}
@@ -72,21 +72,21 @@ func (g *Channels) Options(instanceUUID string) string {
 	return options
 }
 
-func (g *Channels) folder(instanceUUID string) string {
-	return filepath.Join(g.root, instanceUUID)
+func (c *Channels) folder(instanceUUID string) string {
+	return filepath.Join(c.root, instanceUUID)
 }
 
 // Open makes a clone's channel, once no other VM has its instanceUuid.
-func (g *Channels) Open(instanceUUID string) {
-	channel, err := listenIn(g.folder(instanceUUID))
+func (c *Channels) Open(instanceUUID string) {
+	channel, err := listenIn(c.folder(instanceUUID))
 	if err != nil {
 		log.Printf("the guest of %s cannot talk to its VM: %v", instanceUUID, err)
 		return
 	}
-	g.mu.Lock()
-	g.channels[instanceUUID] = channel
-	g.mu.Unlock()
-	go g.serve(channel.listener, instanceUUID)
+	c.mu.Lock()
+	c.channels[instanceUUID] = channel
+	c.mu.Unlock()
+	go c.serve(channel.listener, instanceUUID)
 }
 
 // listenIn listens on a socket in a new folder that every user of the guest
@@ -121,21 +121,21 @@ func (c *Channel) DialTools(ctx context.Context) (*net.UnixConn, error) {
 }
 
 // Of is the channel of a VM's guest; nil where it has none.
-func (g *Channels) Of(vm *simulator.VirtualMachine) *Channel {
+func (c *Channels) Of(vm *simulator.VirtualMachine) *Channel {
 	if vm.Config == nil {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.channels[vm.Config.InstanceUuid]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.channels[vm.Config.InstanceUuid]
 }
 
 // Close ends a VM's channel.
-func (g *Channels) Close(instanceUUID string) {
-	g.mu.Lock()
-	channel := g.channels[instanceUUID]
-	delete(g.channels, instanceUUID)
-	g.mu.Unlock()
+func (c *Channels) Close(instanceUUID string) {
+	c.mu.Lock()
+	channel := c.channels[instanceUUID]
+	delete(c.channels, instanceUUID)
+	c.mu.Unlock()
 	if channel != nil {
 		_ = channel.listener.Close()
 		_ = os.RemoveAll(channel.folder)
@@ -143,24 +143,24 @@ func (g *Channels) Close(instanceUUID string) {
 }
 
 // CloseAll ends the channels of all guests.
-func (g *Channels) CloseAll() {
-	g.mu.Lock()
-	ids := make([]string, 0, len(g.channels))
-	for id := range g.channels {
+func (c *Channels) CloseAll() {
+	c.mu.Lock()
+	ids := make([]string, 0, len(c.channels))
+	for id := range c.channels {
 		ids = append(ids, id)
 	}
-	g.mu.Unlock()
+	c.mu.Unlock()
 	for _, id := range ids {
-		g.Close(id)
+		c.Close(id)
 	}
 }
 
-func (g *Channels) serve(listener net.Listener, instanceUUID string) {
+func (c *Channels) serve(listener net.Listener, instanceUUID string) {
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
 			return // closed
 		}
-		go guard.Run("a message of a guest", func() { g.answer(connection, instanceUUID) })
+		go guard.Run("a message of a guest", func() { c.answer(connection, instanceUUID) })
 	}
 }

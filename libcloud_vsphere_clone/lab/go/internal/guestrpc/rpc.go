@@ -33,7 +33,7 @@ var (
 )
 
 // answer answers one message as the VMX does: "1 " and the result, or "0 " and what is wrong.
-func (g *Channels) answer(connection net.Conn, instanceUUID string) {
+func (c *Channels) answer(connection net.Conn, instanceUUID string) {
 	defer connection.Close()
 	_ = connection.SetDeadline(time.Now().Add(rpcTimeout))
 	message, err := io.ReadAll(io.LimitReader(connection, rpcLimit+1))
@@ -41,14 +41,14 @@ func (g *Channels) answer(connection net.Conn, instanceUUID string) {
 		return
 	}
 	reply, result := "0 ", ""
-	switch vm := inventory.FindVM(g.newContext().Map, instanceUUID); {
+	switch vm := inventory.FindVM(c.newContext().Map, instanceUUID); {
 	case len(message) > rpcLimit:
 		_, _ = io.Copy(io.Discard, connection) // the guest reads no answer before it has sent all
 		result = errTooLong.Error()
 	case vm == nil:
 		result = errNoValue.Error() // the VM is being made or removed
 	default:
-		if result, err = g.call(vm, string(message)); err != nil {
+		if result, err = c.call(vm, string(message)); err != nil {
 			result = err.Error()
 		} else {
 			reply = "1 "
@@ -63,13 +63,13 @@ func (g *Channels) answer(connection net.Conn, instanceUUID string) {
 //
 // Of VMware's GuestRPC it knows "info-get KEY" and "info-set KEY VALUE", for
 // keys under guestinfo. ("guestinfo variables", Guest SDK).
-func (g *Channels) call(vm *simulator.VirtualMachine, message string) (result string, err error) {
+func (c *Channels) call(vm *simulator.VirtualMachine, message string) (result string, err error) {
 	verb, rest, _ := strings.Cut(message, " ")
 	key, value, _ := strings.Cut(rest, " ")
 	if (verb != "info-get" && verb != "info-set") || !strings.HasPrefix(key, guestInfo) || key == guestInfo {
 		return "", errUnknownCommand
 	}
-	ctx := g.newContext()
+	ctx := c.newContext()
 	ctx.WithLock(vm, func() {
 		if verb == "info-get" {
 			result, err = infoGet(vm, key)

@@ -28,19 +28,19 @@ func (s *Sessions) HideConfig(ref types.ManagedObjectReference, hidden bool) {
 }
 
 // set hides a VM's config, or shows it again.
-func (s *hiddenConfigs) set(ref types.ManagedObjectReference, hidden bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.refs[ref] = hidden
+func (h *hiddenConfigs) set(ref types.ManagedObjectReference, hidden bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.refs[ref] = hidden
 }
 
 // apply puts copies without config into a session, whose own objects a client sees
 // first.
-func (s *hiddenConfigs) apply(session *simulator.Session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for ref, hidden := range s.refs {
-		vm, ok := s.registry.Get(ref).(*simulator.VirtualMachine)
+func (h *hiddenConfigs) apply(session *simulator.Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for ref, hidden := range h.refs {
+		vm, ok := h.registry.Get(ref).(*simulator.VirtualMachine)
 		if hidden && ok {
 			session.Registry.Put(withoutConfig(vm))
 		} else if session.Registry.Get(ref) != nil {

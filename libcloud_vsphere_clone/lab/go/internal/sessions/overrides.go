@@ -25,27 +25,27 @@ func newOverrides(registry *simulator.Registry) *overrides {
 
 // put puts an object into a session, in the place of the inventory's of the
 // same reference. It stays there: another call of the session may need it.
-func (l *overrides) put(session *simulator.Session, object mo.Reference) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (o *overrides) put(session *simulator.Session, object mo.Reference) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	session.Registry.Put(object)
 	ref := object.Reference()
-	l.placed[ref] = append(l.placed[ref], session)
+	o.placed[ref] = append(o.placed[ref], session)
 }
 
 // reclaim removes what stands for objects that are gone, or the sessions would go
 // on seeing them.
-func (l *overrides) reclaim() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for ref, sessions := range l.placed {
-		if l.registry.Get(ref) != nil {
+func (o *overrides) reclaim() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for ref, sessions := range o.placed {
+		if o.registry.Get(ref) != nil {
 			continue
 		}
 		for _, session := range sessions {
 			session.Registry.Remove(new(simulator.Context), ref)
 		}
-		delete(l.placed, ref)
+		delete(o.placed, ref)
 	}
 }
 

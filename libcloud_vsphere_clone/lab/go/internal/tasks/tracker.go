@@ -75,46 +75,46 @@ func (g *gate) cancel() bool {
 // TaskInfo.name: "The name of the operation that created the task", a method's
 // name such as CloneVM_Task; the simulator says CloneVm, which clients that
 // look the method up do not know.
-func (b *Tracker) Prepare(task *simulator.Task) {
+func (t *Tracker) Prepare(task *simulator.Task) {
 	task.Info.Name = soap.TaskMethod(task.Info.Name)
 	if id, ok := descriptionIDs[strings.ToLower(task.Info.DescriptionId)]; ok {
 		task.Info.DescriptionId = id
 	}
 	if entity := task.Info.Entity; entity != nil {
-		if name := inventory.NameOf(b.registry, *entity); name != "" {
+		if name := inventory.NameOf(t.registry, *entity); name != "" {
 			task.Info.EntityName = name
 		}
 	}
 	execute := task.Execute
-	if task.Info.Name == "CloneVM_Task" && b.plan != nil {
-		execute, b.plan = b.serialized(b.plan, execute), nil
+	if task.Info.Name == "CloneVM_Task" && t.plan != nil {
+		execute, t.plan = t.serialized(t.plan, execute), nil
 	}
-	task.Execute = b.gated(task.Self, execute)
+	task.Execute = t.gated(task.Self, execute)
 }
 
 // StartClone makes one CloneVM_Task call at a time.
-func (b *Tracker) StartClone(call func()) {
-	b.starting.Lock()
-	defer b.starting.Unlock()
-	b.plan = nil
+func (t *Tracker) StartClone(call func()) {
+	t.starting.Lock()
+	defer t.starting.Unlock()
+	t.plan = nil
 	call()
 }
 
 // Plan sets what the clone that StartClone is starting will do when its turn comes.
-func (b *Tracker) Plan(plan ClonePlan) {
-	b.plan = plan
+func (t *Tracker) Plan(plan ClonePlan) {
+	t.plan = plan
 }
 
 // Fail runs a task of that method on an object, which ends in the fault.
-func (b *Tracker) Fail(ctx *simulator.Context, object types.ManagedObjectReference, method string, fault types.BaseMethodFault) types.ManagedObjectReference {
+func (t *Tracker) Fail(ctx *simulator.Context, object types.ManagedObjectReference, method string, fault types.BaseMethodFault) types.ManagedObjectReference {
 	name := strings.TrimSuffix(method, "_Task")
 	name = strings.ToLower(name[:1]) + name[1:]
 	task := simulator.CreateTask(object, name, func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
 		return nil, fault
 	})
-	b.starting.Lock()
-	defer b.starting.Unlock()
-	b.plan = nil // another clone's is not for this task
+	t.starting.Lock()
+	defer t.starting.Unlock()
+	t.plan = nil // another clone's is not for this task
 	return task.Run(ctx)
 }
 
@@ -122,26 +122,26 @@ func (b *Tracker) Fail(ctx *simulator.Context, object types.ManagedObjectReferen
 type execution func(*simulator.Task) (types.AnyType, types.BaseMethodFault)
 
 // serialized makes a clone wait for the others, and then apply its plan.
-func (b *Tracker) serialized(plan ClonePlan, execute execution) execution {
+func (t *Tracker) serialized(plan ClonePlan, execute execution) execution {
 	return func(task *simulator.Task) (types.AnyType, types.BaseMethodFault) {
-		b.cloning.Lock()
-		defer b.cloning.Unlock()
-		if fault := plan.Apply(b.registry); fault != nil {
+		t.cloning.Lock()
+		defer t.cloning.Unlock()
+		if fault := plan.Apply(t.registry); fault != nil {
 			return nil, fault
 		}
-		defer plan.CleanUp(b.registry)
+		defer plan.CleanUp(t.registry)
 		return execute(task)
 	}
 }
 
 // gated does the work unless the task was cancelled while it waited.
-func (b *Tracker) gated(ref types.ManagedObjectReference, execute execution) execution {
+func (t *Tracker) gated(ref types.ManagedObjectReference, execute execution) execution {
 	entrance := new(gate)
-	b.mu.Lock()
-	b.gates[ref] = entrance
-	b.mu.Unlock()
+	t.mu.Lock()
+	t.gates[ref] = entrance
+	t.mu.Unlock()
 	return func(task *simulator.Task) (types.AnyType, types.BaseMethodFault) {
-		defer b.forget(ref)
+		defer t.forget(ref)
 		if !entrance.begin() {
 			return nil, new(types.RequestCanceled)
 		}
@@ -167,10 +167,10 @@ func recovered(execute execution, task *simulator.Task) (result types.AnyType, f
 	return result, fault
 }
 
-func (b *Tracker) forget(ref types.ManagedObjectReference) {
-	b.mu.Lock()
-	delete(b.gates, ref)
-	b.mu.Unlock()
+func (t *Tracker) forget(ref types.ManagedObjectReference) {
+	t.mu.Lock()
+	delete(t.gates, ref)
+	t.mu.Unlock()
 }
 
 // Cancel reports whether a cancellation may take its course in the simulator,
@@ -180,15 +180,15 @@ func (b *Tracker) forget(ref types.ManagedObjectReference) {
 // CancelTask: "A cancel operation is asynchronous. The operation may return
 // before the task is canceled." TaskInfo.cancelled: "Flag to indicate whether or
 // not the client requested cancellation of the task."
-func (b *Tracker) Cancel(ctx *simulator.Context, ref types.ManagedObjectReference) bool {
-	b.mu.Lock()
-	entrance := b.gates[ref]
-	b.mu.Unlock()
+func (t *Tracker) Cancel(ctx *simulator.Context, ref types.ManagedObjectReference) bool {
+	t.mu.Lock()
+	entrance := t.gates[ref]
+	t.mu.Unlock()
 	if entrance == nil || entrance.cancel() {
 		return true
 	}
-	if task, ok := b.registry.Get(ref).(*simulator.Task); ok {
-		b.registry.AtomicUpdate(ctx, task, []types.PropertyChange{{Name: "info.cancelled", Val: true}})
+	if task, ok := t.registry.Get(ref).(*simulator.Task); ok {
+		t.registry.AtomicUpdate(ctx, task, []types.PropertyChange{{Name: "info.cancelled", Val: true}})
 	}
 	return false
 }
