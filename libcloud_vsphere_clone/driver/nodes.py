@@ -11,8 +11,8 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
 from ..model.checks import check_keywords, check_seconds
+from ..model.defaults import GUEST_TIMEOUT_S
 from ..model.nics import Nic
-from ..model.timeouts import GUEST_TIMEOUT_S
 from ..model.windows import Windows
 from ..operations import power
 from ..operations.provision import Provisioner
