@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..loading import load_on_use
 
-__all__ = ["many_nodes", "one_node"]
+__all__ = ["many_nodes", "nodes", "one_node"]
 
 if TYPE_CHECKING:
-    from . import many_nodes, one_node
+    from . import many_nodes, nodes, one_node
 else:
     __getattr__ = load_on_use(__name__, __all__)

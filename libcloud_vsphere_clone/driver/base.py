@@ -9,19 +9,14 @@ from typing import Any
 from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment
 
-from ..deploy.nodes import NodeRows
-from ..deploy.one_node import Deployer, DeployOptions, build_deployer
-from ..inventory.images import fetch_clone_source
-from ..inventory.nodes import fetch_some, find_node
+from .. import deploy as deployment
+from .. import inventory, sessions, vcenter
 from ..model.checks import check_keywords
 from ..model.images import CloneSource
 from ..model.layout import FolderNames
 from ..model.sizes import Size
 from ..model.vm import Found, check_writable
-from ..sessions.opener import ImageFacts
-from ..sessions.reach import REACH_PATHS
 from ..vcenter.rows import Ref, Row
-from ..vcenter.session import Session
 from . import convert
 from .listing import NodeListing
 from .options import NodeOptions, image_id_of, moid_of
@@ -30,7 +25,7 @@ from .options import NodeOptions, image_id_of, moid_of
 class BaseVerbs(NodeDriver):
     """The driver's state, which its constructor sets, and the steps that verbs share."""
 
-    _session: Session
+    _session: vcenter.session.Session
     _names: FolderNames
     _sizes: tuple[Size, ...]
     _listing: NodeListing
@@ -44,12 +39,14 @@ class BaseVerbs(NodeDriver):
         self, node: Node, action: str, words: Mapping[str, Any], extra: tuple[str, ...] = ()
     ) -> tuple[Row, Found]:
         check_keywords(words, f"{action}_node")
-        row, found = find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
+        row, found = inventory.nodes.find_node(
+            self._session, self._names, str(node.id), moid=moid_of(node), extra=extra
+        )
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
 
     def _fetch_source(self, image: NodeImage, options: NodeOptions) -> CloneSource:
-        return fetch_clone_source(
+        return inventory.images.fetch_clone_source(
             self._session,
             self._names,
             image_id_of(image),
@@ -63,16 +60,21 @@ class BaseVerbs(NodeDriver):
     def _to_node(self, row: Row, found: Found) -> Node:
         return convert.to_node(row, found, self, self.list_sizes())
 
-    def _deployer(self, deploy: Deployment, options: DeployOptions, image: ImageFacts | None = None) -> Deployer:
-        return build_deployer(self, self._read_nodes, self._session, deploy, options, image)
+    def _deployer(
+        self,
+        deploy: Deployment,
+        options: deployment.one_node.DeployOptions,
+        image: sessions.opener.ImageFacts | None = None,
+    ) -> deployment.one_node.Deployer:
+        return deployment.one_node.build_deployer(self, self._read_nodes, self._session, deploy, options, image)
 
-    def _read_nodes(self, nodes: Sequence[Node]) -> NodeRows:
+    def _read_nodes(self, nodes: Sequence[Node]) -> deployment.nodes.NodeRows:
         refs = {self._ref(node): node for node in nodes}
-        found = fetch_some(self._session, self._names, list(refs), extra=REACH_PATHS)
-        return NodeRows(refs, found.rows, lambda row: self._to_node(row, found))
+        found = inventory.nodes.fetch_some(self._session, self._names, list(refs), extra=sessions.reach.REACH_PATHS)
+        return deployment.nodes.NodeRows(refs, found.rows, lambda row: self._to_node(row, found))
 
     def _ref(self, node: Node) -> Ref:
         moid = moid_of(node)
         if moid:
             return Ref("VirtualMachine", moid)
-        return find_node(self._session, self._names, str(node.id))[0].ref
+        return inventory.nodes.find_node(self._session, self._names, str(node.id))[0].ref

@@ -9,17 +9,12 @@ from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from ..deploy.one_node import DeployOptions
-from ..guest.readiness import wait_running
-from ..guest.wait import build_wait, expected_of
-from ..inventory import nodes as inventory
+from .. import deploy as deployment
+from .. import guest, inventory, sessions
 from ..model.defaults import MAX_TRIES, REACH_TIMEOUT_S
 from ..model.login import DEFAULT_USER
 from ..model.vm import check_writable
-from ..sessions.base import Transport
-from ..sessions.opener import build_opener
 from ..sessions.options import LoginOptions, ReachOptions, Stage
-from ..sessions.reach import REACH_PATHS
 from .base import BaseVerbs
 from .options import moid_of
 from .session_options import ReachKeywords, build_reach_options, create_keywords, image_facts
@@ -45,7 +40,7 @@ class DeployVerbs(BaseVerbs):
         wait_period: float = 5,
         *,
         ex_destroy_on_failure: bool = False,
-        ex_transport: str | Transport | None = None,
+        ex_transport: str | sessions.base.Transport | None = None,
         ex_wait_for: str | None = None,
         ex_address_filter: str | Sequence[str] | None = None,
         ex_on_stage: Stage | None = None,
@@ -70,13 +65,13 @@ class DeployVerbs(BaseVerbs):
             ssh_username, ssh_alternate_usernames, ssh_port, ssh_timeout, ssh_key, ssh_key_password, auth
         )
         reach = ReachOptions(login, ex_transport, ex_wait_for, ssh_interface, ex_address_filter, timeout, ex_on_stage)
-        options = DeployOptions(reach, max_tries, ex_destroy_on_failure)
+        options = deployment.one_node.DeployOptions(reach, max_tries, ex_destroy_on_failure)
         deployer = self._deployer(deploy, options, image_facts(create_node_kwargs.get("image")))
         node = self.create_node(**create_keywords(deployer, create_node_kwargs))
         return deployer.run(node, at_exit_func)
 
     def ex_open_session(
-        self, node: Node, transport: str | Transport | None = None, **keywords: Unpack[ReachKeywords]
+        self, node: Node, transport: str | sessions.base.Transport | None = None, **keywords: Unpack[ReachKeywords]
     ) -> BaseSSHClient:
         """Open a session into a node that is there: a drop-in for Libcloud's SSH client. Close it in the end.
 
@@ -87,9 +82,9 @@ class DeployVerbs(BaseVerbs):
         if transport is not None:
             keywords["ex_transport"] = transport
         options = build_reach_options("ex_open_session", **keywords)
-        opener = build_opener(self._session, options)
-        row, found = inventory.find_node(
-            self._session, self._names, str(node.id), moid=moid_of(node), extra=REACH_PATHS
+        opener = sessions.opener.build_opener(self._session, options)
+        row, found = inventory.nodes.find_node(
+            self._session, self._names, str(node.id), moid=moid_of(node), extra=sessions.reach.REACH_PATHS
         )
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="open a session into")
         fresh = self._to_node(row, found)
@@ -122,10 +117,10 @@ class DeployVerbs(BaseVerbs):
         :raises TaskError: one never will be: it is powered off, asks a question in vCenter, could not be customized,
             has no connected network adapter, or no VMware Tools.
         """
-        wait = build_wait(
+        wait = guest.wait.build_wait(
             ex_wait_for, ssh_interface=ssh_interface, only_ipv4=force_ipv4, address_filter=ex_address_filter
         )
-        waits = {self._ref(node): wait.expecting(expected_of(str(node.id), ex_expected)) for node in nodes}
-        addresses = wait_running(self._session, waits, timeout_s=timeout)
-        found = inventory.fetch_some(self._session, self._names, list(waits))
+        waits = {self._ref(node): wait.expecting(guest.wait.expected_of(str(node.id), ex_expected)) for node in nodes}
+        addresses = guest.readiness.wait_running(self._session, waits, timeout_s=timeout)
+        found = inventory.nodes.fetch_some(self._session, self._names, list(waits))
         return [(self._to_node(row, found), addresses[row.ref]) for row in found.rows]

@@ -8,11 +8,9 @@ from typing import Any, Never, Unpack
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
 
-from ..deploy.many_nodes import NodeListener, ScriptResult, check_login, copy_deployment, deploy_all, run_on_all
-from ..deploy.nodes import NodeRows
-from ..deploy.one_node import DeployOptions
+from .. import deploy as deployment
+from .. import inventory, operations, plan, sessions
 from ..errors import GroupError, InvalidRequestError
-from ..inventory.groups import fetch_group, fetch_groups
 from ..model.checks import check_count
 from ..model.images import CloneSource
 from ..model.marks import is_managed
@@ -20,13 +18,7 @@ from ..model.names import draw_names, unescape_name
 from ..model.nics import Nic
 from ..model.vm import check_writable
 from ..model.windows import Windows
-from ..operations.clone import CloneProgress
-from ..operations.folders import remove_group_folder
-from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
-from ..operations.provision import CloneResults, Provisioner
 from ..option_names import option
-from ..plan.clone import ClonePlan, build_clone_plans
-from ..sessions.reach import REACH_PATHS
 from ..vcenter.rows import Ref
 from . import convert
 from .base import BaseVerbs
@@ -45,7 +37,7 @@ class GroupVerbs(BaseVerbs):
 
     def ex_list_groups(self) -> list[VsphereGroup]:
         """The groups, with their nodes counted."""
-        return [convert.to_group(group) for group in fetch_groups(self._session, self._names)]
+        return [convert.to_group(group) for group in inventory.groups.fetch_groups(self._session, self._names)]
 
     def ex_create_nodes_in_group(
         self,
@@ -59,7 +51,7 @@ class GroupVerbs(BaseVerbs):
         ex_names: Sequence[str] | None = None,
         ex_each: Sequence[Mapping[str, Any]] | None = None,
         ex_max_in_flight: int = IN_FLIGHT,
-        ex_on_progress: CloneProgress | None = None,
+        ex_on_progress: operations.clone.CloneProgress | None = None,
         ex_datastore: str | None = None,
         ex_resource_pool: str | None = None,
         ex_networks: Sequence[str | Nic] | None = None,
@@ -136,7 +128,7 @@ class GroupVerbs(BaseVerbs):
             DeploymentError, whose ``.node`` is there, unless ``ex_destroy_on_failure``.
         """
         options, others = split_deploy_keywords(auth=auth, **keywords)
-        deployer = self._deployer(copy_deployment(deploy), options, image_facts(image))
+        deployer = self._deployer(deployment.many_nodes.copy_deployment(deploy), options, image_facts(image))
         errors: dict[str, Exception] = {}
         try:
             nodes = self.ex_create_nodes_in_group(
@@ -144,13 +136,18 @@ class GroupVerbs(BaseVerbs):
             )
         except GroupError as partial:
             nodes, errors = partial.nodes, partial.errors
-        done, failed = deploy_all(deployer, nodes)
+        done, failed = deployment.many_nodes.deploy_all(deployer, nodes)
         _raise_partial(f"deployed in group {group!r}", count, done, {**errors, **failed})
         return done
 
     def ex_run_script_on_group(
-        self, group: str, script: str, *, ex_on_output: NodeListener | None = None, **keywords: Unpack[ReachKeywords]
-    ) -> list[ScriptResult]:
+        self,
+        group: str,
+        script: str,
+        *,
+        ex_on_output: deployment.many_nodes.NodeListener | None = None,
+        **keywords: Unpack[ReachKeywords],
+    ) -> list[deployment.many_nodes.ScriptResult]:
         """Run a script on each node of a group, on all in parallel, and never twice; how it went on each.
 
         :param script: a shell script; ``#!`` chooses another interpreter.
@@ -161,20 +158,22 @@ class GroupVerbs(BaseVerbs):
         :raises NotFoundError: there is no such group.
         """
         reach = build_reach_options("ex_run_script_on_group", **keywords)
-        check_login(reach)
-        deployer = self._deployer(ScriptDeployment(script, delete=True), DeployOptions(reach, max_tries=1))
-        _, found = fetch_group(self._session, self._names, group, REACH_PATHS)
+        deployment.many_nodes.check_login(reach)
+        deployer = self._deployer(
+            ScriptDeployment(script, delete=True), deployment.one_node.DeployOptions(reach, max_tries=1)
+        )
+        _, found = inventory.groups.fetch_group(self._session, self._names, group, sessions.reach.REACH_PATHS)
         nodes: dict[Ref, Node] = {}
-        refused: list[ScriptResult] = []
+        refused: list[deployment.many_nodes.ScriptResult] = []
         for row in found.rows:
             node = self._to_node(row, found)
             try:
                 check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action="run a script on")
                 nodes[row.ref] = node
             except InvalidRequestError as reason:
-                refused.append(ScriptResult(node, error=reason))
-        known = NodeRows(nodes, found.rows, lambda row: self._to_node(row, found))
-        return [*refused, *run_on_all(deployer, known, ex_on_output)]
+                refused.append(deployment.many_nodes.ScriptResult(node, error=reason))
+        known = deployment.nodes.NodeRows(nodes, found.rows, lambda row: self._to_node(row, found))
+        return [*refused, *deployment.many_nodes.run_on_all(deployer, known, ex_on_output)]
 
     def ex_destroy_group(
         self,
@@ -192,15 +191,19 @@ class GroupVerbs(BaseVerbs):
         :raises NotFoundError: there is no such group.
         """
         _check_count(1, None, ex_max_in_flight)
-        folder, found = fetch_group(self._session, self._names, group, DISK_PATHS)
+        folder, found = inventory.groups.fetch_group(self._session, self._names, group, operations.power.DISK_PATHS)
         rows = [row for row in found.rows if is_managed(row)]
-        errors = destroy_all(self._session, rows, timeout_s=TASK_TIMEOUT_S, max_in_flight=ex_max_in_flight)
+        errors = operations.power.destroy_all(
+            self._session, rows, timeout_s=operations.power.TASK_TIMEOUT_S, max_in_flight=ex_max_in_flight
+        )
         remaining = [row for row in rows if row.ref in errors]
         failures = {unescape_name(row["name"]): errors[row.ref] for row in remaining}
         left = [self._to_node(row, found) for row in remaining]
         _raise_partial(f"destroyed in group {group!r}", len(rows), left, failures)
         if ex_remove_folder:
-            remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
+            operations.folders.remove_group_folder(
+                self._session, folder, group, timeout_s=operations.power.TASK_TIMEOUT_S
+            )
         return True
 
     def _clone_members(
@@ -212,25 +215,25 @@ class GroupVerbs(BaseVerbs):
         places: Sequence[str],
         auth: Any,
         max_in_flight: int,
-        on_progress: CloneProgress | None,
-    ) -> CloneResults:
+        on_progress: operations.clone.CloneProgress | None,
+    ) -> operations.provision.CloneResults:
         """Clone the image to the members of a group, and draw names again that are taken, unless they are given."""
         group = members[0].group
 
-        def plan(positions: Sequence[int]) -> tuple[list[ClonePlan], CloneSource]:
+        def plan_nodes(positions: Sequence[int]) -> tuple[list[plan.clone.ClonePlan], CloneSource]:
             own = [members[position] for position in positions]
             named = names or draw_names(group, len(own))
             requests = build_requests(named, own, self._sizes, size, None, auth)
             source = self._fetch_source(image, own[0])
-            return build_clone_plans(requests, source, places), source
+            return plan.clone.build_clone_plans(requests, source, places), source
 
-        plans, source = plan(range(len(members)))
-        return Provisioner(self._session, self._names).create_all(
+        plans, source = plan_nodes(range(len(members)))
+        return operations.provision.Provisioner(self._session, self._names).create_all(
             plans,
             source,
             max_in_flight=max_in_flight,
             on_progress=on_progress,
-            replan=None if names else lambda positions: plan(positions)[0],
+            replan=None if names else lambda positions: plan_nodes(positions)[0],
         )
 
 

@@ -7,20 +7,15 @@ from contextlib import contextmanager
 
 from libcloud.compute.base import NodeImage, NodeLocation
 
+from .. import inventory, operations, plan, sessions, vcenter
 from ..errors import InvalidRequestError, translated
-from ..inventory import images
 from ..model import marks
 from ..model.login import Login
 from ..model.names import unescape_name
 from ..model.option_checks import check_mechanism
 from ..model.places import PLACE_PATHS
 from ..model.vm import Found
-from ..operations.extra_config import write_marks
-from ..plan.placement import choose_cluster, choose_pool
-from ..sessions.transports import TRANSPORTS
 from ..vcenter.rows import Row
-from ..vcenter.session import Session
-from ..vcenter.types import to_managed
 from . import convert
 from .base import BaseVerbs
 from .options import image_id_of, moid_of
@@ -33,7 +28,7 @@ class ImageVerbs(BaseVerbs):
 
     def list_images(self, location: NodeLocation | None = None) -> list[NodeImage]:
         """The images: templates and VMs in the images folder and below. Every location can use every image."""
-        found = images.fetch_images(self._session, self._names)
+        found = inventory.images.fetch_images(self._session, self._names)
         return [convert.to_image(row, found, self) for row in found.rows]
 
     def get_image(self, image_id: str) -> NodeImage:
@@ -41,12 +36,12 @@ class ImageVerbs(BaseVerbs):
 
         :raises NotFoundError: there is none.
         """
-        row, found = images.find_image(self._session, self._names, image_id)
+        row, found = inventory.images.find_image(self._session, self._names, image_id)
         return convert.to_image(row, found, self)
 
     def ex_get_image_by_name(self, name: str) -> NodeImage:
         """The one image of this name or path below the images folder."""
-        row, found = images.find_image_by_name(self._session, self._names, name)
+        row, found = inventory.images.find_image_by_name(self._session, self._names, name)
         return convert.to_image(row, found, self)
 
     def ex_configure_image(
@@ -73,17 +68,19 @@ class ImageVerbs(BaseVerbs):
         """
         values = _build_marks(customize, username, transport)
         image_id = image_id_of(image)
-        row, found = images.find_image(
+        row, found = inventory.images.find_image(
             self._session, self._names, image_id, moid=moid_of(image), tree_paths=PLACE_PATHS
         )
         action = f"configure image {unescape_name(row['name'])!r}"
         with _as_vm(self._session, row, found, resource_pool, action):
-            write_marks(self._session, row.ref, values, action, timeout_s=CONFIGURE_TIMEOUT_S)
-        return convert.to_image(*images.find_image(self._session, self._names, image_id, moid=row.ref.moid), self)
+            operations.extra_config.write_marks(self._session, row.ref, values, action, timeout_s=CONFIGURE_TIMEOUT_S)
+        return convert.to_image(
+            *inventory.images.find_image(self._session, self._names, image_id, moid=row.ref.moid), self
+        )
 
 
 @contextmanager
-def _as_vm(session: Session, row: Row, found: Found, pool: str | None, action: str) -> Iterator[None]:
+def _as_vm(session: vcenter.session.Session, row: Row, found: Found, pool: str | None, action: str) -> Iterator[None]:
     """The image is a VM, and no template, for the block.
 
     Source: VirtualMachine.MarkAsVirtualMachine, MarkAsTemplate (vSphere Web Services API).
@@ -92,10 +89,10 @@ def _as_vm(session: Session, row: Row, found: Found, pool: str | None, action: s
     if not row.get("config.template"):
         yield
         return
-    cluster = choose_cluster(found.tree, found.layout.datacenter, row, None)
-    place = to_managed(choose_pool(found.tree, cluster, pool))
+    cluster = plan.placement.choose_cluster(found.tree, found.layout.datacenter, row, None)
+    place = vcenter.types.to_managed(plan.placement.choose_pool(found.tree, cluster, pool))
     with translated(action):
-        vm.MarkAsVirtualMachine(place, to_managed(row.get("runtime.host")))
+        vm.MarkAsVirtualMachine(place, vcenter.types.to_managed(row.get("runtime.host")))
     try:
         yield
     except BaseException as failure:
@@ -117,6 +114,8 @@ def _build_marks(customize: str | None, username: str | None, transport: str | N
     check_mechanism(customize or None, "customize")
     if username:
         Login(username)
-    if transport and transport not in TRANSPORTS:
-        raise InvalidRequestError(f"transport must be one of {', '.join(TRANSPORTS)}, got {transport!r}")
+    if transport and transport not in sessions.transports.TRANSPORTS:
+        raise InvalidRequestError(
+            f"transport must be one of {', '.join(sessions.transports.TRANSPORTS)}, got {transport!r}"
+        )
     return values

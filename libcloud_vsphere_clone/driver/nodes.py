@@ -8,16 +8,12 @@ from typing import Any
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
+from .. import inventory, operations, plan, vcenter
 from ..errors import InvalidRequestError, NotFoundError
-from ..inventory.nodes import find_node
 from ..model.checks import check_keywords, check_seconds
 from ..model.defaults import GUEST_TIMEOUT_S
 from ..model.nics import Nic
 from ..model.windows import Windows
-from ..operations import power
-from ..operations.provision import Provisioner
-from ..plan.clone import build_clone_plan
-from ..vcenter.jobs import Progress
 from .base import BaseVerbs
 from .listing import NodeFilter, build_filter
 from .options import CLONE_TIMEOUT_S, NodeOptions, build_requests
@@ -56,7 +52,7 @@ class NodeVerbs(BaseVerbs):
         ex_annotation: str | None = None,
         ex_power_on: bool = True,
         ex_timeout_s: float = CLONE_TIMEOUT_S,
-        ex_on_progress: Progress | None = None,
+        ex_on_progress: vcenter.jobs.Progress | None = None,
     ) -> Node:
         """A new node, cloned from ``image``; it returns when the clone is made and powered on, before it has booted.
 
@@ -100,10 +96,10 @@ class NodeVerbs(BaseVerbs):
         )  # fmt: skip
         [request] = build_requests([name], [options], self._sizes, size, location, auth)
         source = self._fetch_source(image, options)
-        plan = build_clone_plan(request, source)
+        clone_plan = plan.clone.build_clone_plan(request, source)
         on_progress = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
-        provisioner = Provisioner(self._session, self._names)
-        return self._to_node(*provisioner.create(plan, source, on_progress=on_progress))
+        provisioner = operations.provision.Provisioner(self._session, self._names)
+        return self._to_node(*provisioner.create(clone_plan, source, on_progress=on_progress))
 
     def list_nodes(
         self,
@@ -164,13 +160,15 @@ class NodeVerbs(BaseVerbs):
         if (node_id is None) == (name is None):
             raise InvalidRequestError("ex_get_node takes either an id or name=")
         if node_id is not None:
-            return self._to_node(*find_node(self._session, self._names, node_id))
+            return self._to_node(*inventory.nodes.find_node(self._session, self._names, node_id))
         return self._to_node(*self._listing.find_by_name(str(name), ex_group))
 
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        power.start_vm(self._session, row, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
+        operations.power.start_vm(
+            self._session, row, found.layout.datacenter, timeout_s=operations.power.TASK_TIMEOUT_S
+        )
         return True
 
     def stop_node(
@@ -182,13 +180,13 @@ class NodeVerbs(BaseVerbs):
         :param ex_timeout_s: seconds the guest may take before it is switched off.
         """
         row, _ = self._find(node, "stop", kwargs)
-        power.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
+        operations.power.stop_vm(self._session, row, hard=ex_hard, timeout_s=ex_timeout_s)
         return True
 
     def reboot_node(self, node: Node, **kwargs: Any) -> bool:
         """Reboot the node's guest where VMware Tools run, else reset it; True when that has begun."""
         row, _ = self._find(node, "reboot", kwargs)
-        power.reboot_vm(self._session, row, timeout_s=power.TASK_TIMEOUT_S)
+        operations.power.reboot_vm(self._session, row, timeout_s=operations.power.TASK_TIMEOUT_S)
         return True
 
     def destroy_node(self, node: Node, **kwargs: Any) -> bool:
@@ -199,10 +197,10 @@ class NodeVerbs(BaseVerbs):
         :raises InvalidRequestError: it is no node, or not this driver's; nothing was sent.
         """
         try:
-            row, _ = self._find(node, "destroy", kwargs, power.DISK_PATHS)
+            row, _ = self._find(node, "destroy", kwargs, operations.power.DISK_PATHS)
         except NotFoundError as gone:
             if gone.kind != "node":
                 raise  # it is its surroundings that cannot be seen
             return True
-        power.destroy_node_vm(self._session, row, timeout_s=power.TASK_TIMEOUT_S)
+        operations.power.destroy_node_vm(self._session, row, timeout_s=operations.power.TASK_TIMEOUT_S)
         return True

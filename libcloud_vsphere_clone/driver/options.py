@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
+from .. import sessions
 from ..errors import InvalidRequestError
 from ..model.hardware import Hardware
 from ..model.login import Login
@@ -16,7 +17,6 @@ from ..model.options import CLONE_TIMEOUT_S, NodeOptions
 from ..model.request import NodeRequest
 from ..model.sizes import Size, find_size
 from ..option_names import expression
-from ..sessions.ssh.host_keys import new_host_keys
 from .convert import to_login
 
 __all__ = [
@@ -66,7 +66,7 @@ def build_requests(
             login=login,
             generated_password=bool(getattr(auth, "generated", False)),
             first_boot_script=own.script_for(name),
-            host_keys=new_host_keys(),
+            host_keys=sessions.ssh.host_keys.new_host_keys(),
         )
         for name, own in zip(names, options, strict=True)
     ]

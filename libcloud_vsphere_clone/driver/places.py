@@ -7,12 +7,11 @@ from typing import Any, Never
 
 from libcloud.compute.base import NodeImage, NodeLocation, NodeSize
 
-from ..inventory.locations import fetch_places
+from .. import inventory, plan
 from ..model.layout import find_layout
 from ..model.nics import Nic
 from ..model.places import list_clusters, list_datastores, list_networks
 from ..model.windows import Windows
-from ..plan.clone import build_clone_plan
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereDatastore, VsphereNetwork, VspherePlacement
@@ -24,19 +23,19 @@ class PlaceVerbs(BaseVerbs):
 
     def list_locations(self) -> list[NodeLocation]:
         """The clusters and stand-alone hosts of the datacenter."""
-        tree = fetch_places(self._session)
+        tree = inventory.locations.fetch_places(self._session)
         layout = find_layout(tree, self._names)
         return [convert.to_location(row, tree, self) for row in list_clusters(tree, layout.datacenter)]
 
     def ex_list_networks(self) -> list[VsphereNetwork]:
         """The networks that adapters can be on."""
-        tree = fetch_places(self._session)
+        tree = inventory.locations.fetch_places(self._session)
         rows = list_networks(tree, find_layout(tree, self._names).datacenter)
         return [convert.to_network(row, tree) for row in rows]
 
     def ex_list_datastores(self) -> list[VsphereDatastore]:
         """The datastores."""
-        tree = fetch_places(self._session)
+        tree = inventory.locations.fetch_places(self._session)
         rows = list_datastores(tree, find_layout(tree, self._names).datacenter)
         return [convert.to_datastore(row, tree) for row in rows]
 
@@ -86,4 +85,4 @@ class PlaceVerbs(BaseVerbs):
         )  # fmt: skip
         [request] = build_requests(["placed"], [options], self._sizes, size, location, None)
         source = self._fetch_source(image, options)
-        return convert.to_placement(build_clone_plan(request, source).placement, source.tree)
+        return convert.to_placement(plan.clone.build_clone_plan(request, source).placement, source.tree)

@@ -7,13 +7,12 @@ from typing import Any, TypedDict
 
 from libcloud.compute.base import NodeImage
 
-from ..deploy.one_node import Deployer, DeployOptions
+from .. import deploy as deployment
+from .. import sessions
 from ..errors import InvalidRequestError
 from ..model.checks import check_keywords
 from ..model.defaults import MAX_TRIES, REACH_TIMEOUT_S
 from ..model.login import DEFAULT_USER
-from ..sessions.base import Transport
-from ..sessions.opener import ImageFacts
 from ..sessions.options import LoginOptions, ReachOptions, Stage
 
 __all__ = [
@@ -37,7 +36,7 @@ class ReachKeywords(TypedDict, total=False):
     auth: Any
     timeout: float
     ssh_interface: str
-    ex_transport: str | Transport | None
+    ex_transport: str | sessions.base.Transport | None
     ex_wait_for: str | None
     ex_address_filter: str | Sequence[str] | None
     ex_on_stage: Stage | None
@@ -55,7 +54,7 @@ def build_reach_options(
     auth: Any = None,
     timeout: float = REACH_TIMEOUT_S,
     ssh_interface: str = "public_ips",
-    ex_transport: str | Transport | None = None,
+    ex_transport: str | sessions.base.Transport | None = None,
     ex_wait_for: str | None = None,
     ex_address_filter: str | Sequence[str] | None = None,
     ex_on_stage: Stage | None = None,
@@ -98,28 +97,28 @@ def split_deploy_keywords(
     timeout: float = REACH_TIMEOUT_S,
     ssh_interface: str = "public_ips",
     max_tries: int = MAX_TRIES,
-    ex_transport: str | Transport | None = None,
+    ex_transport: str | sessions.base.Transport | None = None,
     ex_wait_for: str | None = None,
     ex_address_filter: str | Sequence[str] | None = None,
     ex_on_stage: Stage | None = None,
     ex_destroy_on_failure: bool = False,
     **others: Any,
-) -> tuple[DeployOptions, dict[str, Any]]:
+) -> tuple[deployment.one_node.DeployOptions, dict[str, Any]]:
     """``deploy_node``'s options among a verb's keywords, and the other keywords."""
     login = LoginOptions(ssh_username, ssh_alternate_usernames, ssh_port, ssh_timeout, ssh_key, ssh_key_password, auth)
     reach = ReachOptions(login, ex_transport, ex_wait_for, ssh_interface, ex_address_filter, timeout, ex_on_stage)
-    return DeployOptions(reach, max_tries, ex_destroy_on_failure), others
+    return deployment.one_node.DeployOptions(reach, max_tries, ex_destroy_on_failure), others
 
 
-def image_facts(image: NodeImage | None) -> ImageFacts | None:
+def image_facts(image: NodeImage | None) -> sessions.opener.ImageFacts | None:
     """What an image says of the guests of nodes that are still to be made of it."""
     if image is None:
         return None
     marked = image.extra or {}  # callers pass half-filled objects
-    return ImageFacts(marked.get("login"), marked.get("transport"))
+    return sessions.opener.ImageFacts(marked.get("login"), marked.get("transport"))
 
 
-def create_keywords(deployer: Deployer, given: Mapping[str, Any]) -> dict[str, Any]:
+def create_keywords(deployer: deployment.one_node.Deployer, given: Mapping[str, Any]) -> dict[str, Any]:
     """``create_node``'s keywords: the caller's, how to log in, and what the transport needs.
 
     :raises InvalidRequestError: the caller and the transport both want the first boot's script, or the node would be

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..loading import load_on_use
 
-__all__ = ["access", "login_retry", "ssh", "transports"]
+__all__ = ["base", "opener", "reach", "ssh", "transports"]
 
 if TYPE_CHECKING:
-    from . import access, login_retry, ssh, transports
+    from . import base, opener, reach, ssh, transports
 else:
     __getattr__ = load_on_use(__name__, __all__)
