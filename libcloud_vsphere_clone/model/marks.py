@@ -73,7 +73,7 @@ def is_managed(row: Row) -> bool | None:
 
 
 def read_metadata(row: Row) -> dict[str, Any]:
-    """The caller's metadata; empty when there is none, or someone has put no JSON object there."""
+    """The caller's metadata; empty when there is none, or what is there is no JSON object."""
     text = read_mark(row, METADATA)
     try:
         metadata = json.loads(text) if text else {}

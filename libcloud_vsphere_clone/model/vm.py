@@ -103,7 +103,7 @@ def is_system_vm(row: Row) -> bool:
 
 
 def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) -> None:
-    """Refuse to touch what this driver did not make.
+    """Refuse to write to a VM that this driver did not make.
 
     :raises InvalidRequestError: the VM has no config, is not managed, or its marks are unreadable.
     """

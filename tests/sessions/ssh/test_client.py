@@ -84,7 +84,7 @@ def test_run_of_a_killed_command_has_status_minus_one(client: GuestSSHClient) ->
     assert client.run("kill -9 $$")[2] == -1
 
 
-def test_connecting_again_after_close(client: GuestSSHClient) -> None:
+def test_a_closed_session_can_be_connected_again(client: GuestSSHClient) -> None:
     client.put("/dev/null", "x")
     assert client.close() is True
     assert client.close() is True
@@ -108,7 +108,7 @@ def test_a_server_that_goes_away_while_a_command_runs(new_sshd: SshdFactory, cli
     session.close()
 
 
-def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
+def test_a_session_warns_of_nothing(sshd: Sshd, client_key: Path, username: str) -> None:
     """In a fresh interpreter, as what is imported matters."""
     program = (
         "from libcloud_vsphere_clone.sessions.ssh.client import GuestSSHClient as C\n"
