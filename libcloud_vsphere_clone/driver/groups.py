@@ -23,7 +23,7 @@ from ..vcenter.rows import Ref
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereGroup
-from .options import CLONE_TIMEOUT_S, NodeOptions, build_members, build_requests, id_of, refuse_unknown
+from .options import CLONE_TIMEOUT_S, NodeOptions, build_members, build_requests, location_ids_of, refuse_unknown
 from .session_options import ReachKeywords, build_reach_options, create_keywords, image_facts, split_deploy_keywords
 
 IN_FLIGHT = 8
@@ -100,7 +100,7 @@ class GroupVerbs(BaseVerbs):
         _check_count(count, ex_names, ex_max_in_flight)
         members = build_members(options, ex_each, count)
         results = self._clone_members(
-            members, ex_names, size, image, _location_ids(location), auth, ex_max_in_flight, ex_on_progress
+            members, ex_names, size, image, location_ids_of(location), auth, ex_max_in_flight, ex_on_progress
         )
         nodes = [self._to_node(row, results.found) for row in results.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, results.errors)
@@ -218,11 +218,10 @@ class GroupVerbs(BaseVerbs):
         on_progress: operations.clone.CloneProgress | None,
     ) -> operations.provision.CloneResults:
         """Clone the image to the members of a group, and draw names again that are taken, unless they are given."""
-        group = members[0].group
 
         def plan_nodes(positions: Sequence[int]) -> tuple[list[plan.clone.ClonePlan], CloneSource]:
             own = [members[position] for position in positions]
-            named = names or draw_names(group, len(own))
+            named = names or draw_names(own[0].group, len(own))
             requests = build_requests(named, own, self._sizes, size, None, auth)
             source = self._fetch_source(image, own[0])
             return plan.clone.build_clone_plans(requests, source, places), source
@@ -249,12 +248,7 @@ def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) ->
         raise InvalidRequestError(f"ex_names must be {count} different names, got {names!r}")
 
 
-def _location_ids(location: NodeLocation | Sequence[NodeLocation] | None) -> list[str]:
-    locations: Sequence[Any] = location if isinstance(location, list | tuple) else [location]
-    return [place for one in locations if (place := id_of(one, NodeLocation)) is not None]
-
-
 def _raise_partial(done: str, count: int, nodes: Sequence[Node], errors: Mapping[str, Exception]) -> None:
-    """:raises GroupError: there are errors."""
+    """Raise what went wrong with some nodes of a group, if anything did."""
     if errors:
         raise GroupError(f"{len(errors)} of {count} nodes could not be {done}", nodes, errors)

@@ -27,6 +27,7 @@ __all__ = [
     "build_requests",
     "id_of",
     "image_id_of",
+    "location_ids_of",
     "moid_of",
     "refuse_unknown",
 ]
@@ -122,6 +123,15 @@ def id_of(thing: Thing | None, kind: type[Thing]) -> str | None:
         what = kind.__name__.removeprefix("Node").lower()
         raise InvalidRequestError(f"{what} must be one of {expression(f'list_{what}s()')}, got {thing!r}")
     return str(thing.id)
+
+
+def location_ids_of(location: NodeLocation | Sequence[NodeLocation] | None) -> list[str]:
+    """The ids of one location, of several, or of none.
+
+    :raises InvalidRequestError: something else is among them.
+    """
+    locations: Sequence[Any] = location if isinstance(location, list | tuple) else [location]
+    return [place for one in locations if (place := id_of(one, NodeLocation)) is not None]
 
 
 def moid_of(thing: Node | NodeImage) -> str | None:

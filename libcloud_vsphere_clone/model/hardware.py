@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ..errors import InvalidRequestError
 from ..option_names import option
 
+MOST_ADAPTERS = 10
+"""Network adapters one VM can have (vSphere Configuration Maximums)."""
+
 
 @dataclass(frozen=True)
 class Hardware:

@@ -25,14 +25,11 @@ from ipaddress import (
 
 from ..errors import InvalidRequestError
 
-__all__ = ["MOST_ADAPTERS", "Nic", "Route", "choose_mac", "to_addresses"]
+__all__ = ["Nic", "Route", "choose_mac", "to_addresses"]
 
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
-
-MOST_ADAPTERS = 10
-"""Adapters one VM can have (vSphere Configuration Maximums)."""
 
 MAC_PREFIX = "00:50:56"
 MAC_COUNT = 0x400000

@@ -11,10 +11,11 @@ from zoneinfo import available_timezones
 
 from ..errors import InvalidRequestError
 from ..option_names import option
+from .hardware import MOST_ADAPTERS
 from .host_name import check_domain, check_host_name
 from .marks import MECHANISMS
 from .names import check_text
-from .nics import MOST_ADAPTERS, Nic, to_addresses
+from .nics import Nic, to_addresses
 
 _HALF = re.compile("[\ud800-\udfff]")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")

@@ -13,7 +13,8 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError
-from ..model.nics import MOST_ADAPTERS, Nic, choose_mac
+from ..model.hardware import MOST_ADAPTERS
+from ..model.nics import Nic, choose_mac
 from ..model.tree import Tree
 from ..option_names import option
 from ..vcenter.rows import TYPE_KEY, Ref, Row
