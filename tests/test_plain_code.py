@@ -26,7 +26,6 @@ FOREIGN = {
 
 CHECKED_HERE = {
     # where: call <- class of an object that a function is given to find out what it is
-    "model.options.nics: to_nics(networks=) <- Nic",
     "sessions.login_retry._given_up: __init__(fault=) <- AuthenticationError",
 }
 
@@ -41,7 +40,6 @@ NOT_YET: dict[str, set[str]] = {
     "arguments": {"cli.deploy_group._deploy: _kept(deploy=) <- Script"},
     "keywords": {
         "cli.commands.copy.copy: build_login(**)",
-        "cli.commands.deploy.deploy: _build_order(**)",
         "cli.commands.lab.run: _options(**)",
         "cli.commands.lab.start: _options(**)",
         "cli.commands.nodes._watch: driver.ex_watch_nodes(**)",
@@ -57,7 +55,7 @@ NOT_YET: dict[str, set[str]] = {
     },
     "locals": set(),
     "patches": {"cli/commands/test_destroy.py", "cli/commands/test_doctor.py"},
-    "class names": {"Choice", "Connection", "Login"},
+    "class names": {"Connection", "Login"},
 }
 
 

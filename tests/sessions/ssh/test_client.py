@@ -115,9 +115,9 @@ def test_a_session_warns_of_nothing(sshd: Sshd, client_key: Path, username: str)
         f"c = C('127.0.0.1', {sshd.port}, {username!r}, key_files={str(client_key)!r})\n"
         "c.connect(); print(c.run('echo fine')[0]); c.close()\n"
         "from libcloud_vsphere_clone.plan.guest.cloud_init import build_guestinfo\n"
-        "from libcloud_vsphere_clone.plan.guest.setup import Choice, GuestSetup\n"
+        "from libcloud_vsphere_clone.plan.guest.setup import MechanismChoice, GuestSetup\n"
         "from libcloud_vsphere_clone.model.login import Login\n"
-        "build_guestinfo(GuestSetup('i', Choice('cloud-init', ''), 'h', login=Login(password='x')))\n"
+        "build_guestinfo(GuestSetup('i', MechanismChoice('cloud-init', ''), 'h', login=Login(password='x')))\n"
     )
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
