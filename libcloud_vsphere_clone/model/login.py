@@ -12,7 +12,7 @@ from .names import check_text
 __all__ = ["DEFAULT_USER", "WINDOWS_ADMINISTRATOR", "Login"]
 
 DEFAULT_USER = "root"
-"""The user of a login where neither the caller nor the image names one."""
+"""The user of a login when neither the caller nor the image names one."""
 
 WINDOWS_ADMINISTRATOR = "Administrator"
 """The only user whose password sysprep can set, whatever the account is called in the guest's language."""
