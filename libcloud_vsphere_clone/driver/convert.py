@@ -27,7 +27,7 @@ from ..model.vm import Found, has_config, vm_id
 from ..plan.guest.mechanism import choose_mechanism
 from ..plan.hardware import KIB_PER_GIB, disk_capacity_kib, list_devices
 from ..plan.placement import Placement, is_drs_automatic
-from ..sessions.ssh.keys import check_public_key
+from ..sessions.ssh.public_keys import check_public_key
 from ..vcenter.rows import Ref, Row
 
 NODE_STATES = {

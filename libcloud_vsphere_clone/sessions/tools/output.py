@@ -1,7 +1,7 @@
 """What a command writes in a guest, fetched by VMware Tools.
 
 Takes the temporary folder of one command; gives its output, piece by piece while it runs where somebody listens, and
-its result. Holds little in memory where somebody listens. What lies in the folder: ``tools_commands.py``.
+its result. Holds little in memory where somebody listens. What lies in the folder: ``supervisors.py``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..output import Listener, Output
 from .calls import GuestCalls
 from .commands import OUTPUTS, PIECE, RESULT, Result, join, read_head
 
-__all__ = ["KeptOutput"]
+__all__ = ["CommandOutput"]
 
 IN_MEMORY_BYTES = 1024 * 1024
 """Of a piece; a larger one goes through a temporary file of this machine."""
 
 
-class KeptOutput:
-    """What the keeper of one command leaves in its temporary folder.
+class CommandOutput:
+    """What the supervisor of one command leaves in its temporary folder.
 
     :param listener: is given the output as it comes; without one it is in the result.
     """
@@ -46,7 +46,8 @@ class KeptOutput:
             self._taken += 1
 
     def result(self, exit_code: int | None, *, ended: bool) -> Result:
-        """What the keeper left in the end; of one that could not write it (ended by force, a full disk), what there is.
+        """What the supervisor left in the end; what there is of one that could not write it, being ended by force or
+        with a full disk.
 
         :param exit_code: as VMware Tools know it.
         :raises TaskError: it ended without a trace.

@@ -345,7 +345,7 @@ def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
         "c.connect(); print(c.run('echo fine')[0]); c.close()\n"
         "from libcloud_vsphere_clone.plan.guest.cloud_init import build_guestinfo\n"
         "from libcloud_vsphere_clone.plan.guest.customization import Customization\n"
-        "from libcloud_vsphere_clone.plan.guest.login import Login\n"
+        "from libcloud_vsphere_clone.model.login import Login\n"
         "wanted = Customization(login=Login(password='x'))\n"
         "build_guestinfo(instance_id='i', host_name='h', wanted=wanted)\n"
     )
