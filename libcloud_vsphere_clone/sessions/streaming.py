@@ -1,6 +1,6 @@
-"""What commands in a guest write, heard as it comes: a session, a command and a listener in, the exit status out.
+"""The output of commands in a guest as a stream: a guest session, a command and a listener in, the exit status out.
 
-Over any transport: where the output only comes at the end, it is heard then.
+Over any transport: where the output only comes at the end, the listener gets it then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["StreamingSession", "run_streaming"]
 
 
 def run_streaming(session: Any, command: str, listener: Listener, timeout: float | None = None) -> int:
-    """The command's exit status; the listener is told what it writes.
+    """Run a command whose output goes to a listener; its exit status.
 
     :param session: a session into a guest, of whatever kind.
     :raises SSHCommandTimeoutError: the listener has what it wrote so far.
@@ -32,7 +32,7 @@ def run_streaming(session: Any, command: str, listener: Listener, timeout: float
 
 
 class StreamingSession:
-    """A session whose commands' output is told to a listener, and given at their end as by any other session."""
+    """A session whose commands' output goes to a listener as it comes, and is given at their end as by any other."""
 
     def __init__(self, session: Any, listener: Listener) -> None:
         self._session, self._listener = session, listener
@@ -41,15 +41,15 @@ class StreamingSession:
         return getattr(self._session, name)
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """As the session's own ``run``."""
+        """Run a command, as the session's own ``run`` does."""
         output = Output()
 
-        def hear(piece: bytes, is_error: bool) -> None:
+        def pass_on(piece: bytes, is_error: bool) -> None:
             output.add(piece, is_error=is_error)
             self._listener(piece, is_error)
 
         try:
-            status = run_streaming(self._session, cmd, hear, timeout)
+            status = run_streaming(self._session, cmd, pass_on, timeout)
         except SSHCommandTimeoutError as late:
             raise SSHCommandTimeoutError(cmd, late.timeout, output.stdout, output.stderr) from late
         return output.stdout, output.stderr, status

@@ -55,7 +55,7 @@ class GuestProcesses:
         size_bytes: int = 0,
         listener: Listener | None = None,
     ) -> Result:
-        """What the command wrote, and its exit status; of one that a signal ended, 128 and the signal's number.
+        """Run a command; what it wrote, and its exit status: of one that a signal ended, 128 and the signal's number.
 
         :param contents: its standard input, of ``size_bytes`` bytes; None is empty.
         :param listener: is given the output, as it comes, instead.
@@ -84,8 +84,10 @@ class GuestProcesses:
     def _watch(
         self, program: Program, folder: str, timeout_s: float | None, look: Callable[[], None]
     ) -> tuple[int | None, bool]:
-        """The exit code, if it is known, and whether the program ended by itself. It is not left running where that can
-        be helped: not over its time, nor when whoever waits is interrupted or cannot fetch its output.
+        """Run the program; its exit code, if it is known, and whether it ended by itself.
+
+        It is not left running where that can be helped: not over its time, nor when the wait is interrupted or its
+        output cannot be fetched.
         """
         marker, pid = program.arguments if self.windows else folder, None
         try:
@@ -110,7 +112,7 @@ class GuestProcesses:
             self._remove(folder)
 
     def _remove(self, folder: str) -> None:
-        """Best effort: what a guest that is gone keeps is its own. Removing twice is harmless."""
+        """Remove the folder, as far as the guest still answers. Removing twice is harmless."""
         for _ in range(2):
             try:
                 self.calls.remove_folder(folder)
@@ -125,8 +127,10 @@ class GuestProcesses:
                 return
 
     def _start(self, program: Program, marker: str) -> int:
-        """The process id. A reply that was lost may hide a program that runs: it is looked for before it is asked for
-        again, and if it comes up late after all, the supervisor sees that there are two.
+        """Start the program; its process id.
+
+        A reply that was lost may hide a program that runs: it is looked for before it is asked for again, and if it
+        comes up late after all, the supervisor sees that there are two.
         """
         for left in reversed(range(STARTS)):
             try:
@@ -148,7 +152,7 @@ class GuestProcesses:
     def _wait(
         self, pid: int, timeout_s: float | None, look: Callable[[], None] | None = None
     ) -> tuple[int | None, bool]:
-        """The exit code, if it is known, and whether the program has ended.
+        """Wait for a program; its exit code, if it is known, and whether it has ended.
 
         :param look: what else to do each time that it is found running.
         """

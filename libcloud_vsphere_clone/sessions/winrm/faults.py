@@ -52,7 +52,7 @@ def translated(login: WinRMLogin) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_requests() -> Iterator[None]:
-    """Errors come out without the requests that failed: their headers may hold the password."""
+    """Strip errors in the block of the requests that failed: their headers may hold the password."""
     try:
         yield
     except Exception as raised:

@@ -148,7 +148,7 @@ class RemoteShell:
 
 
 def _error_text(data: bytes) -> str:
-    """As PowerShell means it: it may write its errors as XML, with its progress."""
+    """The text that PowerShell means: it may write its errors as XML, with its progress."""
     text = data.decode("utf-8", errors="replace")
     with contextlib.suppress(ET.ParseError, ValueError):
         return Client.sanitise_clixml(text)
