@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         ConnectionFailedError,
         GroupError,
         InvalidRequestError,
-        LabError,
         NameInUseError,
         NoPlacementError,
         NotFoundError,
@@ -49,9 +48,9 @@ if TYPE_CHECKING:
         TaskTimeoutError,
         VsphereError,
     )
-    from .lab import Lab
-    from .plan.guest.windows import Windows
-    from .plan.nics import Nic, Route
+    from .lab import Lab, LabError
+    from .model.nics import Nic, Route
+    from .model.windows import Windows
     from .sessions.keyboard.transport import Keyboard
     from .sessions.pull.callback import CallbackReceiver
     from .sessions.pull.transport import Pull
@@ -94,15 +93,16 @@ _HOMES = {
     "CallbackReceiver": ".sessions.pull.callback",
     "Keyboard": ".sessions.keyboard.transport",
     "Lab": ".lab",
-    "Nic": ".plan.nics",
+    "LabError": ".lab",
+    "Nic": ".model.nics",
     "Pull": ".sessions.pull.transport",
-    "Route": ".plan.nics",
+    "Route": ".model.nics",
     "SSH": ".sessions.ssh.transport",
     "ScriptResult": ".deploy.many_nodes",
     "Tools": ".sessions.tools.transport",
     "VsphereCloneNodeDriver": ".driver.compute",
     "WinRM": ".sessions.winrm.transport",
-    "Windows": ".plan.guest.windows",
+    "Windows": ".model.windows",
 }
 """{public name: its module}; the rest are errors."""
 

@@ -13,7 +13,6 @@ why it failed and what to try. Never talks to vCenter.
     ├ NameInUseError                    .name
     ├ NoPlacementError                  .rejected: ((candidate, reason), …)
     ├ GroupError                        .nodes .errors: {name: error}; some of a group's nodes failed
-    ├ LabError                          the embedded lab could not be built or started
     └ TaskError                         .action .target
       └ TaskTimeoutError                also TimeoutError
 """
@@ -30,13 +29,14 @@ from xml.parsers.expat import ExpatError
 
 from libcloud.common.types import InvalidCredsError, LibcloudError
 
+from .option_names import expression, option, spell
+
 __all__ = [
     "AmbiguousNameError",
     "AuthenticationError",
     "ConnectionFailedError",
     "GroupError",
     "InvalidRequestError",
-    "LabError",
     "NameInUseError",
     "NoPlacementError",
     "NotFoundError",
@@ -62,13 +62,19 @@ MOST_REASONS = 5
 class VsphereError(LibcloudError):
     """What failed, on what, why, and what to try.
 
+    :param message: options in it may be marked; ``message`` spells them as Python does, ``marked`` is as it was given.
     :param fault: vCenter's own fault or the exception below, for programs that look closer.
     """
 
     def __init__(self, message: str, *, fault: object = None) -> None:
         super().__init__(message, driver=None)
-        self.message = message
         self.fault = fault
+        self._say(message)
+
+    def _say(self, message: str) -> None:
+        self.marked = message
+        self.message = self.value = spell(message)
+        self.args = (self.message,)
 
     def __str__(self) -> str:
         return self.message
@@ -176,11 +182,7 @@ class GroupError(VsphereError):
 def _reason(error: Exception) -> str:
     """What an error says; of Libcloud's DeploymentError, what the error that it wraps says."""
     cause = getattr(error, "original_error", None) or error
-    return str(cause) or type(cause).__name__
-
-
-class LabError(VsphereError):
-    """The embedded lab could not be built, started or controlled."""
+    return getattr(cause, "marked", str(cause)) or type(cause).__name__
 
 
 class TaskError(VsphereError):
@@ -221,8 +223,8 @@ def translated(action: str, target: str = "") -> Iterator[None]:
 def error_of(action: str, cause: VsphereError) -> VsphereError:
     """The error of one of several attempts that failed by the same cause, to be raised and noted on by itself."""
     error = copy.copy(cause)
-    error.message = error.value = f"could not {action}: {cause}"
-    error.args, error.fault, error.__cause__ = (error.message,), cause.fault, cause
+    error._say(f"could not {action}: {cause.marked}")
+    error.fault, error.__cause__ = cause.fault, cause
     return error
 
 
@@ -240,13 +242,15 @@ def error_from(cause: object, action: str, target: str = "") -> VsphereError | N
     return None
 
 
-_UNKNOWN_CA_ADVICE = "pass ca_cert= with the CA that signed it, or ex_thumbprint= with its SHA-256"
+_CA_CERT, _THUMBPRINT, _HOST = expression("ca_cert="), option("thumbprint="), expression("host=")
 
-_NAME_ADVICE = "give a name that is in the certificate as host=, or the certificate's SHA-256 as ex_thumbprint="
+_UNKNOWN_CA_ADVICE = f"pass {_CA_CERT} with the CA that signed it, or {_THUMBPRINT} with its SHA-256"
+
+_NAME_ADVICE = f"give a name that is in the certificate as {_HOST}, or the certificate's SHA-256 as {_THUMBPRINT}"
 
 _TRUST_ADVICE = {
-    PIN_MISMATCH: "was it renewed? ask whoever runs the server before you change ex_thumbprint=",
-    10: "it has expired: have it renewed, or pin it with ex_thumbprint=",
+    PIN_MISMATCH: f"was it renewed? ask whoever runs the server before you change {_THUMBPRINT}",
+    10: f"it has expired: have it renewed, or pin it with {_THUMBPRINT}",
     62: _NAME_ADVICE,
     64: _NAME_ADVICE,
 }
@@ -262,9 +266,9 @@ def _connection_reason(cause: object) -> str:
         advice = _TRUST_ADVICE.get(getattr(cause, "verify_code", 0), _UNKNOWN_CA_ADVICE)
         return f"the server's certificate is not trusted: {cause.verify_message.rstrip('.')}; {advice}"
     if isinstance(cause, TimeoutError):
-        return "no answer in time; check host and port, or pass a longer timeout="
+        return f"no answer in time; check host and port, or pass a longer {expression('timeout=')}"
     if isinstance(cause, ConnectionRefusedError):
-        return "nothing listens there; check host= and port="
+        return f"nothing listens there; check {_HOST} and {expression('port=')}"
     return f"the connection failed ({str(cause) or type(cause).__name__})"
 
 
@@ -337,7 +341,7 @@ def _refused_by_guest(text: str, fault: Any) -> VsphereError:
 
 def _gone(text: str, fault: Any) -> VsphereError:
     error = NotFoundError("object", getattr(getattr(fault, "obj", None), "_moId", ""), fault=fault)
-    error.message = error.value = f"{text}; it was removed meanwhile, or this user cannot see it"
+    error._say(f"{text}; it was removed meanwhile, or this user cannot see it")
     return error
 
 

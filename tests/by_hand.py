@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from libcloud_vsphere_clone.model.images import CloneSource
+from libcloud_vsphere_clone.model.layout import Layout
 from libcloud_vsphere_clone.model.tree import Tree
 from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row
 
@@ -44,6 +46,11 @@ def build_tree(changes: Changes | None = None, *more: Row) -> Tree:
     for ref, values in (changes or {}).items():
         rows[ref] = changed(rows[ref], values)
     return Tree(rows)
+
+
+def build_source(image: Row, tree: Tree, api_version: str | None = None) -> CloneSource:
+    """The image and the datacenter, as they are read for a plan."""
+    return CloneSource(image, tree, Layout(DATACENTER, VM_FOLDER, IMAGES, VM_FOLDER), api_version=api_version)
 
 
 def build_image(values: Mapping[str, Any] | None = None) -> Row:

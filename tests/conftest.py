@@ -51,6 +51,18 @@ def bare_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def tidy_lab(lab: Lab) -> Iterator[Lab]:
+    """The lab with guests; what the test left in it is gone after the test."""
+    yield lab
+    lab.faults.clear()
+    lab.delay_tasks({})
+    with lab.driver() as driver:
+        for node in driver.list_nodes():
+            if node.extra["managed"]:
+                driver.destroy_node(node)
+
+
+@pytest.fixture
 def private_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder in which no other lab is."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -75,6 +87,13 @@ def create(driver: VsphereCloneNodeDriver) -> Create:
     image = driver.ex_get_image_by_name("debian-12")
     asked = {"ex_power_on": False, "ex_group": "made"}
     return lambda name, size=None, **kwargs: driver.create_node(name, size, image, **{**asked, **kwargs})
+
+
+@pytest.fixture
+def late_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look at a short task is too early, however busy the machine: calls can be counted."""
+    for name, value in (("SPARE_S", 0.3), ("FIRST_LOOK_S", 0.3), ("FIRST_LOOKS_S", {})):
+        monkeypatch.setattr(f"libcloud_vsphere_clone.vcenter.pace.{name}", value)
 
 
 @pytest.fixture

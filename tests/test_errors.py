@@ -24,7 +24,6 @@ from libcloud_vsphere_clone.errors import (
     ConnectionFailedError,
     GroupError,
     InvalidRequestError,
-    LabError,
     NameInUseError,
     NoPlacementError,
     NotFoundError,
@@ -61,11 +60,10 @@ EACH: list[tuple[VsphereError, str, dict[str, object]]] = [
         {"rejected": (("c1", "full"), ("c2", "off"))},
     ),
     (
-        GroupError("2 of 3 nodes could not be made", [], {"a": LabError("x"), "b": LabError("y")}),
+        GroupError("2 of 3 nodes could not be made", [], {"a": VsphereError("x"), "b": TaskError("y")}),
         "2 of 3 nodes could not be made (a: x; b: y)",
         {"nodes": []},
     ),
-    (LabError("no Go"), "no Go", {}),
     (TaskError("broke", action="clone 'x'", target="esx-1"), "broke", {"action": "clone 'x'", "target": "esx-1"}),
     (TaskTimeoutError("late", action="clone 'x'"), "late", {"action": "clone 'x'"}),
 ]

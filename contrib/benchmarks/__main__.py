@@ -16,6 +16,7 @@ from .govc_program import ensure_govc
 from .groups import Load, measure_groups
 from .listing import measure_listings, measure_lookups
 from .measure import Row
+from .nodes import measure_nodes
 from .report import show, write_json, write_markdown
 from .startup import measure_start_up
 
@@ -45,6 +46,7 @@ SUBJECTS: dict[str, Subject] = {
         SIZES[: 2 if quick else 3], 4 if quick else 9, govc, patient=not quick
     ),
     "lookups": lambda quick, govc: measure_lookups(SIZES[0 if quick else 1], 5 if quick else 9, govc),
+    "nodes": lambda quick, _: measure_nodes(15 if quick else 25),
     "groups": lambda quick, govc: measure_groups(QUICK_LOADS if quick else LOADS, govc),
     "deploy": lambda quick, _: measure_deployments(2 if quick else 9),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .measure import Row
+from .measure import LATENCY_MS, Row
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,11 @@ class Demand:
     figure: Callable[[Row], float | None]
     size: int | None = None
     task_s: float | None = None
+    latency_ms: float = 0.0
 
     def applies(self, row: Row) -> bool:
         return (
-            (row.subject, row.what, row.latency_ms) == (self.subject, self.what, 0.0)
+            (row.subject, row.what, row.latency_ms) == (self.subject, self.what, self.latency_ms)
             and self.size in (None, row.size)
             and self.task_s in (None, row.task_s)
         )
@@ -52,6 +53,11 @@ DEMANDS = (
     Demand("groups", "ours, create", "writes per node", 1.1, lambda row: _each(row.writes, row), size=50),
     Demand("groups", "ours, create", "other trips per node", 0.3, lambda row: _each(_others(row), row), size=50),
     Demand("groups", "ours, create", "time over bare tasks", 1.15, lambda row: row.ratio, size=50, task_s=3.0),
+    Demand("nodes", "create_node", "round trips", 6, lambda row: row.round_trips),
+    Demand("nodes", "destroy_node", "round trips", 6, lambda row: row.round_trips),
+    Demand("nodes", "stop_node", "round trips", 4, lambda row: row.round_trips),
+    Demand("nodes", "create_node", "time over bare tasks", 1.35, lambda row: row.ratio, latency_ms=LATENCY_MS),
+    Demand("nodes", "destroy_node", "time over bare tasks", 1.35, lambda row: row.ratio, latency_ms=LATENCY_MS),
     Demand("deploy", "deploy_node", "time over its floor", 1.25, lambda row: row.ratio),
 )
 

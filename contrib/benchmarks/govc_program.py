@@ -12,7 +12,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from libcloud_vsphere_clone.errors import LabError
+from libcloud_vsphere_clone.lab import LabError
 from libcloud_vsphere_clone.lab.build import find_go
 
 SOURCES = Path(__file__).parent / "govc"

@@ -29,7 +29,7 @@ def show(rows: Sequence[Row], verdicts: Sequence[Verdict]) -> None:
 def write_json(file: Path, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> None:
     judged = [
         {"what": f"{v.row.subject}: {v.row.what}: {v.demand.words}", "size": v.row.size, "task_s": v.row.task_s,
-         "value": v.value, "at_most": v.demand.most, "met": v.is_met}
+         "latency_ms": v.row.latency_ms, "value": v.value, "at_most": v.demand.most, "met": v.is_met}
         for v in verdicts
     ]  # fmt: skip
     answer = {
@@ -95,6 +95,8 @@ def _demands(verdicts: Sequence[Verdict]) -> Table:
         words = f"{verdict.row.subject}: {verdict.row.what}: {verdict.demand.words}"
         if verdict.row.subject == "groups":
             words += f" (tasks of {verdict.row.task_s:g} s)"
+        if verdict.row.latency_ms:
+            words += f" (latency {verdict.row.latency_ms:g} ms)"
         result = "met" if verdict.is_met else "[red]not met[/red]"
         table.add_row(words, str(verdict.row.size), f"≤ {verdict.demand.most:g}", value, result)
     return table

@@ -7,10 +7,9 @@ The code, in the order in which it is best read:
 
 1. ``group``       the top-level group: loads commands, turns errors into one line and an exit status
 2. ``connection``  options and variables → a connected driver
-3. ``output``      tables, JSON, what errors are called in terms of options
+3. ``output``      tables, JSON. ``error_messages``: what errors are called in terms of options
 4. ``progress``    what is being done, on stderr; interrupts. ``board``: the same for many nodes
-5. ``seeing``, ``nodes``, ``destroy``, ``deploy``, ``run``, ``copy``, ``ssh``, ``type``, ``configure``, ``doctor``,
-   ``lab``         the commands
+5. ``commands``    one file a verb; ``nodes``, how they find and show nodes
 6. ``login``       how to log in and what to run there; ``session``, an open session into one node; ``run_in_one``
 7. ``order``, ``customize``, ``script``  what is to be deployed; ``deploy_node``, ``deploy_group``  how
 8. ``results``     how many nodes went; ``lines``, what they write
@@ -38,28 +37,26 @@ Completion in bash (zsh and fish likewise):
   eval "$(_VSPHERE_CLONE_COMPLETE=bash_source vsphere-clone)"
 """
 
-COMMANDS = {
-    "configure-image": "configure",
-    "copy": "copy",
-    "deploy": "deploy",
-    "destroy": "destroy",
-    "doctor": "doctor",
-    "groups": "seeing",
-    "images": "seeing",
-    "lab": "lab",
-    "locations": "seeing",
-    "nodes": "nodes",
-    "run": "run",
-    "sizes": "seeing",
-    "ssh": "ssh",
-    "type": "type",
-}
-"""{command: the module that has it, under the same name with _ for -}"""
-
-
-@click.group(
-    cls=CommandGroup, modules=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+COMMANDS = (
+    "configure-image",
+    "copy",
+    "deploy",
+    "destroy",
+    "doctor",
+    "groups",
+    "images",
+    "lab",
+    "locations",
+    "nodes",
+    "run",
+    "sizes",
+    "ssh",
+    "type",
 )
+"""Each is in the module of its name in ``commands``, with _ for -."""
+
+
+@click.group(cls=CommandGroup, names=COMMANDS, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="vsphere-clone")
 @debug_option
 def main() -> None:

@@ -11,10 +11,9 @@ import click
 from ..errors import GroupError, VsphereError
 from ..parallel import in_parallel
 from .board import Board
-from .group import notes_of
+from .error_messages import describe_error, notes_of
 from .nodes import node_facts
 from .order import Order, find_words
-from .output import describe_error
 from .progress import Interrupts, interruptible
 from .results import NodeResult
 from .script import Script
@@ -127,7 +126,7 @@ class DeployGroup:
     def _no_address(self, node: Node, failure: VsphereError) -> VsphereError:
         """The wait's error is about all nodes that are late; this is about one."""
         if not isinstance(failure, TimeoutError):
-            return VsphereError(f"no address, and it is not waited for any more: {failure}")
+            return VsphereError(f"no address, and it is not waited for any more: {failure.marked}")
         tools = node.extra.get("tools") or "unknown"
         return VsphereError(
             f"no address within {self._order.boot_timeout_s:g} s; it is {node.state}, its tools are {tools}"

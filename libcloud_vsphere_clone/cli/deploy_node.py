@@ -9,10 +9,10 @@ import click
 from libcloud.common.types import LibcloudError
 
 from ..errors import VsphereError
-from .group import notes_of
+from .error_messages import describe_error, notes_of
 from .nodes import node_facts, print_nodes
 from .order import Order, find_words
-from .output import describe_error, print_json
+from .output import print_json
 from .progress import Interrupts, Narrator, interruptible
 from .results import NO_STATUS, is_without_status, to_exit_status
 from .script import Script

@@ -6,11 +6,13 @@ import errno
 import logging
 import signal
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from importlib import import_module
 from typing import Any, TypeVar
 
 import click
+
+from .error_messages import describe_error, notes_of
 
 INTERRUPTED = 128 + signal.SIGINT
 """The exit status after a Ctrl-C, as shells have it."""
@@ -21,23 +23,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class CommandGroup(click.Group):
-    """A group whose commands are in modules of this package, imported when needed.
+    """A group whose commands are modules of ``commands``, imported when needed.
 
-    :param modules: {command: the module that has it, under the same name}.
+    :param names: of the commands; module and function have the same name, with _ for -.
     """
 
-    def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, names: Collection[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._modules = modules
+        self._names = names
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(self._modules)
+        return sorted(self._names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self._modules:
+        if cmd_name not in self._names:
             return None
-        module = import_module(f".{self._modules[cmd_name]}", __package__)
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f".commands.{name}", __package__), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -55,16 +57,11 @@ class CommandGroup(click.Group):
         except Exception as failure:
             if isinstance(failure, OSError) and failure.errno == errno.EPIPE:
                 raise
-            cause, message, status = failure, f"error: {_described(failure)}", 1
+            cause, message, status = failure, f"error: {describe_error(failure)}", 1
         if ctx.meta.get(_DEBUG):
             traceback.print_exception(cause)
         click.echo(message, err=True)
         raise click.exceptions.Exit(status)
-
-
-def notes_of(failure: BaseException) -> list[str]:
-    """What the driver added to an error on its way, such as what its clean-up had to leave."""
-    return list(getattr(failure, "__notes__", []))
 
 
 def debug_option(command: Command) -> Command:
@@ -88,9 +85,3 @@ def _log_to_stderr() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     click.get_current_context().find_root().call_on_close(lambda: logger.removeHandler(handler))
-
-
-def _described(failure: Exception) -> str:
-    from .output import describe_error
-
-    return describe_error(failure)

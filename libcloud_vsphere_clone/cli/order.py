@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbiguousNameError, NotFoundError
+from ..model.options import NodeOptions
 from ..model.sizes import build_sizes, find_size
+from ..option_names import PREFIX
 from .login import Login
 from .nodes import is_id
 
@@ -22,7 +24,7 @@ class Order:
     """What a node is made of, be it one or each of many.
 
     :param locations: one at most for one node; many nodes fill them in this order.
-    :param create_words: ``create_node``'s own ``ex_`` words, but the group.
+    :param options: the group is among them.
     :param script: None only makes the node.
     :param wait: whether to wait for its address, without a script.
     :param boot_timeout_s: seconds to get an address, and again to let us log in.
@@ -30,10 +32,9 @@ class Order:
     """
 
     image: str
-    group: str
+    options: NodeOptions
     size: str | None = None
     locations: Sequence[str] = ()
-    create_words: dict[str, Any] = field(default_factory=dict, repr=False)
     script: str | None = field(default=None, repr=False)
     login: Login = field(default_factory=Login)
     wait: bool = True
@@ -44,9 +45,14 @@ class Order:
     wait_for: str | None = None
 
     @property
+    def group(self) -> str:
+        """The group that nodes are made in."""
+        return self.options.group
+
+    @property
     def waits_for_addresses(self) -> bool:
         """Whether nodes without a script are waited for."""
-        return self.wait and bool(self.create_words.get("ex_power_on", True))
+        return self.wait and self.options.power_on
 
     @property
     def deploy_words(self) -> dict[str, Any]:
@@ -70,8 +76,14 @@ def find_words(driver: VsphereCloneNodeDriver, order: Order) -> dict[str, Any]:
         "size": _find_size(driver, order.size),
         "image": find_image(driver, order.image),
         "location": _find_locations(driver, order.locations),
-        **order.create_words,
+        **_to_keywords(order.options),
     }
+
+
+def _to_keywords(options: NodeOptions) -> dict[str, Any]:
+    """The driver's keyword arguments for these options, but the group's; what is as by default is left out."""
+    given = {field.name: getattr(options, field.name) for field in fields(NodeOptions) if field.name != "group"}
+    return {f"{PREFIX}{name}": value for name, value in given.items() if value != getattr(NodeOptions, name)}
 
 
 def find_image(driver: VsphereCloneNodeDriver, wanted: str) -> NodeImage:

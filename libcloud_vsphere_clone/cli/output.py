@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, errors in one line.
+"""What commands print: tables for people, JSON for programs.
 
 Takes plain values, writes stdout. What is called a secret is never printed.
 """
@@ -13,31 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
-from .group import notes_of
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 REDACTED = "***"
 SECRET_KEY = re.compile(r"passw|passphrase|secret|token|private_?key|credential", re.IGNORECASE)
-
-SPELLINGS = (
-    # what the driver's messages call a parameter, what it is called here
-    (r"pass its passphrase as ssh_key_password", "give --ssh-key-password-file"),
-    (r"in ssh_key_password", "in --ssh-key-password-file"),
-    (r"auth=NodeAuthPassword\(\.\.\.\)", "--ssh-password-file"),
-    (r"make the driver with ex_allow_unmanaged=True", "give --allow-unmanaged"),
-    (r", or wait first, with wait_until_running\(.*\)", ""),
-    (r"ex_resource_pool=", "--pool"),
-    (r"ex_list_groups\(\)", "vsphere-clone groups"),
-    (r"\bssh_key=", "--ssh-key"),
-    (r"list_(nodes|images|sizes|locations)\(\)", r"vsphere-clone \1"),
-    (r"\b(?:ex_)?(?:location|group|datastore|thumbprint|datacenter|images_folder|nodes_folder|ca_cert|host|port|timeout)=",
-     lambda found: "--" + found[0].removeprefix("ex_").rstrip("=").replace("_", "-")),
-    (r"\bex_networks\b", "--network"),
-    (r"\bex_(annotation|cpus|customization_spec|customize|disk_gib|dns|dns_search|domain|first_boot_script|hostname"
-     r"|memory_mib|metadata|thumbprint|timezone|transport|userdata|wait_for)\b",
-     lambda found: "--" + found[1].replace("_", "-")),
-)  # fmt: skip
 
 
 def json_option(command: Command) -> Command:
@@ -101,25 +80,3 @@ def cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(cell(item) for item in value)
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-
-
-def describe_error(failure: BaseException) -> str:
-    """What failed, in one line and in words of this command's options."""
-    from ..errors import VsphereError
-
-    if isinstance(failure, VsphereError):
-        text = in_options(str(failure))
-    elif isinstance(failure, click.ClickException):
-        text = failure.format_message()
-    elif isinstance(failure, OSError) and failure.strerror:
-        text = f"{failure.filename}: {failure.strerror}" if failure.filename else failure.strerror
-    else:
-        text = f"{type(failure).__name__}: {failure}; --debug shows where"
-    return " ".join("; ".join([text, *notes_of(failure)]).split())
-
-
-def in_options(message: str) -> str:
-    """A message of the driver with its parameters called as this command calls them."""
-    for pattern, replacement in SPELLINGS:
-        message = re.sub(pattern, replacement, message)
-    return message

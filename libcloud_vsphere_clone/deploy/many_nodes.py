@@ -14,6 +14,7 @@ from libcloud.compute.ssh import BaseSSHClient
 from libcloud.compute.types import DeploymentError
 
 from ..errors import InvalidRequestError, VsphereError
+from ..option_names import expression
 from ..parallel import as_they_come, in_parallel
 from ..sessions.base import Target, Transport
 from ..sessions.options import ReachOptions
@@ -62,7 +63,8 @@ def check_login(options: ReachOptions) -> None:
     """
     has_own_login = isinstance(options.transport, Transport) and options.transport.has_own_login
     if not options.login.key and options.login.auth is None and not has_own_login:
-        raise InvalidRequestError("running a script needs a way to log in: ssh_key=, or auth=NodeAuthPassword(...)")
+        key, password = expression("ssh_key="), expression("auth=NodeAuthPassword(...)")
+        raise InvalidRequestError(f"running a script needs a way to log in: {key}, or {password}")
 
 
 def deploy_all(deployer: Deployer, nodes: Sequence[Node]) -> tuple[list[Node], dict[str, Exception]]:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from libcloud.compute.base import Node, NodeDriver, NodeLocation, NodeSize
+from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment
 
 from ..deploy.nodes import NodeRows
 from ..deploy.one_node import Deployer, DeployOptions, build_deployer
+from ..inventory.images import fetch_clone_source
 from ..inventory.nodes import fetch_some, find_node
 from ..model.checks import check_keywords
+from ..model.images import CloneSource
 from ..model.layout import FolderNames
 from ..model.sizes import Size
 from ..model.vm import Found, check_writable
@@ -22,7 +24,7 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from . import convert
 from .listing import NodeListing
-from .options import moid_of
+from .options import NodeOptions, image_id_of, moid_of
 
 
 class BaseVerbs(NodeDriver):
@@ -45,6 +47,15 @@ class BaseVerbs(NodeDriver):
         row, found = find_node(self._session, self._names, str(node.id), moid=moid_of(node), extra=extra)
         check_writable(row, found.tree, allow_unmanaged=self._allow_unmanaged, action=action)
         return row, found
+
+    def _fetch_source(self, image: NodeImage, options: NodeOptions) -> CloneSource:
+        return fetch_clone_source(
+            self._session,
+            self._names,
+            image_id_of(image),
+            moid=moid_of(image),
+            spec_name=options.customization_spec,
+        )
 
     def _converter(self, *, full: bool = False) -> Callable[[Row, Found], Node]:
         return partial(convert.to_node, driver=self, sizes=self.list_sizes(), full=full)

@@ -13,9 +13,8 @@ from typing import Any
 from libcloud.compute.base import Node, NodeAuthPassword, NodeAuthSSHKey, NodeDriver, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.types import NodeState
 
+from .. import guest, inventory, plan, sessions
 from ..errors import InvalidRequestError
-from ..guest.addresses import own_addresses
-from ..inventory.groups import Group
 from ..model import marks
 from ..model.layout import group_name
 from ..model.login import Login
@@ -24,10 +23,6 @@ from ..model.places import is_usable_network, list_resource_pools, pool_path
 from ..model.sizes import Size
 from ..model.tree import Tree
 from ..model.vm import Found, has_config, vm_id
-from ..plan.guest.mechanism import choose_mechanism
-from ..plan.hardware import KIB_PER_GIB, disk_capacity_kib, list_devices
-from ..plan.placement import Placement, is_drs_automatic
-from ..sessions.ssh.public_keys import check_public_key
 from ..vcenter.rows import Ref, Row
 
 NODE_STATES = {
@@ -85,7 +80,7 @@ def to_node(row: Row, found: Found, driver: NodeDriver, sizes: Iterable[NodeSize
 
     :param full: tell also what ``FULL_PATHS`` read.
     """
-    public, private = own_addresses(row.get("guest.net") or [])
+    public, private = guest.addresses.own_addresses(row.get("guest.net") or [])
     size_id = marks.read_mark(row, marks.SIZE)
     return Node(
         id=vm_id(row),
@@ -109,7 +104,7 @@ def to_state(row: Row) -> NodeState:
 
 def to_image(row: Row, found: Found, driver: NodeDriver) -> NodeImage:
     """The NodeImage of a VM's row, read with ``IMAGE_PATHS``."""
-    tree, choice = found.tree, choose_mechanism(row)
+    tree, choice = found.tree, plan.guest.mechanism.choose_mechanism(row)
     extra = {
         "path": tree.path(row, found.layout.images_folder),
         "kind": "template" if row.get("config.template") else "vm",
@@ -117,7 +112,7 @@ def to_image(row: Row, found: Found, driver: NodeDriver) -> NodeImage:
         "guest_os": row.get("config.guestFullName"),
         "cpus": row.get("config.hardware.numCPU"),
         "memory_mib": row.get("config.hardware.memoryMB"),
-        "disks_gib": [disk_capacity_kib(disk) / KIB_PER_GIB for disk in list_devices(row, "VirtualDisk")],
+        "disks_gib": _disks_gib(row),
         "tools": row.get("guest.toolsVersionStatus2"),
         "hardware_version": row.get("config.version"),
         "customization": choice.mechanism,
@@ -153,7 +148,7 @@ def to_location(row: Row, tree: Tree, driver: NodeDriver) -> NodeLocation:
         "kind": "cluster" if cluster else "host",
         "path": tree.path(row),
         "hosts": _names(tree, row.get("host", [])),
-        "drs": cluster and is_drs_automatic(row),
+        "drs": cluster and plan.placement.is_drs_automatic(row),
         "resource_pools": [pool_path(tree, pool) for pool in list_resource_pools(tree, row.ref)],
         "datastores": _names(tree, row.get("datastore", [])),
         "networks": _names(tree, (ref for ref in row.get("network", []) if is_usable_network(tree.rows.get(ref)))),
@@ -161,7 +156,7 @@ def to_location(row: Row, tree: Tree, driver: NodeDriver) -> NodeLocation:
     return NodeLocation(id=row.ref.moid, name=str(tree.name(row.ref)), country="", driver=driver, extra=extra)
 
 
-def to_group(group: Group) -> VsphereGroup:
+def to_group(group: inventory.groups.Group) -> VsphereGroup:
     """The public view of a group."""
     return VsphereGroup(group.ref.moid, group.name, {"path": group.path, "node_count": group.node_count})
 
@@ -188,7 +183,7 @@ def to_datastore(row: Row, tree: Tree) -> VsphereDatastore:
     return VsphereDatastore(row.ref.moid, unescape_name(row["name"]), extra)
 
 
-def to_placement(placement: Placement, tree: Tree) -> VspherePlacement:
+def to_placement(placement: plan.placement.Placement, tree: Tree) -> VspherePlacement:
     """A placement in the names that people know."""
     return VspherePlacement(
         location=tree.name(placement.cluster) or "",
@@ -210,7 +205,8 @@ def to_login(auth: object, username: str | None) -> Login | None:
         case None:
             return None
         case NodeAuthSSHKey():
-            return Login(name, public_keys=tuple(check_public_key(auth.pubkey).splitlines()))
+            lines = sessions.ssh.public_keys.check_public_key(auth.pubkey)
+            return Login(name, public_keys=tuple(lines.splitlines()))
         case NodeAuthPassword():
             return Login(name, password=auth.password)
         case _:
@@ -242,8 +238,14 @@ def _full_extra(row: Row) -> dict[str, Any]:
     return {
         "description": row.get("config.annotation"),
         "guest_os": row.get("config.guestFullName"),
-        "disks_gib": [disk_capacity_kib(disk) / KIB_PER_GIB for disk in list_devices(row, "VirtualDisk")],
+        "disks_gib": _disks_gib(row),
     }
+
+
+def _disks_gib(row: Row) -> list[float]:
+    hardware = plan.hardware
+    disks = hardware.list_devices(row, "VirtualDisk")
+    return [hardware.disk_capacity_kib(disk) / hardware.KIB_PER_GIB for disk in disks]
 
 
 def _of_vcenter(driver: NodeDriver) -> dict[str, Any]:

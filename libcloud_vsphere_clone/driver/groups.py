@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Never, Unpack
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from libcloud.compute.deployment import Deployment, ScriptDeployment
@@ -13,30 +13,25 @@ from ..deploy.nodes import NodeRows
 from ..deploy.one_node import DeployOptions
 from ..errors import GroupError, InvalidRequestError
 from ..inventory.groups import fetch_group, fetch_groups
+from ..model.checks import check_count
+from ..model.images import CloneSource
 from ..model.marks import is_managed
 from ..model.names import draw_names, unescape_name
-from ..model.vm import Found, check_writable
+from ..model.nics import Nic
+from ..model.vm import check_writable
+from ..model.windows import Windows
 from ..operations.clone import CloneProgress
 from ..operations.folders import remove_group_folder
 from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
 from ..operations.provision import Provisioner
-from ..plan.clone import ClonePlan
+from ..option_names import option
+from ..plan.clone import ClonePlan, build_clone_plans
 from ..sessions.reach import REACH_PATHS
 from ..vcenter.rows import Ref
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereGroup
-from .options import (
-    CreateOptions,
-    OwnOptions,
-    another,
-    build_request,
-    check_each,
-    clone_timeout_s,
-    id_of,
-    image_id_of,
-    moid_of,
-)
+from .options import CLONE_TIMEOUT_S, NodeOptions, build_members, build_requests, id_of, refuse_unknown
 from .session_options import ReachKeywords, build_reach_options, create_keywords, image_facts, split_deploy_keywords
 
 IN_FLIGHT = 8
@@ -62,47 +57,75 @@ class GroupVerbs(BaseVerbs):
         auth: Any = None,
         *,
         ex_names: Sequence[str] | None = None,
-        ex_each: Sequence[OwnOptions] | None = None,
+        ex_each: Sequence[Mapping[str, Any]] | None = None,
         ex_max_in_flight: int = IN_FLIGHT,
         ex_on_progress: CloneProgress | None = None,
-        **options: Unpack[CreateOptions],
+        ex_datastore: str | None = None,
+        ex_resource_pool: str | None = None,
+        ex_networks: Sequence[str | Nic] | None = None,
+        ex_cpus: int | None = None,
+        ex_memory_mib: int | None = None,
+        ex_disk_gib: int | None = None,
+        ex_metadata: Mapping[str, Any] | None = None,
+        ex_username: str | None = None,
+        ex_hostname: str | None = None,
+        ex_domain: str | None = None,
+        ex_dns: Sequence[str] = (),
+        ex_dns_search: Sequence[str] = (),
+        ex_timezone: str | None = None,
+        ex_userdata: str | bytes | None = None,
+        ex_first_boot_script: str | Callable[[str], str] | None = None,
+        ex_windows: Windows | None = None,
+        ex_customize: str | None = None,
+        ex_customization_spec: str | None = None,
+        ex_annotation: str | None = None,
+        ex_power_on: bool = True,
+        ex_timeout_s: float = CLONE_TIMEOUT_S,
+        **unknown: Never,
     ) -> list[Node]:
         """New nodes of one group, all clones under way together; it returns when the slowest is made.
+
+        The other options are ``create_node``'s.
 
         :param location: one, or several that are filled in this order; inside a cluster vSphere decides.
         :param ex_names: the nodes' names; default ``<group>-<hex>``, drawn again where one is taken.
         :param ex_each: what each node has of its own, in the order of the names: its ``ex_hostname``, ``ex_networks``,
-            ``ex_userdata`` or ``ex_metadata``, which hold over those in ``options``.
+            ``ex_userdata`` or ``ex_metadata``, which hold over those for all.
         :param ex_max_in_flight: clones under way at once.
         :param ex_on_progress: called with a node's name and vCenter's percentage.
-        :param options: the ``ex_`` options of ``create_node``.
         :raises GroupError: some failed; ``.nodes`` are there, ``.errors`` say why the others are not, and nothing is
             left of those.
         """
-        timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
+        refuse_unknown(unknown)
+        options = NodeOptions(
+            group=group, datastore=ex_datastore, resource_pool=ex_resource_pool, networks=ex_networks,
+            cpus=ex_cpus, memory_mib=ex_memory_mib, disk_gib=ex_disk_gib, metadata=ex_metadata, username=ex_username,
+            hostname=ex_hostname, domain=ex_domain, dns=ex_dns, dns_search=ex_dns_search, timezone=ex_timezone,
+            userdata=ex_userdata, first_boot_script=ex_first_boot_script, windows=ex_windows,
+            customize=ex_customize, customization_spec=ex_customization_spec, annotation=ex_annotation,
+            power_on=ex_power_on, timeout_s=ex_timeout_s,
+        )  # fmt: skip
         _check_count(count, ex_names, ex_max_in_flight)
-        each = check_each(ex_each, count)
-        common: CreateOptions = {**options, "ex_first_boot_script": None}  # which is perhaps made for each
-        provisioner = Provisioner(self._session, self._names)
-        first = provisioner.complete(build_request(self._sizes, group, group, size, None, auth, common))
+        members = build_members(options, ex_each, count)
         places = _location_ids(location)
 
-        def plan(numbers: Sequence[int]) -> tuple[list[ClonePlan], Found]:  # drawn names are others each time
-            named = zip(ex_names or draw_names(group, len(numbers)), numbers, strict=True)
-            requests = [another(first, name, options, each[number]) for name, number in named]
-            return provisioner.plan_all(requests, image_id, places, image_moid=moid_of(image))
+        def plan(positions: Sequence[int]) -> tuple[list[ClonePlan], CloneSource]:
+            names = ex_names or draw_names(group, len(positions))
+            own = [members[position] for position in positions]
+            requests = build_requests(names, own, self._sizes, size, None, auth)
+            source = self._fetch_source(image, options)
+            return build_clone_plans(requests, source, places), source
 
-        plans, found = plan(range(count))
-        outcome = provisioner.create_all(
+        plans, source = plan(range(count))
+        results = Provisioner(self._session, self._names).create_all(
             plans,
-            found,
-            timeout_s=timeout_s,
+            source,
             max_in_flight=ex_max_in_flight,
             on_progress=ex_on_progress,
-            redraw=None if ex_names else lambda taken: plan(taken)[0],
+            replan=None if ex_names else lambda positions: plan(positions)[0],
         )
-        nodes = [self._to_node(row, outcome.found) for row in outcome.found.rows]
-        _raise_partial(f"created in group {group!r}", count, nodes, outcome.errors)
+        nodes = [self._to_node(row, results.found) for row in results.found.rows]
+        _raise_partial(f"created in group {group!r}", count, nodes, results.errors)
         return nodes
 
     def ex_deploy_nodes_in_group(
@@ -196,9 +219,8 @@ class GroupVerbs(BaseVerbs):
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:
-    for word, number in (("count", count), ("ex_max_in_flight", max_in_flight)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise InvalidRequestError(f"{word} must be a positive whole number, got {number!r}")
+    check_count("count", count)
+    check_count(option("max_in_flight"), max_in_flight)
     if names is None:
         return
     is_list = (

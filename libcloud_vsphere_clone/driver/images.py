@@ -12,10 +12,10 @@ from ..inventory import images
 from ..model import marks
 from ..model.login import Login
 from ..model.names import unescape_name
+from ..model.option_checks import check_mechanism
 from ..model.places import PLACE_PATHS
 from ..model.vm import Found
 from ..operations.extra_config import write_marks
-from ..plan.guest.customization import check_mechanism
 from ..plan.placement import choose_cluster, choose_pool
 from ..sessions.transports import TRANSPORTS
 from ..vcenter.rows import Row

@@ -12,16 +12,13 @@ from typing import Any
 
 from libcloud.compute.base import Node
 
+from .. import inventory, vcenter
 from ..errors import InvalidRequestError
-from ..inventory import nodes
 from ..model.layout import FolderNames, group_name
 from ..model.marks import read_metadata
 from ..model.names import unescape_name
 from ..model.vm import Found
-from ..vcenter.mirror import Mirror
-from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
-from ..vcenter.session import Session
 
 ToNode = Callable[[Row, Found], Node]
 Wanted = Callable[[Row, Found], bool]
@@ -52,18 +49,19 @@ def build_filter(group: str | None, wanted: NodeFilter | None) -> Wanted:
 class NodeListing:
     """The nodes of one vCenter as one driver sees them."""
 
-    def __init__(self, session: Session, names: FolderNames) -> None:
+    def __init__(self, session: vcenter.session.Session, names: FolderNames) -> None:
         self._session = session
         self._names = names
-        self._mirror = Mirror(session, nodes.LISTING_PATHS)
+        self._mirror = vcenter.mirror.Mirror(session, inventory.nodes.LISTING_PATHS)
 
     def read(self, to_node: ToNode, wanted: Wanted, *, cached: bool, full: bool) -> list[Node]:
         """All nodes that are wanted, from the mirror unless they are to be read afresh, or in full."""
         if cached and not full:
             rows = self._mirror.read()
         else:
-            rows = fetch_rows(self._session, nodes.FULL_LISTING_PATHS if full else nodes.LISTING_PATHS)
-        found = nodes.select_nodes(self._session, self._names, rows)
+            paths = inventory.nodes.FULL_LISTING_PATHS if full else inventory.nodes.LISTING_PATHS
+            rows = vcenter.properties.fetch_rows(self._session, paths)
+        found = inventory.nodes.select_nodes(self._session, self._names, rows)
         return [to_node(row, found) for row in found.rows if wanted(row, found)]
 
     def find_by_name(self, name: str, group: str | None) -> tuple[Row, Found]:
@@ -73,11 +71,11 @@ class NodeListing:
         :raises AmbiguousNameError: there are several, in different groups.
         """
         rows = self._mirror.read() if self._mirror.is_subscribed else None
-        return nodes.find_node_by_name(self._session, self._names, name, group, rows=rows)
+        return inventory.nodes.find_node_by_name(self._session, self._names, name, group, rows=rows)
 
     def iterate(self, to_node: ToNode, wanted: Wanted) -> Generator[Node, None, None]:
         """The same, each node as soon as it has arrived; nothing is kept."""
-        for row, found in nodes.iterate_nodes(self._session, self._names):
+        for row, found in inventory.nodes.iterate_nodes(self._session, self._names):
             if wanted(row, found):
                 yield to_node(row, found)
 
@@ -90,7 +88,7 @@ class NodeListing:
         :param present: begin with the nodes that are there, as ``added``.
         """
         deadline = time.monotonic() + timeout_s
-        mirror = Mirror(self._session, nodes.LISTING_PATHS)
+        mirror = vcenter.mirror.Mirror(self._session, inventory.nodes.LISTING_PATHS)
         seen = _Seen(self._session, self._names, to_node, wanted)
         try:
             first = seen.advance(mirror.wait(0))
@@ -104,7 +102,7 @@ class NodeListing:
 class _Seen:
     """The nodes that a watch has told of."""
 
-    def __init__(self, session: Session, names: FolderNames, to_node: ToNode, wanted: Wanted) -> None:
+    def __init__(self, session: vcenter.session.Session, names: FolderNames, to_node: ToNode, wanted: Wanted) -> None:
         self._session, self._names = session, names
         self._to_node, self._wanted = to_node, wanted
         self._rows: dict[Ref, Row] = {}
@@ -118,7 +116,8 @@ class _Seen:
             changed = list(dict.fromkeys((*before, *rows)))  # a folder's name is in many
         if rows and not changed:
             return []
-        found = nodes.select_nodes(self._session, self._names, rows, among=changed)  # who sees nothing is told so
+        # A user that sees nothing is told so.
+        found = inventory.nodes.select_nodes(self._session, self._names, rows, among=changed)
         fresh = {r.ref: self._to_node(r, found) for r in found.rows if self._wanted(r, found)}
         return [event for ref in changed if (event := self._compare(ref, fresh.get(ref))) is not None]
 

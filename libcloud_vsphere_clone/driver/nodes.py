@@ -11,14 +11,16 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
 from ..model.checks import check_keywords, check_seconds
+from ..model.nics import Nic
+from ..model.timeouts import GUEST_TIMEOUT_S
+from ..model.windows import Windows
 from ..operations import power
 from ..operations.provision import Provisioner
-from ..plan.guest.windows import Windows
-from ..plan.nics import Nic
+from ..plan.clone import build_clone_plan
 from ..vcenter.jobs import Progress
 from .base import BaseVerbs
 from .listing import NodeFilter, build_filter
-from .options import CLONE_TIMEOUT_S, build_request, clone_timeout_s, image_id_of, moid_of, taken_options
+from .options import CLONE_TIMEOUT_S, NodeOptions, build_requests
 
 
 class NodeVerbs(BaseVerbs):
@@ -88,13 +90,20 @@ class NodeVerbs(BaseVerbs):
         :param ex_on_progress: called with vCenter's percentage.
         :raises VsphereError: see ``libcloud_vsphere_clone.errors``.
         """
-        options = taken_options(locals())
-        request = build_request(self._sizes, name, ex_group, size, location, auth, options)
-        timeout_s, image_id = clone_timeout_s(options), image_id_of(image)
-        tell = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
+        options = NodeOptions(
+            group=ex_group, datastore=ex_datastore, resource_pool=ex_resource_pool, networks=ex_networks,
+            cpus=ex_cpus, memory_mib=ex_memory_mib, disk_gib=ex_disk_gib, metadata=ex_metadata, username=ex_username,
+            hostname=ex_hostname, domain=ex_domain, dns=ex_dns, dns_search=ex_dns_search, timezone=ex_timezone,
+            userdata=ex_userdata, first_boot_script=ex_first_boot_script, windows=ex_windows,
+            customize=ex_customize, customization_spec=ex_customization_spec, annotation=ex_annotation,
+            power_on=ex_power_on, timeout_s=ex_timeout_s,
+        )  # fmt: skip
+        [request] = build_requests([name], [options], self._sizes, size, location, auth)
+        source = self._fetch_source(image, options)
+        plan = build_clone_plan(request, source)
+        on_progress = None if ex_on_progress is None else lambda _, percent: ex_on_progress(percent)
         provisioner = Provisioner(self._session, self._names)
-        plan, found = provisioner.plan(request, image_id, image_moid=moid_of(image))
-        return self._to_node(*provisioner.create(plan, found, timeout_s=timeout_s, on_progress=tell))
+        return self._to_node(*provisioner.create(plan, source, on_progress=on_progress))
 
     def list_nodes(
         self,
@@ -161,11 +170,11 @@ class NodeVerbs(BaseVerbs):
     def start_node(self, node: Node, **kwargs: Any) -> bool:
         """Power the node on; True when it is."""
         row, found = self._find(node, "start", kwargs)
-        power.start_vm(self._session, row.ref, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
+        power.start_vm(self._session, row, found.layout.datacenter, timeout_s=power.TASK_TIMEOUT_S)
         return True
 
     def stop_node(
-        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = power.GUEST_TIMEOUT_S, **kwargs: Any
+        self, node: Node, *, ex_hard: bool = False, ex_timeout_s: float = GUEST_TIMEOUT_S, **kwargs: Any
     ) -> bool:
         """Shut the node's guest down where VMware Tools run, else switch it off; True when it is off.
 

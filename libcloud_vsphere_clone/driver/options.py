@@ -1,163 +1,100 @@
-"""``create_node``'s words → a request: Libcloud's objects and options in, one checked ``NodeRequest`` out. (pure)"""
+"""``create_node``'s parameters → requests: Libcloud's objects and options in, checked ``NodeRequest``s out. (pure)"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, TypeVar
 
 from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 
 from ..errors import InvalidRequestError
-from ..model.checks import to_seconds
+from ..model.hardware import Hardware
+from ..model.login import Login
+from ..model.options import CLONE_TIMEOUT_S, NodeOptions
+from ..model.request import NodeRequest
 from ..model.sizes import Size, find_size
-from ..plan.clone import NodeRequest
-from ..plan.guest.customization import Customization, Windows
-from ..plan.hardware import Hardware
-from ..plan.nics import Nic
+from ..option_names import expression
 from ..sessions.ssh.host_keys import new_host_keys
 from .convert import to_login
 
+__all__ = [
+    "CLONE_TIMEOUT_S",
+    "MEMBER_OPTIONS",
+    "NodeOptions",
+    "build_members",
+    "build_requests",
+    "id_of",
+    "image_id_of",
+    "moid_of",
+    "refuse_unknown",
+]
+
 Thing = TypeVar("Thing", NodeSize, NodeImage, NodeLocation)
 
-CLONE_TIMEOUT_S = 3600.0
-"""Seconds for a full clone of a large disk over a slow datastore."""
+MEMBER_OPTIONS = ("ex_hostname", "ex_networks", "ex_userdata", "ex_metadata")
+"""What each node of a group can have of its own; it holds over what is for all."""
 
 
-class CreateOptions(TypedDict, total=False):
-    """The ``ex_`` options that ``create_node`` and the verbs for groups share; ``create_node`` says what each means."""
-
-    ex_datastore: str | None
-    ex_resource_pool: str | None
-    ex_networks: Sequence[str | Nic] | None
-    ex_cpus: int | None
-    ex_memory_mib: int | None
-    ex_disk_gib: int | None
-    ex_metadata: Mapping[str, Any] | None
-    ex_username: str | None
-    ex_hostname: str | None
-    ex_domain: str | None
-    ex_dns: Sequence[str]
-    ex_dns_search: Sequence[str]
-    ex_timezone: str | None
-    ex_userdata: str | bytes | None
-    ex_first_boot_script: str | Callable[[str], str] | None
-    ex_windows: Windows | None
-    ex_customize: str | None
-    ex_customization_spec: str | None
-    ex_annotation: str | None
-    ex_power_on: bool
-    ex_timeout_s: float
-
-
-class OwnOptions(TypedDict, total=False):
-    """What each node of a group can have of its own; it holds over what is for all."""
-
-    ex_hostname: str | None
-    ex_networks: Sequence[str | Nic] | None
-    ex_userdata: str | bytes | None
-    ex_metadata: Mapping[str, Any] | None
-
-
-GUEST_WORDS = {
-    "ex_customize": "mechanism",
-    "ex_hostname": "host_name",
-    "ex_domain": "domain",
-    "ex_timezone": "time_zone",
-    "ex_dns": "dns_servers",
-    "ex_dns_search": "dns_search",
-    "ex_networks": "nics",
-    "ex_userdata": "userdata",
-    "ex_first_boot_script": "first_boot_script",
-    "ex_windows": "windows",
-    "ex_customization_spec": "spec_name",
-}
-"""``{option: what Customization calls it}``."""
-
-
-def build_request(
+def build_requests(
+    names: Sequence[str],
+    options: Sequence[NodeOptions],
     sizes: Iterable[Size],
-    name: str,
-    group: str,
     size: NodeSize | None,
     location: NodeLocation | None,
     auth: Any,
-    options: CreateOptions,
-) -> NodeRequest:
-    """The request for one node, with an id of its own.
+) -> list[NodeRequest]:
+    """The requests for nodes that share size, location and log-in, each with an id and host keys of its own.
 
-    :raises InvalidRequestError: a word cannot be right.
+    :param options: of each node, in the order of the names.
+    :param sizes: the catalogue.
+    :raises InvalidRequestError: an option cannot be right.
     :raises NotFoundError: no size has this id.
     """
-    unknown = options.keys() - CreateOptions.__annotations__.keys()
-    if unknown:
-        raise InvalidRequestError(f"unknown options {', '.join(sorted(unknown))}; check the spelling")
-    return NodeRequest(
-        id=str(uuid.uuid4()),
-        name=name,
-        group=group,
-        size_id=id_of(size, NodeSize) or "",
-        hardware=_build_hardware(sizes, size, options),
-        location=id_of(location, NodeLocation),
-        datastore=options.get("ex_datastore"),
-        resource_pool=options.get("ex_resource_pool"),
-        customization=Customization(login=to_login(auth, options.get("ex_username")), **_guest_words(options, name)),
-        generated_password=bool(getattr(auth, "generated", False)),
-        metadata=options.get("ex_metadata") or {},
-        annotation=options.get("ex_annotation"),
-        power_on=options.get("ex_power_on", True),
-        host_keys=new_host_keys(),
-    )
+    shared = options[0]
+    size_id, hardware = _build_hardware(sizes, size, shared)
+    login: Login | None = to_login(auth, shared.username)
+    return [
+        NodeRequest(
+            id=str(uuid.uuid4()),
+            name=name,
+            options=own,
+            size_id=size_id,
+            hardware=hardware,
+            location=id_of(location, NodeLocation),
+            login=login,
+            generated_password=bool(getattr(auth, "generated", False)),
+            first_boot_script=own.script_for(name),
+            host_keys=new_host_keys(),
+        )
+        for name, own in zip(names, options, strict=True)
+    ]
 
 
-def another(request: NodeRequest, name: str, options: CreateOptions, own: OwnOptions | None = None) -> NodeRequest:
-    """The same request for another node: what is a node's own is new, and what is in ``own`` holds.
+def build_members(options: NodeOptions, each: object, count: int) -> list[NodeOptions]:
+    """The options of each of so many nodes.
 
-    :param options: what the request was made of.
-    """
-    own = own or {}
-    script = {"ex_first_boot_script": options.get("ex_first_boot_script")}  # it may be made for each
-    return replace(
-        request,
-        id=str(uuid.uuid4()),
-        name=name,
-        customization=replace(request.customization, **_guest_words({**script, **own}, name)),
-        metadata=own.get("ex_metadata", request.metadata) or {},
-        host_keys=new_host_keys(),
-    )
-
-
-def check_each(each: object, count: int) -> list[OwnOptions]:
-    """What each of so many nodes has of its own; nothing where nobody says.
-
-    :raises InvalidRequestError: it is not one mapping for each, or nodes cannot have such words of their own.
+    :param each: ``ex_each``: for each node a mapping with some of ``MEMBER_OPTIONS``; None leaves all to ``options``.
+    :raises InvalidRequestError: it is not one mapping for each, or an option cannot be of one node.
     """
     if each is None:
-        return [{} for _ in range(count)]
+        return [options] * count
     if not isinstance(each, Sequence) or len(each) != count or not all(isinstance(own, Mapping) for own in each):
         # Not shown: secrets may be in it.
         raise InvalidRequestError(f"ex_each must be a list of {count} mappings, one for each node")
-    known = OwnOptions.__annotations__
-    unknown = {str(word) for own in each for word in own} - known.keys()
+    unknown = {str(name) for own in each for name in own} - set(MEMBER_OPTIONS)
     if unknown:
         raise InvalidRequestError(
-            f"ex_each: {', '.join(sorted(unknown))} cannot be of one node; {', '.join(known)} can be"
+            f"ex_each: {', '.join(sorted(unknown))} cannot be of one node; {', '.join(MEMBER_OPTIONS)} can be"
         )
-    return list(each)
+    return [_build_member(options, own) for own in each]
 
 
-def taken_options(words: Mapping[str, Any]) -> CreateOptions:
-    """The ``CreateOptions`` among a method's arguments."""
-    return cast(CreateOptions, {word: words[word] for word in CreateOptions.__annotations__})
-
-
-def clone_timeout_s(options: CreateOptions) -> float:
-    """The seconds that one clone may take.
-
-    :raises InvalidRequestError: not a positive number.
-    """
-    return to_seconds("ex_timeout_s", options.get("ex_timeout_s", CLONE_TIMEOUT_S))
+def refuse_unknown(options: Mapping[str, object]) -> None:
+    """:raises InvalidRequestError: there are options that a verb does not have."""
+    if options:
+        raise InvalidRequestError(f"unknown options {', '.join(sorted(options))}; check the spelling")
 
 
 def image_id_of(image: NodeImage | None) -> str:
@@ -167,7 +104,7 @@ def image_id_of(image: NodeImage | None) -> str:
     """
     image_id = id_of(image, NodeImage)
     if image_id is None:
-        raise InvalidRequestError("a node needs an image; take one of list_images()")
+        raise InvalidRequestError(f"a node needs an image; take one of {expression('list_images()')}")
     return image_id
 
 
@@ -180,7 +117,7 @@ def id_of(thing: Thing | None, kind: type[Thing]) -> str | None:
         return None
     if not isinstance(thing, kind):
         what = kind.__name__.removeprefix("Node").lower()
-        raise InvalidRequestError(f"{what} must be one of list_{what}s(), got {thing!r}")
+        raise InvalidRequestError(f"{what} must be one of {expression(f'list_{what}s()')}, got {thing!r}")
     return str(thing.id)
 
 
@@ -189,32 +126,24 @@ def moid_of(thing: Node | NodeImage) -> str | None:
     return (thing.extra or {}).get("moid")
 
 
-def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: CreateOptions) -> Hardware:
-    """What a size and single wishes make; the wishes win. A size is known by its id."""
-    cpus, memory_mib = options.get("ex_cpus"), options.get("ex_memory_mib")
-    disk_gib = options.get("ex_disk_gib")
-    if size is None:
-        return Hardware(cpus, memory_mib, disk_gib)
-    known = find_size(sizes, str(size.id))
-    return Hardware(
-        known.cpus if cpus is None else cpus,
-        known.memory_mib if memory_mib is None else memory_mib,
-        (known.disk_gib or None) if disk_gib is None else disk_gib,
+def _build_member(options: NodeOptions, own: Mapping[str, Any]) -> NodeOptions:
+    return replace(
+        options,
+        hostname=own.get("ex_hostname", options.hostname),
+        networks=own.get("ex_networks", options.networks),
+        userdata=own.get("ex_userdata", options.userdata),
+        metadata=own.get("ex_metadata", options.metadata),
     )
 
 
-def _guest_words(options: Mapping[str, object], name: str) -> dict[str, Any]:
-    """What is said of the guest of the node of this name, in the words of ``Customization``."""
-    words: dict[str, Any] = {field: options[word] for word, field in GUEST_WORDS.items() if word in options}
-    if "nics" in words:
-        words["nics"] = _to_nics(words["nics"])
-    if callable(script := words.get("first_boot_script")):
-        words["first_boot_script"] = script(name)
-    return words
-
-
-def _to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
-    """An adapter for each; a network's name alone is an adapter on it."""
-    if isinstance(networks, str) or not isinstance(networks or (), Sequence):
-        raise InvalidRequestError(f"ex_networks must be a list of names, paths, ids and Nic(...), got {networks!r}")
-    return [Nic(network) if isinstance(network, str) else network for network in networks or ()]
+def _build_hardware(sizes: Iterable[Size], size: NodeSize | None, options: NodeOptions) -> tuple[str, Hardware]:
+    """The size's id, and what the size and single wishes make; the wishes win. A size is known by its id."""
+    size_id = id_of(size, NodeSize)
+    if size_id is None:
+        return "", Hardware(options.cpus, options.memory_mib, options.disk_gib)
+    known = find_size(sizes, size_id)
+    return size_id, Hardware(
+        known.cpus if options.cpus is None else options.cpus,
+        known.memory_mib if options.memory_mib is None else options.memory_mib,
+        (known.disk_gib or None) if options.disk_gib is None else options.disk_gib,
+    )

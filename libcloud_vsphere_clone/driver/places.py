@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Never
 
 from libcloud.compute.base import NodeImage, NodeLocation, NodeSize
 
 from ..inventory.locations import fetch_places
 from ..model.layout import find_layout
+from ..model.nics import Nic
 from ..model.places import list_clusters, list_datastores, list_networks
-from ..operations.provision import Provisioner
+from ..model.windows import Windows
+from ..plan.clone import build_clone_plan
 from . import convert
 from .base import BaseVerbs
 from .convert import VsphereDatastore, VsphereNetwork, VspherePlacement
-from .options import CreateOptions, build_request, image_id_of, moid_of
+from .options import CLONE_TIMEOUT_S, NodeOptions, build_requests, refuse_unknown
 
 
 class PlaceVerbs(BaseVerbs):
@@ -42,14 +45,45 @@ class PlaceVerbs(BaseVerbs):
         size: NodeSize | None,
         image: NodeImage,
         location: NodeLocation | None = None,
-        **options: Unpack[CreateOptions],
+        *,
+        ex_datastore: str | None = None,
+        ex_resource_pool: str | None = None,
+        ex_networks: Sequence[str | Nic] | None = None,
+        ex_cpus: int | None = None,
+        ex_memory_mib: int | None = None,
+        ex_disk_gib: int | None = None,
+        ex_metadata: Mapping[str, Any] | None = None,
+        ex_username: str | None = None,
+        ex_hostname: str | None = None,
+        ex_domain: str | None = None,
+        ex_dns: Sequence[str] = (),
+        ex_dns_search: Sequence[str] = (),
+        ex_timezone: str | None = None,
+        ex_userdata: str | bytes | None = None,
+        ex_first_boot_script: str | Callable[[str], str] | None = None,
+        ex_windows: Windows | None = None,
+        ex_customize: str | None = None,
+        ex_customization_spec: str | None = None,
+        ex_annotation: str | None = None,
+        ex_power_on: bool = True,
+        ex_timeout_s: float = CLONE_TIMEOUT_S,
+        **unknown: Never,
     ) -> VspherePlacement:
         """Where ``create_node`` would put a node now, and why not elsewhere. All of it is checked; nothing is made.
 
-        :param options: those of ``create_node``.
+        The options are ``create_node``'s.
+
         :raises NoPlacementError: nowhere; ``.rejected`` says why.
         """
-        request = build_request(self._sizes, "placed", "placed", size, location, None, options)
-        provisioner = Provisioner(self._session, self._names)
-        plan, found = provisioner.plan(request, image_id_of(image), image_moid=moid_of(image))
-        return convert.to_placement(plan.placement, found.tree)
+        refuse_unknown(unknown)
+        options = NodeOptions(
+            group="placed", datastore=ex_datastore, resource_pool=ex_resource_pool, networks=ex_networks,
+            cpus=ex_cpus, memory_mib=ex_memory_mib, disk_gib=ex_disk_gib, metadata=ex_metadata, username=ex_username,
+            hostname=ex_hostname, domain=ex_domain, dns=ex_dns, dns_search=ex_dns_search, timezone=ex_timezone,
+            userdata=ex_userdata, first_boot_script=ex_first_boot_script, windows=ex_windows,
+            customize=ex_customize, customization_spec=ex_customization_spec, annotation=ex_annotation,
+            power_on=ex_power_on, timeout_s=ex_timeout_s,
+        )  # fmt: skip
+        [request] = build_requests(["placed"], [options], self._sizes, size, location, None)
+        source = self._fetch_source(image, options)
+        return convert.to_placement(build_clone_plan(request, source).placement, source.tree)

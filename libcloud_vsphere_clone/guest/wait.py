@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidRequestError
+from ..option_names import option
 from .addresses import Address
 
 __all__ = ["WAIT_FOR", "Wait", "build_wait", "expected_of"]
@@ -54,7 +55,9 @@ class Wait:
 
     def __post_init__(self) -> None:
         if self.wait_for not in WAIT_FOR:
-            raise InvalidRequestError(f"ex_wait_for must be one of {', '.join(WAIT_FOR)}; got {self.wait_for!r}")
+            raise InvalidRequestError(
+                f"{option('wait_for')} must be one of {', '.join(WAIT_FOR)}; got {self.wait_for!r}"
+            )
         if self.ssh_interface not in INTERFACES:
             raise InvalidRequestError(f"ssh_interface must be public_ips or private_ips, got {self.ssh_interface!r}")
 
@@ -73,7 +76,7 @@ class Wait:
 
         :raises InvalidRequestError: one is no address.
         """
-        return replace(self, expected=tuple(_plain(text) for text in _as_texts(expected, "ex_expected")))
+        return replace(self, expected=tuple(_plain(text) for text in _as_texts(expected, option("expected"))))
 
     def admits(self, address: Address) -> bool:
         """Whether an address counts: by its network and its family."""
@@ -102,7 +105,7 @@ def build_wait(
         wait_for=wait_for,
         ssh_interface=ssh_interface,
         only_ipv4=only_ipv4,
-        networks=tuple(_network(text) for text in _as_texts(address_filter, "ex_address_filter")),
+        networks=tuple(_network(text) for text in _as_texts(address_filter, option("address_filter"))),
         macs=tuple(macs),
         customizing=customizing,
     ).expecting(expected)
@@ -110,7 +113,7 @@ def build_wait(
 
 def expected_of(node_id: str, expected: str | Sequence[str] | Mapping[str, str | Sequence[str]] | None) -> list[str]:
     """The addresses that are expected of one node: a mapping has them by the nodes' ids."""
-    return _as_texts(expected.get(node_id) if isinstance(expected, Mapping) else expected, "ex_expected")
+    return _as_texts(expected.get(node_id) if isinstance(expected, Mapping) else expected, option("expected"))
 
 
 def _as_texts(value: object, word: str) -> list[str]:
@@ -130,11 +133,13 @@ def _plain(text: str) -> str:
     try:
         return str(ipaddress.ip_interface(text.strip()).ip)
     except ValueError:
-        raise InvalidRequestError(f"ex_expected must be IP addresses, got {text!r}") from None
+        raise InvalidRequestError(f"{option('expected')} must be IP addresses, got {text!r}") from None
 
 
 def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
-        raise InvalidRequestError(f"ex_address_filter must be networks such as 10.0.0.0/8, got {text!r}") from None
+        raise InvalidRequestError(
+            f"{option('address_filter')} must be networks such as 10.0.0.0/8, got {text!r}"
+        ) from None

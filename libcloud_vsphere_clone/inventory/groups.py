@@ -10,6 +10,7 @@ from ..model.layout import FolderNames, Layout, find_group_folder, find_layout
 from ..model.names import unescape_name
 from ..model.tree import Tree
 from ..model.vm import NODE_PATHS, Found, is_node
+from ..option_names import option
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
@@ -46,7 +47,7 @@ def fetch_group(session: Session, names: FolderNames, name: str, extra: tuple[st
     layout = find_layout(tree, names)
     folder = find_group_folder(tree, layout, name)
     if folder is None:
-        raise NotFoundError("group", name, "ex_list_groups() shows what there is")
+        raise NotFoundError("group", name, f"{option('list_groups()')} shows what there is")
     rows = fetch_rows(session, {"VirtualMachine": (*NODE_PATHS, *extra), "Folder": ("name",)}, below=folder)
     inside = [row for row in rows.values() if row.ref.kind == "VirtualMachine" and tree.parent(row) == folder]
     return folder, Found([row for row in inside if is_node(row, tree, layout)], tree, layout)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
 from ..model import marks
+from ..model.images import CloneSource
 from ..model.layout import FolderNames, find_layout, images_folder
 from ..model.names import unescape_name
+from ..model.places import PLACE_PATHS
 from ..model.vm import Found
+from ..option_names import option
+from ..vcenter.customization_specs import fetch_customization_spec
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
@@ -33,6 +37,12 @@ IMAGE_PATHS = (
     "runtime.host",
 )
 """What an image shows. There are few images, so their devices may be read whole."""
+
+CLONE_PATHS = (
+    *("config.extraConfig", "config.vAppConfig"),
+    *("config.hardware.numCoresPerSocket", "summary.storage.committed"),
+)
+"""What the plan of a clone asks of its image beyond what an image shows."""
 
 
 def fetch_images(session: Session, names: FolderNames) -> Found:
@@ -67,11 +77,24 @@ def find_image(
     if not tree.is_below(row, images_folder(layout, names)):
         raise InvalidRequestError(
             f"VM {tree.path(row)!r} is no image: it is not in the folder {names.images!r}; move it there, or name its "
-            "folder with ex_images_folder="
+            f"folder with {option('images_folder=')}"
         )
     if "config.instanceUuid" not in row:
         raise InvalidRequestError(f"vCenter has no configuration of image {tree.path(row)!r}; repair it in vCenter")
     return row, Found([row], tree, layout)
+
+
+def fetch_clone_source(
+    session: Session, names: FolderNames, image_id: str, *, moid: str | None = None, spec_name: str | None = None
+) -> CloneSource:
+    """The image that is to be cloned, and the places around it. One round trip, or two.
+
+    :param spec_name: a customization specification stored in vCenter, which is read too.
+    :raises NotFoundError, InvalidRequestError: as ``find_image``; or there is no specification of this name.
+    """
+    stored_spec = fetch_customization_spec(session, spec_name) if spec_name is not None else None
+    row, found = find_image(session, names, image_id, moid=moid, extra=CLONE_PATHS, tree_paths=PLACE_PATHS)
+    return CloneSource(row, found.tree, found.layout, stored_spec, session.stub.version)
 
 
 def find_image_by_name(session: Session, names: FolderNames, name: str) -> tuple[Row, Found]:

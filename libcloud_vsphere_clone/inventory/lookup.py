@@ -9,11 +9,12 @@ from ..errors import NotFoundError, translated
 from ..model.places import PLACE_PATHS
 from ..model.tree import TREE_PATHS, Tree
 from ..model.vm import UUID_PATHS, vm_id
+from ..option_names import option
 from ..vcenter.properties import fetch_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 
-_BY_NAME = {"image": "ex_get_image_by_name(name)", "node": "ex_get_node(name=...)"}
+_BY_NAME = {"image": option("get_image_by_name(name)"), "node": option("get_node(name=...)")}
 
 
 def find_vm_by_uuid(

@@ -10,6 +10,7 @@ from ..model.names import unescape_name
 from ..model.places import PLACE_PATHS
 from ..model.tree import TREE_PATHS, Tree
 from ..model.vm import NODE_PATHS, Found, has_config, is_node, why_no_node
+from ..option_names import expression, option
 from ..vcenter.properties import fetch_rows, iterate_rows
 from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
@@ -63,15 +64,37 @@ def iterate_nodes(session: Session, names: FolderNames) -> Iterator[tuple[Row, F
     yield from ((row, found) for row in _complete_configless(session, bare) if is_node(row, tree, found.layout))
 
 
-def fetch_some(session: Session, names: FolderNames, vms: Sequence[Ref], *, extra: tuple[str, ...] = ()) -> Found:
-    """The rows of these VMs, those that are gone left out, and the tree around them. One round trip.
+def fetch_some(
+    session: Session,
+    names: FolderNames,
+    vms: Sequence[Ref],
+    *,
+    extra: tuple[str, ...] = (),
+    around: Found | None = None,
+) -> Found:
+    """The rows of these VMs, those that are gone left out, and the tree around them.
+
+    One round trip, two where ``around`` turns out to be too old.
 
     :param extra: paths to read beside ``NODE_PATHS``.
+    :param around: a tree that was read a moment ago; the VMs alone are read where it has what they are in.
     """
-    paths = {"VirtualMachine": (*NODE_PATHS, *extra), **TREE_PATHS}
-    rows = fetch_rows(session, paths, objects=vms, everywhere=PLACE_PATHS)
+    paths = {"VirtualMachine": (*NODE_PATHS, *extra)}
+    if around is not None:
+        rows = fetch_rows(session, paths, objects=vms, everywhere=())
+        tree = Tree({**around.tree.rows, **rows})
+        found = Found([rows[vm] for vm in vms if vm in rows], tree, around.layout)
+        if found.rows and all(_is_placed(row, tree) for row in found.rows):
+            return found
+    rows = fetch_rows(session, {**paths, **TREE_PATHS}, objects=vms, everywhere=PLACE_PATHS)
     tree = Tree(rows)
     return Found([rows[vm] for vm in vms if vm in rows], tree, find_layout(tree, names))
+
+
+def _is_placed(row: Row, tree: Tree) -> bool:
+    """Whether the tree has all that the VM is in."""
+    containers = (tree.parent(row), row.get("runtime.host"), *row.get("datastore", ()))
+    return all(ref in tree.rows for ref in containers if ref is not None)
 
 
 def find_node(
@@ -108,10 +131,10 @@ def find_node_by_name(
         case [row]:
             return row, found
         case []:
-            raise NotFoundError("node", name, "list_nodes() shows what there is")
+            raise NotFoundError("node", name, f"{expression('list_nodes()')} shows what there is")
         case many:
             paths = [found.tree.path(row, found.layout.vm_folder) for row in many]
-            raise AmbiguousNameError("node", name, paths, "give ex_group=, or its id")
+            raise AmbiguousNameError("node", name, paths, f"give {option('group=')}, or its id")
 
 
 def _fetch_named(session: Session, name: str) -> dict[Ref, Row]:

@@ -10,10 +10,10 @@ The code, in the order in which it is best read:
 1. ``embedded``     Lab: what users hold
 2. ``process``      the detached program behind it: launch, find, stop, clear away what died
 3. ``build``        the program, compiled from ``go/`` into the user's cache
-4. ``engine``       the container engine that runs the guests, and ``shim``, how the program calls it
+4. ``engine``       the container engine that runs the guests
 5. ``guest_image``  the guests' images, built from ``guest/``
-6. ``control``      the tests' lever: faults, delays, dead sessions
-7. ``record``, ``identity``, ``places``  what is written down about a lab, who is who, where it is kept
+6. ``control``      what tests steer it with: faults, delays, dead sessions
+7. ``record``, ``identity``, ``places``  what is written down about a lab, which process is which, where it is kept
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..errors import LabError
     from .control import LabControl
     from .embedded import Lab
+    from .errors import LabError
 
 __all__ = ["Lab", "LabControl", "LabError"]
 
-_HOMES = {"Lab": ".embedded", "LabControl": ".control", "LabError": "..errors"}
+_HOMES = {"Lab": ".embedded", "LabControl": ".control", "LabError": ".errors"}
 
 
 def __getattr__(name: str) -> Any:

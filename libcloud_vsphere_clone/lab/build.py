@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LabError
+from .errors import LabError
 from .places import cache_directory, locked
 
 log = logging.getLogger(__name__)
@@ -26,13 +26,16 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str], None]
 
 SOURCES = Path(__file__).parent / "go"
+PROGRAM = "./cmd/vsphere-lab"
+TESTS_ONLY = SOURCES / "internal" / "labtest"
+"""What only tests of the program need: like those, it is not installed."""
 BUILD_TIMEOUT_S = 900.0
 INSTALL_GO = "install Go with: pip install 'libcloud-vsphere-clone[lab]'"
 
 
 @dataclass(frozen=True)
 class GoToolchain:
-    """A ``go`` command and the version that it says it is."""
+    """A ``go`` command and the version that it reports."""
 
     command: str
     version: tuple[int, ...]
@@ -115,7 +118,7 @@ def _go_environment() -> dict[str, str]:
 def _fingerprint() -> str:
     digest = hashlib.sha256(f"{platform.system()} {platform.machine()}".encode())
     for path in sorted(SOURCES.rglob("*")):
-        if path.is_file() and not path.name.endswith("_test.go"):
+        if path.is_file() and not path.name.endswith("_test.go") and TESTS_ONLY not in path.parents:
             digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -123,7 +126,7 @@ def _fingerprint() -> str:
 def _build(go: GoToolchain, program: Path, on_progress: Progress) -> None:
     on_progress(f"building the lab's program with {go}")
     draft = program.with_name(f".{program.name}.{os.getpid()}")
-    command = [go.command, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(draft), "."]
+    command = [go.command, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(draft), PROGRAM]
     began = time.monotonic()
     try:
         subprocess.run(

@@ -1,4 +1,4 @@
-"""The lever that tests pull: faults, delays, dead sessions and swapped certificates in a running lab.
+"""What tests steer a running lab with: faults, delays, dead sessions and swapped certificates.
 
 Takes the lab's control address and token; each method is one request. Never speaks to the vSphere endpoint.
 """
@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..errors import LabError
+from .errors import LabError
 
 TIMEOUT_S = 30.0
 
@@ -43,7 +43,7 @@ class LoginCounts:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """Server-side objects of all live sessions that nobody has destroyed yet.
+    """Server-side objects of all live sessions that were not destroyed yet.
 
     :param collectors: property collectors beside each session's own.
     """
@@ -69,13 +69,16 @@ class LabControl:
         return f"LabControl('http://{self._host}:{self._port}', token='***')"
 
     def calls(self) -> CallCounts:
+        """The SOAP calls that arrived since the start or the last reset."""
         answer = self.request("GET", "/v1/calls")
         return CallCounts(answer["total"], dict(answer["by_method"]), answer["bytes_out"])
 
     def reset_calls(self) -> None:
+        """Count calls from zero again."""
         self.request("DELETE", "/v1/calls")
 
     def logins(self) -> LoginCounts:
+        """The Login calls that arrived since the start."""
         answer = self.request("GET", "/v1/logins")
         return LoginCounts(answer["count"], answer["failed"])
 
@@ -84,7 +87,7 @@ class LabControl:
         return int(self.request("GET", "/v1/sessions")["count"])
 
     def expire_sessions(self, *, silent: bool = False) -> int:
-        """How many sessions there were; none is left, as after vCenter's idle time-out.
+        """End all sessions, as vCenter's idle time-out does; returns how many there were.
 
         :param silent: bulk reads without a session come back empty, as some servers do, instead of failing.
         """
@@ -96,23 +99,24 @@ class LabControl:
         return Leftovers(answer["count"], answer["collectors"], answer["filters"])
 
     def delay_tasks(self, delays_ms: Mapping[str, int]) -> None:
-        """Makes tasks take longer from now on; an empty mapping ends that.
+        """Make tasks take longer from now on; an empty mapping ends that.
 
         :param delays_ms: {task name such as ``CloneVM``: milliseconds}
         """
         self.request("POST", "/v1/tasks/delay", dict(delays_ms))
 
     def swap_certificate(self) -> None:
-        """From now on new connections see another certificate, which no CA of the lab signed."""
+        """Show new connections another certificate, which no CA of the lab signed."""
         self.request("POST", "/v1/tls/swap")
 
     def restore_certificate(self) -> None:
+        """Show new connections the lab's own certificate again."""
         self.request("DELETE", "/v1/tls/swap")
 
     def change_vm(
         self, vm_id: str, properties: Mapping[str, object] | None = None, *, drop_config: bool | None = None
     ) -> None:
-        """Puts a VM into a state that the simulator never reaches by itself.
+        """Put a VM into a state that the simulator never reaches by itself.
 
         :param vm_id: its MoID.
         :param properties: {property path: value}
@@ -124,13 +128,13 @@ class LabControl:
         self.request("POST", f"/v1/vms/{quote(vm_id, safe='')}", body)
 
     def connect_nics(self, vm_id: str, *, connected: bool) -> None:
-        """Connects all adapters of a VM to their networks, or disconnects them."""
+        """Connect all adapters of a VM to their networks, or disconnect them."""
         self.request("POST", f"/v1/vms/{quote(vm_id, safe='')}/nics", {"connected": connected})
 
     def tell_customization(
         self, vm_id: str, *, status: str | None = None, event: str | None = None, message: str = ""
     ) -> None:
-        """Says how a VM's customization goes, as its guest would.
+        """Report how a VM's customization goes, as its guest would.
 
         :param status: of ``guest.customizationInfo``, such as ``TOOLSDEPLOYPKG_RUNNING``.
         :param event: the type of an event to post, such as ``CustomizationSucceeded``.
@@ -141,7 +145,7 @@ class LabControl:
     def fail_customizations(
         self, event: str = "CustomizationFailed", message: str = "", *, delay_ms: int = 0, times: int = 1
     ) -> None:
-        """Makes the customizations of the next clones fail, once they are powered on.
+        """Make the customizations of the next clones fail, once they are powered on.
 
         :param event: the type of the event that says so.
         :param delay_ms: how long each runs before.
@@ -150,7 +154,7 @@ class LabControl:
         self.request("POST", "/v1/customization/fail", rule)
 
     def spare_customizations(self) -> None:
-        """From now on no customization fails on purpose."""
+        """Make no customization fail on purpose from now on."""
         self.request("DELETE", "/v1/customization/fail")
 
     def typed(self, node: object) -> str:
@@ -163,24 +167,27 @@ class LabControl:
         return str(self.request("GET", f"/v1/vms/{_moid(node)}/typed")["text"])
 
     def clear_typed(self, node: object) -> None:
-        """Forgets what was typed on a VM's console; it takes all again."""
+        """Forget what was typed on a VM's console; it takes all again."""
         self.request("DELETE", f"/v1/vms/{_moid(node)}/typed")
 
     def limit_typing(self, node: object, accepts: Sequence[int]) -> None:
-        """From now on a VM's console takes only so many key events from each call, as a busy host's does.
+        """Make a VM's console take only so many key events from each call, as a busy host's does.
 
         :param accepts: a number for each next call, then again from the first; empty ends that.
         """
         self.request("POST", f"/v1/vms/{_moid(node)}/keyboard", {"accepts": list(accepts)})
 
     def check_health(self) -> None:
-        """:raises LabError: the lab does not answer."""
+        """Make sure that the lab answers.
+
+        :raises LabError: it does not.
+        """
         self.request("GET", "/v1/health")
 
     def request(self, method: str, path: str, body: object = None) -> Any:
-        """The decoded answer of one request.
+        """Send one request; returns its decoded answer.
 
-        :raises LabError: the lab does not answer, or refuses; with its own words.
+        :raises LabError: the lab does not answer, or refuses; with its own reason.
         """
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         # Not urllib: a proxy of the environment is not for a loopback address.
@@ -229,7 +236,7 @@ class Faults:
         every: int = 1,
         delay_ms: int = 0,
     ) -> int:
-        """The id of a new rule, which makes calls of a method go wrong.
+        """Add a rule that makes calls of a method go wrong; returns its id.
 
         :param method: as on the wire, such as ``CloneVM_Task``.
         :param fault: the name of a vim fault type, such as ``NoDiskSpace``; ``fields`` are its own.
@@ -257,9 +264,9 @@ class Faults:
         return list(self._control.request("GET", "/v1/faults")["faults"] or [])
 
     def remove(self, rule_id: int) -> None:
-        """Ends one rule; the others stay."""
+        """End one rule; the others stay."""
         self._control.request("DELETE", f"/v1/faults/{rule_id}")
 
     def clear(self) -> None:
-        """From now on nothing goes wrong on purpose."""
+        """End all rules."""
         self._control.request("DELETE", "/v1/faults")

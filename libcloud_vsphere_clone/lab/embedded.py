@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from ..errors import LabError
 from .build import Progress
 from .control import CallCounts, Faults, LabControl
+from .errors import LabError
 from .identity import identity_of
 from .process import find_lab, launch, stop
 from .record import LabOptions, LabRecord
@@ -36,7 +36,7 @@ class Lab:
     :param port: 0 is any free one.
     :param api_version: what the server says it speaks; None is 8.0.3.0.
     :param name: what it is called on this machine; None is a name that no other has.
-    :param on_progress: told in words what is being built.
+    :param on_progress: called with what is being built.
     """
 
     host: str
@@ -71,7 +71,7 @@ class Lab:
 
     @classmethod
     def attach(cls, name: str = "default") -> Lab:
-        """A lab that runs already, such as the one of ``vsphere-clone lab start``; ``stop()`` ends it.
+        """Attach to a lab that runs already, such as the one of ``vsphere-clone lab start``; ``stop()`` ends it.
 
         :raises LabError: none of that name runs.
         """
@@ -96,7 +96,7 @@ class Lab:
         return f"<Lab {self.name!r} {state}>"
 
     def start(self) -> Self:
-        """This lab, ready to be connected to.
+        """Start this lab; returns it once it answers.
 
         :raises LabError: it could not be built or started, or runs already.
         """
@@ -109,7 +109,7 @@ class Lab:
         return self
 
     def stop(self) -> None:
-        """Ends the lab and its guests; a second time does nothing."""
+        """End the lab and its guests; a second time does nothing."""
         if self._finalizer:
             self._finalizer.detach()
         record, self._record, self._control = self._record, None, None
@@ -138,14 +138,14 @@ class Lab:
         self.control.reset_calls()
 
     def expire_sessions(self, *, silent: bool = False) -> int:
-        """How many sessions there were; none is left, as after vCenter's idle time-out.
+        """End all sessions, as vCenter's idle time-out does; returns how many there were.
 
         :param silent: bulk reads without a session come back empty, as some servers do, instead of failing.
         """
         return self.control.expire_sessions(silent=silent)
 
     def delay_tasks(self, delays_ms: Mapping[str, int]) -> None:
-        """Makes tasks take longer from now on: {task name such as ``CloneVM``: milliseconds}; empty ends that."""
+        """Make tasks take longer from now on: {task name such as ``CloneVM``: milliseconds}; empty ends that."""
         self.control.delay_tasks(delays_ms)
 
     def typed(self, node: object) -> str:
@@ -156,13 +156,13 @@ class Lab:
         return self.control.typed(node)
 
     def clear_typed(self, node: object) -> None:
-        """Forgets what was typed on a VM's console."""
+        """Forget what was typed on a VM's console."""
         self.control.clear_typed(node)
 
     def start_winrm(
         self, program: Sequence[str], *, username: str = "Administrator", password: str, **kwargs: Any
     ) -> LabWinRM:
-        """A WinRM server on loopback with the lab's certificate; it ends with the lab.
+        """Start a WinRM server on loopback with the lab's certificate; it ends with the lab.
 
         :param program: gets each command line as its last argument, such as ``["/bin/sh", "-c"]``.
         :param kwargs: as for ``LabWinRM.start``.
@@ -174,7 +174,7 @@ class Lab:
         return Path(self.ca_cert).with_name("log").read_text(errors="replace")
 
     def driver(self, **kwargs: Any) -> VsphereCloneNodeDriver:
-        """A Libcloud driver connected to this lab, verifying its certificate.
+        """Connect a Libcloud driver to this lab, verifying its certificate.
 
         :param kwargs: as for the driver's constructor; they win over the lab's own.
         """

@@ -1,7 +1,7 @@
 """The container engine that runs the lab's guests: docker or podman, whichever runs here.
 
 Takes nothing, gives an engine that has run a container, or the reason why there is none and what to install.
-Never starts a guest: the lab's program does, through ``shim``.
+Never starts a guest: the lab's program does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..errors import LabError
+from .errors import LabError
 from .places import write_private
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Engine:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *words: str, timeout_s: float = QUICK_S, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """What the command answers; its exit status is the caller's to judge."""
+        """Run a command; returns its answer, whatever its exit status."""
         return subprocess.run(
             [self.command, *words],
             capture_output=True,
@@ -50,9 +50,9 @@ class Engine:
         )
 
     def check(self, what: str, *words: str, timeout_s: float = QUICK_S, cwd: Path | None = None) -> str:
-        """The command's output.
+        """Run a command; returns its output.
 
-        :param what: the attempt in words, to stand after "could not".
+        :param what: the attempt, to stand after "could not".
         :raises LabError: it failed, with what it said last.
         """
         try:
@@ -67,7 +67,7 @@ class Engine:
         return self.run("image", "inspect", image).returncode == 0
 
     def remove_labelled(self, label: str) -> int:
-        """How many containers had the label; they are gone, with their volumes."""
+        """Remove the containers with a label, and their volumes; returns how many there were."""
         found = self.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}").stdout.split()
         if found:
             grace = ("--time", "0") if self.kind == "podman" else ()
@@ -135,9 +135,9 @@ def _unusable(engine: Engine) -> str | None:
 
 
 def _write_careful_settings(directory: Path) -> Path:
-    """Settings for hosts that let nobody raise limits, and for those without systemd.
+    """Write settings for hosts that forbid raising limits, and for those without systemd; returns their path.
 
-    Podman raises the number of files and processes unless told otherwise; where that is forbidden, no
+    Podman raises the number of files and processes unless configured otherwise; where that is forbidden, no
     container starts. Limits at or below the present ones may always be set.
     """
     import resource  # not on Windows

@@ -1,4 +1,4 @@
-"""The guests' images: Debian 12 with cloud-init and sshd, and one that somebody set up by hand.
+"""The guests' images: Debian 12 with cloud-init and sshd, and one as set up by hand.
 
 Takes an engine, gives the names of the two images and the engine in the set-up in which it runs them. Builds
 at most once per recipe: an image's tag is the hash of the files in ``guest/``.
@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import LabError
 from .build import Progress
 from .engine import INSTALL_ENGINE, Engine, proven
+from .errors import LabError
 from .places import cache_directory, locked
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class GuestImages:
 
 
 def ensure_guest_images(engine: Engine, on_progress: Progress = log.info) -> GuestImages:
-    """Both images, built first if the engine lacks one.
+    """Build the images that the engine lacks; returns both.
 
     :raises LabError: they can't be built or no container runs here; says why and what to install.
     """
@@ -61,7 +61,7 @@ def ensure_guest_images(engine: Engine, on_progress: Progress = log.info) -> Gue
 
 
 def remove_guest_images(engine: Engine) -> list[str]:
-    """The names of all images that labs of any version had built with this engine; they are gone."""
+    """Remove all images that labs of any version had built with this engine; returns their names."""
     names = engine.run("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
     ours = [name for name in names if name.startswith(f"{REPOSITORY}/")]
     if ours:

@@ -1,4 +1,4 @@
-"""Processes told apart even when the system gives a number out again.
+"""Processes distinguished even when the system gives a number out again.
 
 Takes a process id, gives an identity that can be written down, and asked later whether it still runs.
 """
@@ -40,7 +40,7 @@ def identity_of(pid: int) -> ProcessIdentity:
 
 
 def _born(pid: int) -> str | None:
-    """As in an identity; None when the process has ended, be it that nobody has taken note of that yet."""
+    """As in an identity; None when the process has ended, even if its parent has not waited for it yet."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except FileNotFoundError:

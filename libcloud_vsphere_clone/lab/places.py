@@ -21,13 +21,13 @@ def cache_directory() -> Path:
 
 
 def labs_directory() -> Path:
-    """The folder with one folder per lab, which nobody else may read; made if needed."""
+    """The folder with one folder per lab, which no other user may read; made if needed."""
     return _made(Path(platformdirs.user_state_dir(APPLICATION, appauthor=False)) / "labs")
 
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """The named lock, held by one process of this user at a time."""
+    """Hold the named lock, which one process of this user has at a time."""
     import fcntl  # not on Windows, where the rest of the command line works
 
     path = labs_directory().parent / f"{name}.lock"
@@ -37,7 +37,7 @@ def locked(name: str) -> Iterator[None]:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes the file whole or not at all, for this user's eyes only."""
+    """Write the file whole or not at all, readable for this user only."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(text)

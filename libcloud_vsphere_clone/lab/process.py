@@ -18,16 +18,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import LabError
 from .build import Progress, ensure_program
 from .control import LabControl
 from .engine import find_engine
+from .errors import LabError
 from .guest_image import GuestImages, ensure_guest_images, remove_guest_images
 from .identity import ProcessIdentity, identity_of
 from .places import cache_directory, locked
 from .record import LabOptions, LabRecord, lab_directory, load_record, recorded_names, save_record
-from .remains import remove_remains
-from .shim import LABEL, write_shim
+from .remains import LABEL, remove_remains
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ SECONDS_PER_VM = 0.2
 def launch(
     name: str, options: LabOptions, *, owner: ProcessIdentity | None = None, on_progress: Progress = log.info
 ) -> LabRecord:
-    """A lab that answers; what it needs is built first.
+    """Build what a lab needs and start it; returns its record once it answers.
 
     :param owner: the process with which the lab ends; None lets it stay until it is stopped.
     :raises LabError: a lab of that name runs, or it could not be built or started.
@@ -80,20 +79,20 @@ def list_labs() -> list[LabRecord]:
 
 
 def stop(record: LabRecord) -> None:
-    """Ends the lab, its containers and its folder; a lab that is gone is fine."""
+    """End the lab, and remove its containers and its folder; a lab that is gone is fine."""
     _end(record)
     with locked("labs"):
         _remove_remains(record)
 
 
 def clear_dead_labs() -> list[str]:
-    """The names of the labs that had died or lost their owner; they have left nothing now."""
+    """Remove what labs have left that died or lost their owner; returns their names."""
     with locked("labs"):
         return _clear_dead_labs()
 
 
 def wait_until_ready(record: LabRecord) -> None:
-    """Returns when the lab answers.
+    """Wait until the lab answers.
 
     :raises LabError: it ended, or the deadline passed; with what it logged last.
     """
@@ -110,7 +109,7 @@ def wait_until_ready(record: LabRecord) -> None:
 
 
 def log_tail(record: LabRecord) -> str:
-    """What the lab's program said last, in one line."""
+    """The last lines of the log of the lab's program, in one line."""
     try:
         lines = record.log_file.read_text(errors="replace").strip().splitlines()
     except FileNotFoundError:
@@ -119,7 +118,7 @@ def log_tail(record: LabRecord) -> str:
 
 
 def clear_cache() -> list[str]:
-    """What was removed from the cache: the built programs and, where an engine runs, the guest images.
+    """Remove the built programs and, where an engine runs, the guest images; returns their names.
 
     :raises LabError: a lab runs, and still needs it.
     """
@@ -217,6 +216,7 @@ def _flags(record: LabRecord, images: GuestImages | None) -> list[str]:
         flags.append(f"--api-version={options.api_version}")
     if images:
         flags += [f"--guest-image={images.cloud_init}", f"--static-image={images.static}"]
+        flags += [f"--engine={images.engine.command}", f"--podman={str(images.engine.kind == 'podman').lower()}"]
     return flags
 
 
@@ -229,9 +229,7 @@ def _environment(record: LabRecord) -> dict[str, str]:
         "LAB_ID": record.lab_id,
     }
     if record.engine:
-        shim = write_shim(record.engine, record.directory / "bin")
         environment.update(record.engine.environment)
-        environment["PATH"] = f"{shim}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return environment
 
 

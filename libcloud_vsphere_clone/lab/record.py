@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import LabError
 from .engine import Engine
+from .errors import LabError
 from .identity import ProcessIdentity
 from .places import labs_directory, write_private
 
@@ -21,7 +21,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 @dataclass(frozen=True)
 class LabOptions:
-    """What a lab is to be like.
+    """The settings of a lab.
 
     :param vms: plain simulated VMs, as inventory load.
     :param guests: whether templates carry containers.
@@ -70,7 +70,7 @@ class LabRecord:
         return self.process is not None and self.process.is_running()
 
     def is_abandoned(self) -> bool:
-        """Whether nobody will ever stop it but us."""
+        """Whether its owner, which would stop it, has ended."""
         return self.owner is not None and not self.owner.is_running()
 
     def connection(self) -> dict[str, Any]:

@@ -13,14 +13,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from .engine import Engine
-from .shim import LABEL
+
+LABEL = "vsphere-lab"
+"""The lab's program gives every container this label, its value the lab's id."""
 
 SETTLE_S = 30.0
 """For a command to end that was under way: on a busy machine, to start a container takes seconds."""
 
 
 def remove_remains(engine: Engine, lab_id: str) -> None:
-    """Returns when nothing of the lab is in the engine.
+    """Wait for the lab's commands to end, and remove its containers.
 
     :raises LabError: the engine did not remove its containers.
     """

@@ -22,7 +22,7 @@ class WinRMCounts:
 
     :param actions: {verb such as ``Receive``: requests}, without the refused ones.
     :param refused: requests without a valid login.
-    :param shells: shells that nobody has deleted.
+    :param shells: shells that were not deleted.
     :param running: commands that have not ended.
     """
 
@@ -54,10 +54,10 @@ class LabWinRM:
         plain: bool = False,
         port: int = 0,
     ) -> Self:
-        """A server that answers already.
+        """Start a server; returns it once it answers.
 
         :param program: such as ``["/bin/sh", "-c"]``.
-        :param client_ca: PEM text; who has a certificate of this CA is the user.
+        :param client_ca: PEM text; a certificate of this CA logs in as the user.
         :param plain: http, to put something of the test's own in front.
         :param port: 0 is any free one.
         """
@@ -81,7 +81,7 @@ class LabWinRM:
         return WinRMCounts(dict(answer["actions"]), answer["refused"], answer["shells"], answer["running"])
 
     def stop(self) -> None:
-        """Ends the server and all that it runs."""
+        """End the server and all that it runs."""
         self.control.request("DELETE", self._path)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import AmbiguousNameError, InvalidRequestError, NotFoundError
+from ..option_names import option
 from ..vcenter.rows import Ref, Row
 from .names import check_name, unescape_name
 from .tree import Tree
@@ -28,9 +29,12 @@ class FolderNames:
     def __post_init__(self) -> None:
         images, nodes = _tidy(self.images), _tidy(self.nodes or "")
         if not images:
-            raise InvalidRequestError("ex_images_folder= must name a folder: all in it is protected as images")
+            raise InvalidRequestError(
+                f"{option('images_folder=')} must name a folder: all in it is protected as images"
+            )
         if f"{nodes}/".startswith(f"{images}/"):
-            raise InvalidRequestError(f"ex_nodes_folder={nodes!r} is in the images folder: its nodes would be images")
+            said = option(f"nodes_folder={nodes!r}")
+            raise InvalidRequestError(f"{said} is in the images folder: its nodes would be images")
         object.__setattr__(self, "images", images)
 
 
@@ -60,7 +64,8 @@ def find_layout(tree: Tree, names: FolderNames) -> Layout:
             return layout
         case many:
             paths = [f"/{tree.path(tree.rows[layout.datacenter])}" for layout in many]
-            raise AmbiguousNameError("datacenter", names.datacenter or "*", paths, "choose one with ex_datacenter=")
+            hint = f"choose one with {option('datacenter=')}"
+            raise AmbiguousNameError("datacenter", names.datacenter or "*", paths, hint)
 
 
 def images_folder(layout: Layout, names: FolderNames) -> Ref:
@@ -69,7 +74,7 @@ def images_folder(layout: Layout, names: FolderNames) -> Ref:
     :raises NotFoundError: it does not exist.
     """
     if layout.images_folder is None:
-        hint = "create it in vCenter and put templates into it, or name another with ex_images_folder="
+        hint = f"create it in vCenter and put templates into it, or name another with {option('images_folder=')}"
         raise NotFoundError("images folder", names.images, hint)
     return layout.images_folder
 
@@ -131,6 +136,6 @@ def find_group_folder(tree: Tree, layout: Layout, name: str) -> Ref | None:
     for row in tree.children(layout.nodes_folder, "Folder"):
         if unescape_name(row.get("name", "")) == name:
             if row.ref == layout.images_folder:
-                raise InvalidRequestError(f"group {name!r} is the images folder; choose another ex_group=")
+                raise InvalidRequestError(f"group {name!r} is the images folder; choose another {option('group=')}")
             return row.ref
     return None

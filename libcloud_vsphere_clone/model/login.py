@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from passlib.hash import sha512_crypt
-
 from ..errors import InvalidRequestError
 from .names import check_text
 
@@ -44,6 +42,8 @@ class Login:
     @cached_property
     def password_hash(self) -> str:
         """The password as crypt(3) stores it; made once for all nodes that share the login."""
+        from passlib.hash import sha512_crypt
+
         return str(sha512_crypt.using(rounds=HASH_ROUNDS).hash(self.password))
 
     def __post_init__(self) -> None:

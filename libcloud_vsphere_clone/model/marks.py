@@ -82,5 +82,7 @@ def read_metadata(row: Row) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
+MECHANISMS = ("cloud-init", "cloudinit-prep", "linux-prep", "sysprep", "ignition", "none")
+"""How a guest can be told what it shall be; an image's mark names one of them."""
 SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
 """vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""

@@ -58,16 +58,20 @@ def check_text(text: str, what: str) -> str:
 
 LEAST_DIGITS = 5
 
-
 NAMES_PER_NODE = 4096
 """Names there are at least for each node that is drawn one: of a hundred that join ten thousand, one may have to draw
-again. To read which are taken would cost a call each time, and nobody could keep them free until the clone is sent."""
+again. To read which are taken would cost a call each time, and none is kept free until the clone is sent."""
 
 
 def draw_names(group: str, count: int) -> list[str]:
-    """Different names ``<group>-<hex>``, which hardly anybody has: five digits, more where they are many."""
+    """Different names ``<group>-<hex>`` that are hardly taken: five digits, more where they are many."""
     digits = max(LEAST_DIGITS, len(f"{count * NAMES_PER_NODE:x}"))
     drawn: set[str] = set()
     while len(drawn) < count:
-        drawn.add(f"{group}-{secrets.token_hex(digits)[:digits]}")
+        drawn.add(f"{group}-{draw_hex(digits)}")
     return sorted(drawn)
+
+
+def draw_hex(digits: int) -> str:
+    """So many hexadecimal digits, by chance."""
+    return secrets.token_hex(digits)[:digits]

@@ -1,4 +1,4 @@
-"""Sizes: the catalogue of named CPU and memory, and what ``ex_sizes`` makes of it. (pure)"""
+"""Sizes: the catalogue of named CPU and memory, and what a caller makes of it. (pure)"""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InvalidRequestError, NotFoundError
+from ..option_names import option
+
+_SIZES = option("sizes")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Size:
 
     def __post_init__(self) -> None:
         if not self.id or not isinstance(self.id, str):
-            raise InvalidRequestError(f"a size in ex_sizes needs an id that is text, got {self.id!r}")
+            raise InvalidRequestError(f"a size in {_SIZES} needs an id that is text, got {self.id!r}")
         for field in ("cpus", "memory_mib", "disk_gib"):
             value = getattr(self, field)
             if not isinstance(value, int) or isinstance(value, bool) or value < (field != "disk_gib"):
@@ -49,24 +52,24 @@ DEFAULT_SIZES = _catalogue(
 SizeLike = Size | Mapping[str, Any]
 
 
-def build_sizes(ex_sizes: Iterable[SizeLike] | Mapping[str, SizeLike] | None) -> tuple[Size, ...]:
+def build_sizes(given: Iterable[SizeLike] | Mapping[str, SizeLike] | None) -> tuple[Size, ...]:
     """The catalogue in use.
 
-    :param ex_sizes: a list replaces the catalogue; a mapping ``{id: size}`` adds to it, and replaces equal ids. A size
+    :param given: a list replaces the catalogue; a mapping ``{id: size}`` adds to it, and replaces equal ids. A size
         is a ``Size`` or a mapping with ``id`` (in a list), ``cpus``, ``memory_mib`` and, if wanted, ``disk_gib``,
         ``name``.
     :raises InvalidRequestError: a size is incomplete, or two have one id.
     """
-    if ex_sizes is None:
+    if given is None:
         return DEFAULT_SIZES
-    if isinstance(ex_sizes, Mapping):
-        added = {key: _to_size(value, key) for key, value in ex_sizes.items()}
+    if isinstance(given, Mapping):
+        added = {key: _to_size(value, key) for key, value in given.items()}
         return tuple({**{size.id: size for size in DEFAULT_SIZES}, **added}.values())
-    if isinstance(ex_sizes, str) or not isinstance(ex_sizes, Iterable):
-        raise InvalidRequestError(f"ex_sizes must be a list of sizes or a mapping of them, got {ex_sizes!r}")
-    sizes = tuple(_to_size(value) for value in ex_sizes)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidRequestError(f"{_SIZES} must be a list of sizes or a mapping of them, got {given!r}")
+    sizes = tuple(_to_size(value) for value in given)
     if len({size.id for size in sizes}) < len(sizes) or not sizes:
-        raise InvalidRequestError("ex_sizes must hold at least one size, and no id twice")
+        raise InvalidRequestError(f"{_SIZES} must hold at least one size, and no id twice")
     return sizes
 
 
@@ -85,11 +88,11 @@ def _to_size(given: SizeLike, key: str | None = None) -> Size:
     if isinstance(given, Size):
         return given if key is None else replace(given, id=key)
     if not isinstance(given, Mapping):
-        raise InvalidRequestError(f"size {key or given!r} in ex_sizes must be a Size or a mapping, got {given!r}")
+        raise InvalidRequestError(f"size {key or given!r} in {_SIZES} must be a Size or a mapping, got {given!r}")
     words = dict(given) if key is None else {**given, "id": key}
     unknown = words.keys() - {"id", "cpus", "memory_mib", "disk_gib", "name"}
     missing = {"id", "cpus", "memory_mib"} - words.keys()
     if unknown or missing:
         wrong = f"unknown {sorted(unknown)}" if unknown else f"missing {sorted(missing)}"
-        raise InvalidRequestError(f"a size in ex_sizes has {wrong}; it takes id, cpus, memory_mib, disk_gib, name")
+        raise InvalidRequestError(f"a size in {_SIZES} has {wrong}; it takes id, cpus, memory_mib, disk_gib, name")
     return Size(**words)

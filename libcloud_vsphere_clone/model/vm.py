@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InvalidRequestError
+from ..option_names import option
 from ..vcenter.rows import Row
 from . import marks
 from .layout import Layout
@@ -114,4 +115,5 @@ def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) 
         return
     known = marks.is_managed(row) is not None
     reason = "this driver did not create it" if known else "this user may not read the marks that say who made it"
-    raise InvalidRequestError(f"{what}: {reason}; make the driver with ex_allow_unmanaged=True to allow it")
+    allowing = option("allow_unmanaged=True")
+    raise InvalidRequestError(f"{what}: {reason}; give {allowing} when connecting to allow it")

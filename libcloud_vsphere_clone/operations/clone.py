@@ -15,6 +15,7 @@ from pyVmomi import vmodl
 from ..errors import ConnectionFailedError, TaskTimeoutError, VsphereError
 from ..inventory.lookup import locate_vm
 from ..model.names import unescape_name
+from ..option_names import option
 from ..plan.clone import ClonePlan, to_stored_name
 from ..vcenter.jobs import Job
 from ..vcenter.properties import fetch_row
@@ -53,7 +54,8 @@ class Clone:
         self.folder = folder
         self.vm: Ref | None = None
         self.error: Exception | None = None
-        self.job = Job(plan.action, self._start, timeout_s, self._teller(on_progress), cancel_overdue=True)
+        tell = self._teller(on_progress)
+        self.job = Job(plan.action, self._start, timeout_s, tell, cancel_overdue=True, kind="CloneVM_Task")
         self._sent = False  # vCenter may be making the VM
 
     @property
@@ -116,7 +118,7 @@ class Clone:
             row = self._search(self.job.timeout_s)
             if row is None:
                 outcome = "vCenter has no such VM; it is safe to try again"
-            elif self.plan.request.power_on and row.get("runtime.powerState") != "poweredOn":
+            elif self.plan.request.options.power_on and row.get("runtime.powerState") != "poweredOn":
                 outcome = "the VM was made but not powered on; its clone task in vCenter says why"
             else:
                 self.vm = row.ref
@@ -125,14 +127,15 @@ class Clone:
             self.error = self._given_up(late)
             return
         except VsphereError as second:
-            outcome = f"the search for the VM failed: {second}"
+            outcome = f"the search for the VM failed: {second.marked}"
         message = f"could not {self.plan.action}: the connection broke ({lost!r}), and {outcome}"
         self.error = ConnectionFailedError(message, fault=lost)
         self.error.__cause__ = failure
 
     def _given_up(self, late: TaskTimeoutError) -> TaskTimeoutError:
         action, timeout_s = self.plan.action, self.job.timeout_s
-        message = f"could not {action} within {timeout_s:.0f} s, so it was given up; allow more with ex_timeout_s="
+        longer = option("timeout_s=")
+        message = f"could not {action} within {timeout_s:.0f} s, so it was given up; allow more with {longer}"
         error = TaskTimeoutError(message, action=action)
         error.__cause__ = late
         return error

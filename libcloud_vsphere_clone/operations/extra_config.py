@@ -22,4 +22,4 @@ def write_marks(session: Session, vm: Ref, values: Mapping[str, str], action: st
     options = [vim.option.OptionValue(key=key, value=value) for key, value in values.items()]
     with translated(action):
         task = session.managed(*vm).ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=options))
-    wait_task(session, task, action, timeout_s=timeout_s)
+    wait_task(session, task, action, timeout_s=timeout_s, kind="ReconfigVM_Task")

@@ -10,6 +10,7 @@ from ..errors import CONNECTION_ERRORS, InvalidRequestError, NotFoundError, tran
 from ..model.layout import FolderNames, Layout, find_group_folder
 from ..model.names import escape_name
 from ..model.tree import Tree
+from ..option_names import option
 from ..vcenter.properties import fetch_row
 from ..vcenter.rows import Ref
 from ..vcenter.session import Session
@@ -29,11 +30,12 @@ def ensure_group_folder(session: Session, tree: Tree, layout: Layout, names: Fol
     if folder is not None:
         return folder
     if layout.nodes_folder is None:
-        raise NotFoundError("nodes folder", names.nodes or "", "create it in vCenter, or leave out ex_nodes_folder=")
+        hint = f"create it in vCenter, or leave out {option('nodes_folder=')}"
+        raise NotFoundError("nodes folder", names.nodes or "", hint)
     with translated(f"create the folder of group {name!r}"):
         made = _make_folder(session.managed(*layout.nodes_folder), escape_name(name))
     if not isinstance(made, vim.Folder):
-        raise InvalidRequestError(f"{name!r} in the nodes folder is no folder; choose another ex_group=")
+        raise InvalidRequestError(f"{name!r} in the nodes folder is no folder; choose another {option('group=')}")
     return Ref("Folder", made._moId)
 
 

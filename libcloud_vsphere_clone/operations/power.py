@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
@@ -12,7 +13,6 @@ from pyVmomi import vim, vmodl
 from ..errors import CONNECTION_ERRORS, ConnectionFailedError, InvalidRequestError, TaskError, VsphereError, translated
 from ..model import marks
 from ..vcenter.jobs import Job, run_jobs
-from ..vcenter.properties import fetch_row
 from ..vcenter.rows import TYPE_KEY, Ref, Row
 from ..vcenter.session import Session
 from ..vcenter.tasks import wait_task
@@ -31,32 +31,29 @@ DISK_PATHS = (
 TASK_TIMEOUT_S = 600.0
 """Seconds for a task that should be quick: power, reconfigure, destroy."""
 
-GUEST_TIMEOUT_S = 120.0
-"""Seconds a guest may take to shut down before it is switched off."""
-
 SWITCH_TIMEOUT_S = 300.0
 """Seconds the switch may take: a busy host writes a VM's state back first."""
 
 
-def start_vm(session: Session, vm: Ref, datacenter: Ref, *, timeout_s: float) -> None:
+def start_vm(session: Session, row: Row, datacenter: Ref, *, timeout_s: float) -> None:
     """Power the VM on, on a host that DRS chooses where there is DRS. On already is success.
 
+    :param row: with ``runtime.powerState``, as it is just now.
     :raises TaskError: vCenter did not attempt it, only recommends it, or the VM asks a question.
     Source: Datacenter.PowerOnMultiVM_Task, ClusterPowerOnVmResult (vSphere Web Services API).
     """
-    action = f"power on {vm.moid}"
+    vm, action = row.ref, f"power on {row.ref.moid}"
+    if row.get("runtime.powerState") == "poweredOn":
+        return
     with translated(action):
-        row = fetch_row(session, vm, ("runtime.powerState",))
-        if row is not None and row.get("runtime.powerState") == "poweredOn":
-            return
-        task = session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
-    result = wait_task(session, task, action, timeout_s=timeout_s)
+        sent, task = time.monotonic(), session.managed(*datacenter).PowerOnMultiVM_Task([session.managed(*vm)])
+    result = wait_task(session, task, action, timeout_s=timeout_s, kind="PowerOnMultiVM_Task", sent=sent)
     _check_power_on(result, action)
     for attempt in _listed(result, "attempted"):
         if isinstance(attempt.get("task"), Ref):
             started = session.managed(*attempt["task"])
             with _already_is_fine("poweredOn"):
-                wait_task(session, started, action, timeout_s=timeout_s, asked_by=vm)
+                wait_task(session, started, action, timeout_s=timeout_s, asked_by=vm, kind="PowerOnVM_Task")
 
 
 def stop_vm(session: Session, row: Row, *, hard: bool, timeout_s: float) -> None:
@@ -86,8 +83,8 @@ def reboot_vm(session: Session, row: Row, *, timeout_s: float) -> None:
                 return
             except vim.fault.ToolsUnavailable:
                 log.info("%s: the tools do not answer; resetting it", action)
-        task = vm.ResetVM_Task()
-    wait_task(session, task, action, timeout_s=timeout_s, asked_by=row.ref)
+        sent, task = time.monotonic(), vm.ResetVM_Task()
+    wait_task(session, task, action, timeout_s=timeout_s, asked_by=row.ref, kind="ResetVM_Task", sent=sent)
 
 
 def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
@@ -95,8 +92,8 @@ def power_off_vm(session: Session, vm: Ref, *, timeout_s: float) -> None:
     action = f"power off {vm.moid}"
     with _already_is_fine("poweredOff"):
         with translated(action):
-            task = _sure(session.managed(*vm).PowerOffVM_Task)
-        wait_task(session, task, action, timeout_s=timeout_s, asked_by=vm)
+            sent, task = time.monotonic(), _sure(session.managed(*vm).PowerOffVM_Task)
+        wait_task(session, task, action, timeout_s=timeout_s, asked_by=vm, kind="PowerOffVM_Task", sent=sent)
 
 
 def destroy_node_vm(session: Session, row: Row, *, timeout_s: float) -> list[str]:
@@ -173,7 +170,7 @@ def _job(session: Session, row: Row, method: str, timeout_s: float) -> Job:
     is_switch = method.startswith("Power")
     action = f"{'power off' if is_switch else 'destroy'} {row.get('name')!r}"
     start = getattr(session.managed(*row.ref), method)
-    return Job(action, lambda: _sure(start), timeout_s, asked_by=row.ref if is_switch else None)
+    return Job(action, lambda: _sure(start), timeout_s, asked_by=row.ref if is_switch else None, kind=method)
 
 
 def _try_destroy(session: Session, row: Row, timeout_s: float) -> Exception | None:
@@ -214,8 +211,8 @@ def _destroy(session: Session, vm: Ref, timeout_s: float) -> None:
     """Source: ManagedEntity.Destroy_Task (vSphere Web Services API)."""
     action = f"destroy {vm.moid}"
     with translated(action):
-        task = _sure(session.managed(*vm).Destroy_Task)
-    wait_task(session, task, action, timeout_s=timeout_s)
+        sent, task = time.monotonic(), _sure(session.managed(*vm).Destroy_Task)
+    wait_task(session, task, action, timeout_s=timeout_s, kind="Destroy_Task", sent=sent)
 
 
 @contextmanager
@@ -263,7 +260,7 @@ def _detach(session: Session, row: Row, disks: Iterable[dict[str, Any]], timeout
     action = f"detach {len(changes)} disks from {row['name']!r}"
     with translated(action):
         task = session.managed(*row.ref).ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=changes))
-    wait_task(session, task, action, timeout_s=timeout_s)
+    wait_task(session, task, action, timeout_s=timeout_s, kind="ReconfigVM_Task")
 
 
 def _shut_down_guest(session: Session, vm: Ref, timeout_s: float) -> bool:

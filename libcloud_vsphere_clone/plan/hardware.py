@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError
+from ..model.hardware import Hardware
 from ..vcenter.rows import TYPE_KEY, Row
 
 KIB_PER_GIB = 1024 * 1024
 BYTES_PER_MIB = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What the node shall have; None keeps the image's.
-
-    :param disk_gib: the root disk's capacity; it can only grow.
-    """
-
-    cpus: int | None = None
-    memory_mib: int | None = None
-    disk_gib: int | None = None
-
-    def __post_init__(self) -> None:
-        for field, value in (
-            ("ex_cpus", self.cpus),
-            ("ex_memory_mib", self.memory_mib),
-            ("ex_disk_gib", self.disk_gib),
-        ):
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-                raise InvalidRequestError(f"{field} must be a positive whole number, got {value!r}")
-        if self.memory_mib is not None and self.memory_mib % 4:
-            raise InvalidRequestError(f"ex_memory_mib must be a multiple of 4, got {self.memory_mib}")
 
 
 def list_devices(image: Row, kind: str) -> list[dict[str, Any]]:

@@ -13,12 +13,12 @@ from typing import Any
 from pyVmomi import vim
 
 from ..errors import InvalidRequestError
+from ..model.nics import MOST_ADAPTERS, Nic, choose_mac
 from ..model.tree import Tree
+from ..option_names import option
 from ..vcenter.rows import TYPE_KEY, Ref, Row
 from ..vcenter.types import to_managed, vim_type
-from .guest.customization import MOST_ADAPTERS
 from .hardware import list_devices
-from .nics import Nic, choose_mac
 
 _NEW_KEY = -101
 """Keys of devices that vCenter shall number are negative and unique within a spec."""
@@ -41,7 +41,7 @@ def complete_nics(image: Row, nics: Sequence[Nic], *, taken_macs: set[str] | Non
         if nic.network is None and index >= present:
             raise InvalidRequestError(
                 f"image {image['name']!r} has {present} network adapters, so adapter {index + 1} needs a network: "
-                "name it in ex_networks="
+                f"name it in {option('networks=')}"
             )
     every = [*nics, *(Nic() for _ in range(present - len(nics)))]
     return every if taken_macs is None else [_with_mac(nic, taken_macs) for nic in every]
@@ -71,7 +71,7 @@ def build_adapter_changes(
     """
     if len(networks) > MOST_ADAPTERS:
         raise InvalidRequestError(
-            f"ex_networks names {len(networks)} networks; a VM has at most {MOST_ADAPTERS} adapters"
+            f"{option('networks')} names {len(networks)} networks; a VM has at most {MOST_ADAPTERS} adapters"
         )
     adapters = list_adapters(image)
     changes = []
@@ -121,7 +121,7 @@ def _kept_network(tree: Tree, adapter: dict[str, Any]) -> Row:
     if ref is None or ref not in tree.rows:
         raise InvalidRequestError(
             f"the image's adapter with the MAC address {adapter.get('macAddress')} needs another one in the clone, and "
-            "its network is not visible; name a network for each adapter with ex_networks="
+            f"its network is not visible; name a network for each adapter with {option('networks=')}"
         )
     return tree.rows[ref]
 

@@ -1,6 +1,6 @@
 """Where a clone goes: the tree of places, the image and the caller's wishes in, one placement out. (pure)
 
-vSphere's own engines place things, told clearly what is wanted: this picks cluster, pool and datastore, and leaves the
+vSphere's own engines place things: this picks cluster, pool and datastore, and leaves the
 host to DRS. An unset host is not DRS by itself: without DRS vCenter refuses a cluster's pool, so then a host is chosen.
 Source: VirtualMachineRelocateSpec.host, .pool, .datastore (vSphere Web Services API).
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ..errors import NoPlacementError, NotFoundError
 from ..model.places import find_one, list_clusters, list_datastores, list_resource_pools, pool_path
 from ..model.tree import Tree
+from ..option_names import expression, option
 from ..vcenter.rows import Ref, Row
 
 MIB = 1024 * 1024
@@ -56,8 +57,8 @@ class Placement:
     rejected: tuple[Rejection, ...] = field(default=(), compare=False)
 
 
-class Taken(Counter[Ref]):
-    """What clones that are planned but not made yet will take: bytes by datastore, bytes of memory by host.
+class Reservations(Counter[Ref]):
+    """What clones that are planned and not made yet will need: bytes by datastore, bytes of memory by host.
 
     ``macs``: the MAC addresses chosen for them.
     """
@@ -68,11 +69,11 @@ class Taken(Counter[Ref]):
 
 
 def choose_placement(
-    tree: Tree, datacenter: Ref, image: Row, wish: PlacementWish, taken: Taken | None = None
+    tree: Tree, datacenter: Ref, image: Row, wish: PlacementWish, reserved: Reservations | None = None
 ) -> Placement:
     """The placement of a clone of ``image``.
 
-    :param taken: what other clones of the same request take; this one's share is added.
+    :param reserved: what other clones of the same group will need; this one's share is added.
     :raises NotFoundError: a wish names nothing that is there.
     :raises AmbiguousNameError: it names several.
     :raises NoPlacementError: nothing fits; ``rejected`` has every candidate and why.
@@ -80,13 +81,13 @@ def choose_placement(
     cluster = choose_cluster(tree, datacenter, image, wish.location)
     pool = choose_pool(tree, cluster, wish.resource_pool)
     hosts, poor_hosts = _usable_hosts(tree, cluster, wish.networks)
-    taken = Taken() if taken is None else taken
-    datastore, poor_stores = _choose_datastore(tree, datacenter, image, hosts, wish, taken)
+    reserved = Reservations() if reserved is None else reserved
+    datastore, poor_stores = _choose_datastore(tree, datacenter, image, hosts, wish, reserved)
     reaching = [host for host in hosts if datastore.ref in host.get("datastore", [])]
-    host = None if _is_placed_by_vsphere(cluster) else _roomiest(reaching, taken)
-    taken[datastore.ref] += wish.needed_bytes
+    host = None if _is_placed_by_vsphere(cluster) else _roomiest(reaching, reserved)
+    reserved[datastore.ref] += wish.needed_bytes
     if host is not None:
-        taken[host] += wish.memory_bytes
+        reserved[host] += wish.memory_bytes
     return Placement(cluster.ref, pool, datastore.ref, host, (*poor_hosts, *poor_stores))
 
 
@@ -106,7 +107,9 @@ def choose_cluster(tree: Tree, datacenter: Ref, image: Row, location: str | None
         return find_one(tree, "location", location, clusters)
     own = tree.cluster(image.get("runtime.host"))
     if own is None or own not in tree.rows:
-        raise NotFoundError("cluster of image", image["name"], "its host is not visible; choose one with location=")
+        raise NotFoundError(
+            "cluster of image", image["name"], f"its host is not visible; choose one with {expression('location=')}"
+        )
     return tree.rows[own]
 
 
@@ -119,7 +122,9 @@ def choose_pool(tree: Tree, cluster: Row, wanted: str | None) -> Ref:
     if wanted is None:
         if root is None:
             raise NotFoundError(
-                "root resource pool of", str(tree.name(cluster.ref)), "name one you may use with ex_resource_pool="
+                "root resource pool of",
+                str(tree.name(cluster.ref)),
+                f"name one you may use with {option('resource_pool=')}",
             )
         return root
     pools = list_resource_pools(tree, cluster.ref)
@@ -142,10 +147,10 @@ def _has_network(network: Ref) -> Callable[[Row], bool]:
 
 
 def _choose_datastore(
-    tree: Tree, datacenter: Ref, image: Row, hosts: list[Row], wish: PlacementWish, taken: Taken
+    tree: Tree, datacenter: Ref, image: Row, hosts: list[Row], wish: PlacementWish, reserved: Reservations
 ) -> tuple[Row, list[Rejection]]:
     def free_bytes(store: Row) -> int:
-        return int(store.get("summary.freeSpace", 0)) - taken[store.ref]
+        return int(store.get("summary.freeSpace", 0)) - reserved[store.ref]
 
     candidates = list_datastores(tree, datacenter)
     own = image.get("datastore", [])
@@ -182,12 +187,12 @@ def _is_placed_by_vsphere(cluster: Row) -> bool:
     return cluster.ref.kind == "ComputeResource" or is_drs_automatic(cluster)
 
 
-def _roomiest(hosts: list[Row], taken: Taken) -> Ref:
+def _roomiest(hosts: list[Row], reserved: Reservations) -> Ref:
     """The host with most free memory: a fair first place where nothing balances later."""
 
     def free_bytes(host: Row) -> int:
         used_bytes = int(host.get("summary.quickStats.overallMemoryUsage", 0)) * MIB
-        return int(host.get("summary.hardware.memorySize", 0)) - used_bytes - taken[host.ref]
+        return int(host.get("summary.hardware.memorySize", 0)) - used_bytes - reserved[host.ref]
 
     return max(hosts, key=free_bytes).ref
 

@@ -12,6 +12,7 @@ from ..guest.wait import Wait
 from ..model import marks
 from ..model.login import DEFAULT_USER
 from ..model.vm import is_windows
+from ..option_names import expression
 from ..vcenter.rows import Ref, Row
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def check_password(transport: str, access: Access) -> str:
     """
     if access.password is None:
         raise InvalidRequestError(
-            f"the transport {transport!r} logs in with a password: pass auth=NodeAuthPassword(...), no key"
+            f"the transport {transport!r} logs in with a password: pass "
+            f"{expression('auth=NodeAuthPassword(...)')}, no key"
         )
     return access.password

@@ -14,6 +14,7 @@ from ..errors import InvalidRequestError, VsphereError
 from ..guest.wait import Wait, build_wait
 from ..model import marks
 from ..model.checks import to_seconds
+from ..option_names import expression, option
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from .access import Access, build_access
@@ -142,9 +143,11 @@ def check_wait(transport: Transport, wait: Wait) -> None:
     :raises InvalidRequestError: the wait is for the end of a customization.
     """
     if wait.wait_for == "customized" and transport.awaited is None:
+        wait_for = option("wait_for='customized'")
+        waiting = expression("wait_until_running(nodes, ex_wait_for='customized')")
         raise InvalidRequestError(
-            f"the transport {transport.name!r} cannot ask a guest how far it is, so ex_wait_for='customized' does not "
-            "go with it: use 'ssh' or 'tools', or wait first, with wait_until_running(nodes, ex_wait_for='customized')"
+            f"the transport {transport.name!r} cannot ask a guest how far it is, so {wait_for} does not go with it: "
+            f"use 'ssh' or 'tools', or wait first, with {waiting}"
         )
 
 

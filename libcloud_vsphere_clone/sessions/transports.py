@@ -12,6 +12,7 @@ from typing import cast
 from ..errors import InvalidRequestError
 from ..model import marks
 from ..model.vm import is_windows
+from ..option_names import option
 from ..vcenter.rows import Row
 from .base import Transport
 
@@ -33,7 +34,7 @@ def load_transport(name: str) -> type[Transport]:
     :raises InvalidRequestError: there is none of this name.
     """
     if name not in TRANSPORTS:
-        raise InvalidRequestError(f"ex_transport must be one of {', '.join(TRANSPORTS)}, got {name!r}")
+        raise InvalidRequestError(f"{option('transport')} must be one of {', '.join(TRANSPORTS)}, got {name!r}")
     return cast("type[Transport]", getattr(import_module(f".{name}.transport", __package__), TRANSPORTS[name]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +13,11 @@ from pyVmomi import vmodl
 
 from ..errors import CONNECTION_ERRORS, ConnectionFailedError, VsphereError, error_of, translated
 from ..parallel import in_parallel
-from .pace import MOST_APART_S, TIME_PATHS, Pace
+from .pace import MOST_APART_S, TIME_PATHS, Durations, Look, Pace
 from .rows import Ref, Row
 from .session import Session
 from .task_errors import fetch_failure, task_blocked, task_gone, task_overdue
-from .watch import Watch
+from .watch import ResidentWatch, Watch
 
 Progress = Callable[[int], None]
 """Called with vCenter's percentage of a task."""
@@ -46,6 +46,9 @@ class Job:
     :param on_progress: called with vCenter's percentage when it changes, and with 100 when it is done.
     :param cancel_overdue: ask vCenter to cancel the task when it is overdue; it is not waited for.
     :param asked_by: a VM whose question would block the task for ever.
+    :param sent: when its start was sent, by ``time.monotonic``, where that is done already.
+    :param kind: the method that starts it, by which the session knows how long such tasks take; empty for those that
+        are not short anywhere.
     """
 
     action: str
@@ -54,9 +57,11 @@ class Job:
     on_progress: Progress | None = None
     cancel_overdue: bool = False
     asked_by: Ref | None = None
+    kind: str = ""
     task: Any = None
     result: Any = None
     error: Exception | None = None
+    sent: float = 0.0
     started: float = 0.0
     progress: int | None = None
     asked_since: float | None = None
@@ -77,10 +82,11 @@ class Job:
 def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> None:
     """Start all jobs, never more at once than ``max_in_flight``, and wait until each has a result or an error.
 
-    They are sent in their order, ``SENDERS`` side by side, so neighbours may arrive in another one. A wave of tasks
-    whose length is known from the last one is looked at when it should be over, and once again if that was early: that
-    is two calls, a subscription five. It is no polling: where both find nothing over, the tasks are subscribed to, as
-    they always are when somebody wants to know of progress.
+    They are sent in their order, ``SENDERS`` side by side, so neighbours may arrive in another one. Where tasks of a
+    kind are over in a moment, as the session knows, they are looked at when they should be; so is a wave of tasks whose
+    length is known from the last one. Each is looked at once again if that was early. It is no polling: where both find
+    nothing over, the tasks are subscribed to, with what the session keeps for that, as they always are when the caller
+    wants to know of progress.
 
     One job's failure is its own: it is in ``job.error``, as ``errors.py`` maps it, and the others go on. When vCenter
     itself is lost, no further job is started, and all that have not ended have that for their error. A task that is
@@ -92,16 +98,15 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
     waiting, running = deque(jobs), dict[Ref, Job]()
     told = any(job.on_progress for job in jobs)
     paths = {"Task": PROGRESS_PATHS if told else END_PATHS, "VirtualMachine": ("runtime.question",)}
-    with Watch(session, paths) as watch:
+    with ResidentWatch(session, paths) as watch:
         pace = Pace()
         try:
             _start_some(session, waiting, running, max_in_flight)
-            look_at, was_early = None, False
+            look = None if told else _first_look(session.durations, running.values())
             while running:
-                has_ended = _take_ended(session, watch, running, look_at, pace)
-                was_early = look_at is not None and not has_ended and not was_early
-                if was_early:
-                    look_at = time.monotonic() + pace.again_s
+                has_ended = _take_ended(session, watch, running, look.at if look else None, pace)
+                if look is not None and not has_ended and look.again_s is not None:
+                    look = Look(time.monotonic() + look.again_s)
                     continue
                 if has_ended and running:
                     _take_rest(session, watch, running, pace)
@@ -109,9 +114,22 @@ def run_jobs(session: Session, jobs: Sequence[Job], *, max_in_flight: int) -> No
                 _start_some(session, waiting, running, max_in_flight)
                 starts = [job.started for job in running.values()]
                 look_at = pace.look_at(starts) if is_wave and starts else None
+                look = Look(look_at, pace.again_s) if look_at is not None else None
         except VsphereError as lost:
             for job in (*running.values(), *waiting):
                 job.error = error_of(job.action, lost)
+
+
+def _first_look(durations: Durations, jobs: Collection[Job]) -> Look | None:
+    """When to look at these jobs, which have just been started; None where they have to be subscribed to.
+
+    How long the first tasks of a kind take is tried out with a single one: a group's are likely to be long.
+    """
+    if len(jobs) > 1 and not all(durations.is_known(job.kind) for job in jobs):
+        return None
+    looks = [durations.look(job.kind, job.sent) if job.kind else None for job in jobs]
+    known = [look for look in looks if look is not None]
+    return max(known, key=lambda look: look.at) if known and len(known) == len(looks) else None
 
 
 def _start_some(session: Session, waiting: deque[Job], running: dict[Ref, Job], max_in_flight: int) -> None:
@@ -151,6 +169,7 @@ def _start(session: Session, job: Job) -> None:
     :raises VsphereError: vCenter does not answer any more.
     """
     try:
+        job.sent = job.sent or time.monotonic()
         with translated(job.action):
             job.task = job.start()
             job.started = time.monotonic()
@@ -181,6 +200,8 @@ def _take_ended(session: Session, watch: Watch, running: dict[Ref, Job], look_at
     if ended:
         longest_s = time.monotonic() - min(job.started for job in ended)
         pace.learn([row for job in ended if (row := rows[job.ref]) is not None], longest_s)
+        for job in ended:
+            session.durations.learn(job.kind, rows[job.ref], longest_s)
     return bool(ended)
 
 

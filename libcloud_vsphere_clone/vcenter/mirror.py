@@ -16,7 +16,7 @@ from functools import partial
 from pyVmomi import vmodl
 
 from ..errors import CONNECTION_ERRORS, error_from, translated
-from .properties import Paths, build_view_spec, fetch_rows
+from .properties import Paths, build_filter_spec, build_view_spec, fetch_rows
 from .rows import Ref, Row
 from .session import Session
 from .subscription import Subscription, apply_updates, resubscribing
@@ -103,10 +103,11 @@ class Mirror:
 
     def _subscribe(self) -> Subscription:
         try:
-            self._subscription = subscription = Subscription(self._session, at_once=True)
+            collector = self._session.content.propertyCollector
+            self._subscription = subscription = Subscription(self._session.stub, collector, at_once=True)
             view = self._session.view(self._paths)
             try:
-                subscription.add([build_view_spec(view)], self._paths)
+                subscription.add(build_filter_spec(self._session, self._paths, [build_view_spec(view)]))
             except vmodl.fault.ManagedObjectNotFound:
                 self._session.drop_view(view)
                 raise

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from .rows import Row
 
@@ -23,6 +24,61 @@ AGAIN_S = 0.05
 LEAST_APART_S, MOST_APART_S, APART_SHARE = 0.3, 0.5, 0.15
 """Tasks that should be over within this share of their length are looked at together, once, when the last of them
 should be over. Those further apart are awaited one by one: their slots are not to stand idle for long."""
+
+
+FIRST_LOOKS_S = {"CloneVM_Task": 0.025}
+FIRST_LOOK_S = 0.012
+"""From the start of the first task of its kind to a look at it: on a vCenter that has nothing to do but to note it, it
+is over, and else little is lost."""
+
+SHORT_S = 0.25
+"""The longest that a task is expected to take for a look to be worth its call: what takes longer varies more, and is
+subscribed to, so that no wait goes on long after its task."""
+
+SPARE_S = 0.002
+"""How much later than expected a short task is looked at."""
+
+
+class Look(NamedTuple):
+    """When to look at tasks, and how long after that to look again if it was early; None for not at all."""
+
+    at: float
+    again_s: float | None = None
+
+
+class Durations:
+    """How long tasks of each kind took last: what rises is believed at once, what falls by half.
+
+    Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._expected_s: dict[str, float] = {}
+
+    def learn(self, kind: str, ended: Row | None, longest_s: float) -> None:
+        """Take the duration of a task of this kind that has ended, if it has one.
+
+        :param longest_s: what it can have taken by our own clock.
+        """
+        duration_s = _duration_s(ended) if ended is not None else None
+        if duration_s is not None:
+            new_s = min(duration_s, longest_s, 2 * SHORT_S)  # forgotten soon, when they are short again
+            self._expected_s[kind] = max(new_s, (self._expected_s.get(kind, new_s) + new_s) / 2)
+
+    def is_known(self, kind: str) -> bool:
+        """Whether a task of this kind has ended."""
+        return kind in self._expected_s
+
+    def look(self, kind: str, sent: float) -> Look | None:
+        """When to look at a task of this kind whose start was sent then; None where that is no matter of a moment.
+
+        The look takes as long to get to vCenter as the start did: it gets there when the task should be over.
+        """
+        expected_s = self._expected_s.get(kind)
+        if expected_s is None:
+            first_s = FIRST_LOOKS_S.get(kind, FIRST_LOOK_S)
+            return Look(sent + first_s, first_s)
+        return Look(sent + expected_s + SPARE_S, expected_s / 2 + SPARE_S) if expected_s <= SHORT_S else None
 
 
 class Pace:

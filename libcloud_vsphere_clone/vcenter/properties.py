@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from pyVmomi import VmomiSupport, vim, vmodl
@@ -116,10 +116,12 @@ def supported_paths(kind: str, paths: Sequence[str], version: str) -> list[str]:
 
     :raises AttributeError: no version knows the path: a mistake in this program.
     """
-    return [path for path in paths if _is_supported(vim_type(kind), path, version)]
+    return [path for path in paths if _is_supported(kind, path, version)]
 
 
-def _is_supported(kind: Any, path: str, version: str) -> bool:
+@cache
+def _is_supported(kind_name: str, path: str, version: str) -> bool:
+    kind = vim_type(kind_name)
     for step in re.sub(r"\[[^]]*\]", "", path).split("."):
         element = getattr(kind, "Item", None)
         if element is not None and issubclass(kind, list):

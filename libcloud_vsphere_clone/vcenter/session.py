@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import multiprocessing.util
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree
@@ -16,8 +16,11 @@ from xml.etree import ElementTree
 from pyVmomi import VmomiSupport, vim
 
 from ..errors import ConnectionFailedError, InvalidRequestError, translated
+from ..option_names import expression
+from .pace import Durations
 from .rows import Ref
 from .stub import VcenterStub, stub_version
+from .subscription import Following
 from .tls import Trust
 from .types import to_managed, vim_type
 
@@ -25,6 +28,9 @@ log = logging.getLogger(__name__)
 
 LOGOUT_TIMEOUT_S = 5.0
 """Seconds to wait for the answer to a logout: a vCenter that is gone must not hold up the interpreter's exit."""
+
+MOST_KEPT = 4
+"""Collectors kept for the next short waits: more are needed only while as many threads wait at once."""
 
 OLDEST_VERSION = "vim.version.version9"
 """vSphere 5.5, the oldest that pyVmomi speaks: good for the first, version-neutral call."""
@@ -71,6 +77,9 @@ class Session:
                 self.stub.DropConnections()
                 raise
         self._views: dict[frozenset[str], tuple[int, Any]] = {}
+        self._kept: list[Following] = []
+        self.durations = Durations()
+        """How long short tasks take here."""
         self._finalizer = weakref.finalize(self, _log_out, self.stub, self.content.sessionManager)
         # A child of multiprocessing ends without the interpreter's exit hooks, and has some of its own.
         multiprocessing.util.register_after_fork(self, _close_at_child_exit)
@@ -133,6 +142,29 @@ class Session:
         with self.stub.keeping:
             self._views = {kinds: kept for kinds, kept in self._views.items() if kept[1] is not view}
 
+    def take_following(self, paths: Mapping[str, Sequence[str]]) -> Following | None:
+        """What was kept for a wait with these paths, for one wait alone; None where the wait has to make it.
+
+        What another session has made, or the parent of a forked child, is forgotten: it is gone or not ours.
+        """
+        with self.stub.keeping:
+            self._kept = [kept for kept in self._kept if kept.subscription.is_current]
+            for place, kept in enumerate(self._kept):
+                if kept.paths == paths:
+                    return self._kept.pop(place)
+        return None
+
+    def keep_following(self, following: Following) -> bool:
+        """Keep it for the next wait, until the session ends.
+
+        :returns: False where there are enough, or it is another session's: then it is the caller's to close.
+        """
+        with self.stub.keeping:
+            is_kept = following.subscription.is_current and len(self._kept) < MOST_KEPT
+            if is_kept:
+                self._kept.append(following)
+        return is_kept
+
     def _service_instance(self) -> Any:
         return vim.ServiceInstance("ServiceInstance", self.stub)
 
@@ -168,7 +200,8 @@ def _negotiate_version(stub: VcenterStub) -> str:
         if VmomiSupport.versionIdMap[version] in served:
             return str(version)
     raise ConnectionFailedError(
-        f"{stub.host} does not answer as a vSphere server (HTTP {status} for its API versions); check host= and port="
+        f"{stub.host} does not answer as a vSphere server (HTTP {status} for its API versions); check "
+        f"{expression('host=')} and {expression('port=')}"
     )
 
 

@@ -2,7 +2,7 @@
 
 The shared collector would mix the versions of all that wait. There is no sleep-and-poll: the server holds the call
 until something changes. A subscription ends with its session and may be lost otherwise; ``resubscribing`` is how all
-that wait live with that.
+that wait live with that. One that has served a short wait can be kept by its session for the next (``Following``).
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pyVmomi import vim, vmodl
 
 from ..errors import CONNECTION_ERRORS, VsphereError
-from .properties import Paths, build_filter_spec, stream
 from .rows import Ref, Reply, Row, Updates, merged, read_updates
-from .session import Session
-from .stub import may_pass
+from .stub import VcenterStub, may_pass
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -43,31 +42,31 @@ lost, and its updates with it."""
 class Subscription:
     """A collector with its filters, and the version up to which its updates were read. Close it.
 
+    It holds no Session, so that a session can keep it and still be forgotten.
+
+    :param factory: the session's shared collector.
     :param at_once: have the first answer in one page, however much there is. Only an old method that does not wait
         gives such answers; where it is missing, there are pages.
     Source: PropertyCollector.CreatePropertyCollector, CreateFilter, WaitForUpdatesEx, CheckForUpdates;
     UpdateSet.truncated: never true in what CheckForUpdates returns (vSphere Web Services API).
     """
 
-    def __init__(self, session: Session, *, at_once: bool = False) -> None:
-        self._session = session
+    def __init__(self, stub: VcenterStub, factory: Any, *, at_once: bool = False) -> None:
+        self._stub = stub
         self._at_once = at_once
         self._version = ""
-        self._collector = session.content.propertyCollector.CreatePropertyCollector()
-        self._generation = session.stub.generation  # read now: the call may have renewed the session
+        self._collector = factory.CreatePropertyCollector()
+        self._generation = stub.generation  # read now: the call may have renewed the session
 
     @property
     def is_current(self) -> bool:
         """Whether the session that it was made in still is the one in use."""
-        return self._generation == self._session.stub.generation
+        return self._generation == self._stub.generation
 
-    def add(self, objects: list[Any], paths: Paths) -> None:
-        """Look at these objects too; the next answer tells of all, from the start.
-
-        :param objects: ObjectSpecs.
-        """
+    def add(self, filter_spec: Any) -> None:
+        """Look at the objects of this filter too; the next answer tells of all, from the start."""
         # Not partial updates: a change inside guest.net is to come as guest.net, whole.
-        self._collector.CreateFilter(build_filter_spec(self._session, paths, objects), False)
+        self._collector.CreateFilter(filter_spec, False)
         self._version = ""
 
     def read(self, wait_s: float) -> Iterator[Updates]:
@@ -104,7 +103,33 @@ class Subscription:
         return self._call("WaitForUpdatesEx", self._version, options, held_s=held_s)
 
     def _call(self, method: str, *args: Any, held_s: float = 0.0) -> Updates | None:
-        return stream(self._session, method, self._collector, list(args), _authenticated_updates, held_s=held_s)
+        info = self._collector._GetMethodInfo(method)
+        return self._stub.call(self._collector, info, list(args), _authenticated_updates, held_s=held_s)
+
+
+@dataclass
+class Following:
+    """What follows objects on the server, and what it has told of them.
+
+    :param paths: what it tells of each object, by type.
+    :param members: the objects that are looked at through ``view``, or that it began with.
+    :param rows: what is known of them.
+    :param view: the ListView of those that came later, if there is one.
+    """
+
+    subscription: Subscription
+    paths: Mapping[str, Sequence[str]]
+    members: frozenset[Ref]
+    rows: dict[Ref, Row] = field(default_factory=dict)
+    view: Any = None
+
+    def close(self) -> None:
+        """Remove it from the server; that of another session is gone with it."""
+        view = self.view if self.subscription.is_current else None
+        self.subscription.close()
+        if view is not None:
+            with suppress(VsphereError, vmodl.MethodFault, *CONNECTION_ERRORS):
+                view.DestroyView()
 
 
 def resubscribing(advance: Callable[[], Result], what: str) -> Result:

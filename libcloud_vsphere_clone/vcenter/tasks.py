@@ -13,17 +13,27 @@ from .session import Session
 from .updates import watch_rows
 
 
-def wait_task(session: Session, task: Any, action: str, *, timeout_s: float, asked_by: Ref | None = None) -> Any:
+def wait_task(
+    session: Session,
+    task: Any,
+    action: str,
+    *,
+    timeout_s: float,
+    asked_by: Ref | None = None,
+    kind: str = "",
+    sent: float = 0.0,
+) -> Any:
     """The task's result, once vCenter reports success.
 
     :param action: what the task does, to stand after "could not" in an error, e.g. ``clone 'debian-12'``.
     :param timeout_s: seconds for the whole wait, not per poll.
     :param asked_by: a VM whose question would block the task for ever.
+    :param kind: the method that started it, where it may be over in a moment; ``sent``: when, by ``time.monotonic``.
     :returns: TaskInfo.result; a Ref for the new VM of a clone.
     :raises TaskTimeoutError: still queued or running; the task is left alone.
     :raises VsphereError: it failed, as ``errors.py`` maps the fault; ``.fault`` is vCenter's own.
     """
-    job = Job(action, lambda: task, timeout_s, asked_by=asked_by)
+    job = Job(action, lambda: task, timeout_s, asked_by=asked_by, kind=kind, sent=sent)
     run_jobs(session, [job], max_in_flight=1)
     if job.error is not None:
         raise job.error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import PIN_MISMATCH, InvalidRequestError
+from ..option_names import expression, option
 
 CONNECT_TIMEOUT_S = 10.0
 """Seconds for TCP and TLS to be up; the caller's time-out is for answers, which may take longer."""
@@ -40,7 +41,7 @@ def parse_thumbprint(text: str) -> str:
     digits = re.sub(r"[:\s-]", "", text).lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise InvalidRequestError(
-            f"ex_thumbprint must be a SHA-256 (64 hex digits, colons allowed), got {len(digits)} characters; "
+            f"{option('thumbprint')} must be a SHA-256 (64 hex digits, colons allowed), got {len(digits)} characters; "
             "print it with: openssl x509 -noout -fingerprint -sha256"
         )
     return digits
@@ -64,7 +65,7 @@ def build_context(trust: Trust) -> ssl.SSLContext:
     """
     for file in (trust.ca_file, trust.extra_ca_file):
         if file is not None and not Path(file).is_file():
-            raise InvalidRequestError(f"the CA file {file!r} does not exist; check ca_cert=")
+            raise InvalidRequestError(f"the CA file {file!r} does not exist; check {expression('ca_cert=')}")
     try:
         context = ssl.create_default_context(cafile=trust.ca_file)
         if trust.ca_file is None and trust.extra_ca_file is not None:

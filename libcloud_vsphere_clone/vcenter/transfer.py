@@ -16,6 +16,7 @@ from typing import IO, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import CONNECTION_ERRORS, ConnectionFailedError, InvalidRequestError, translated
+from ..option_names import expression
 from .host_certificate import fetch_host_pin
 from .rows import Ref
 from .session import Session
@@ -161,7 +162,8 @@ def _advice(cause: Exception, host: str) -> str:
         return (
             f"{host} is the ESXi host that has the VM, and its certificate is not trusted ({cause.verify_message}): "
             "it is not the one that vCenter knows (reconnect the host in vCenter if that was renewed), or vCenter does "
-            "not tell (then pass ca_cert= with the CA that signed vCenter's and the hosts' certificates)"
+            f"not tell (then pass {expression('ca_cert=')} with the CA that signed vCenter's and the hosts' "
+            "certificates)"
         )
     return (
         f"{host} is the ESXi host that has the VM, and files go to it directly ({str(cause) or type(cause).__name__}); "

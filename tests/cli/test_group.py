@@ -31,7 +31,7 @@ def failing(failure: BaseException) -> click.Group:
         def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
             return fail
 
-    return Failing("test", modules={"fail": "-"})
+    return Failing("test", names=["fail"])
 
 
 def test_help_names_every_command_and_the_exit_statuses(run: Run) -> None:

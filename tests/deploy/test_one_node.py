@@ -28,6 +28,7 @@ from libcloud.compute.types import DeploymentError
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, TaskError
+from libcloud_vsphere_clone.guest import obstacles
 from libcloud_vsphere_clone.lab import Lab
 
 pytestmark = pytest.mark.guests
@@ -174,7 +175,7 @@ def test_a_node_that_is_off_is_not_waited_for(driver: VsphereCloneNodeDriver) ->
 def test_a_node_that_is_started_meanwhile_is_waited_for(
     driver: VsphereCloneNodeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 60)  # a busy machine starts it late
+    monkeypatch.setattr(obstacles, "OFF_FOR_S", 60)  # a busy machine starts it late
     node = driver.create_node(**_request(driver, ex_power_on=False, **STATIC))
     starter = threading.Timer(0.5, driver.start_node, (node,))
     starter.start()

@@ -13,6 +13,7 @@ from libcloud.compute.base import Node
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import GroupError
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter import stub
 from libcloud_vsphere_clone.vcenter.stub import VcenterStub
 from tests.direct import Direct, writes
 
@@ -40,7 +41,7 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
 @pytest.fixture
 def create(driver: VsphereCloneNodeDriver, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Makes nodes of ``debian-12`` in the group ``hard``."""
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
     image = driver.ex_get_image_by_name("debian-12")
     return lambda count, **options: driver.ex_create_nodes_in_group("hard", count, None, image, **options)
 
@@ -104,22 +105,32 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], 
     yield lambda number, when: left.__setitem__(slice(None), [(number, when)] if number else [])
 
 
+@pytest.mark.parametrize("way", ["looking", "subscribing"])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("count", "in_flight"), [(1, 1), (4, 2)])
 def test_an_interrupt_at_any_call_leaves_nothing(
-    create: Create, direct: Direct, interrupt: Callable[[int, str], None], count: int, in_flight: int, when: str
+    create: Create,
+    direct: Direct,
+    interrupt: Callable[[int, str], None],
+    count: int,
+    in_flight: int,
+    when: str,
+    way: str,
 ) -> None:
+    options: dict[str, Any] = {"ex_max_in_flight": in_flight, "ex_power_on": False}
+    if way == "subscribing":
+        options["ex_on_progress"] = lambda name, percent: None
     for number in range(1, 100):
         interrupt(number, when)
         try:
-            create(count, ex_max_in_flight=in_flight, ex_power_on=False)
+            create(count, **options)
             break
         except KeyboardInterrupt as interrupted:
             interrupt(0, when)
             assert not getattr(interrupted, "__notes__", [])
             assert direct.children("vm/hard") == []
     interrupt(0, when)
-    assert number > 7
+    assert number > (7 if way == "subscribing" else 4)
     assert len(direct.children("vm/hard")) == count
 
 

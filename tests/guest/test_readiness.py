@@ -1,102 +1,22 @@
-"""Waits for VMs whose guests the lab plays: what they report is put in by hand.
-
-A wait that is to fail at once has far more time than any test may take: it would end as a TaskTimeoutError.
-"""
+"""Waits that end well, and those that end with the time: guests report what they wait for, or do not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import pytest
-from pyVmomi import vim
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
-from libcloud_vsphere_clone.errors import NotFoundError, TaskError, TaskTimeoutError, VsphereError
+from libcloud_vsphere_clone.errors import TaskError, TaskTimeoutError
+from libcloud_vsphere_clone.guest import readiness
 from libcloud_vsphere_clone.guest.readiness import RUNNING_PATHS, wait_running, watch_running
 from libcloud_vsphere_clone.guest.wait import Wait, build_wait
-from libcloud_vsphere_clone.lab import Lab, LabControl
-from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.properties import fetch_rows
-from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from libcloud_vsphere_clone.vcenter.session import Session
-from tests.direct import Create, Direct, Later, acting_in_waits, await_calls
-
-LONG_S = 300.0
-"""Longer than any test: what fails by itself fails before."""
+from tests.direct import Direct, Later
+from tests.guest.conftest import LONG_S, MakeGuest, told
 
 SUBSCRIPTION = {"CreatePropertyCollector": 1, "CreateFilter": 1, "DestroyPropertyCollector": 1}
 EVENT_SUBSCRIPTION = {**SUBSCRIPTION, "RetrievePropertiesEx": 1, "CreateCollectorForEvents": 1, "DestroyCollector": 1}
-
-
-class Guest:
-    """A node that is on, and what its guest reports."""
-
-    def __init__(self, control: LabControl, direct: Direct, node: Any) -> None:
-        self.node, self.ref = node, Ref("VirtualMachine", node.extra["moid"])
-        self._control, self.vm = control, direct.vm(self.ref.moid)
-        (self._nic,) = direct.devices(self.vm, vim.vm.device.VirtualEthernetCard)
-
-    def report(self, *addresses: str, **values: object) -> None:
-        """Sets the addresses of its only NIC, and other properties."""
-        details = [{"ipAddress": text.split("/")[0], "prefixLength": 24} for text in addresses]
-        net = {
-            "macAddress": self._nic.macAddress,
-            "deviceConfigId": self._nic.key,
-            "connected": True,
-            "ipAddress": [detail["ipAddress"] for detail in details],
-            "ipConfig": {"ipAddress": details},
-        }
-        self.set(guest__net=[net], **values)
-
-    def set(self, **values: object) -> None:
-        self._control.change_vm(self.ref.moid, {name.replace("__", "."): value for name, value in values.items()})
-
-    def customize(self, status: str | None = None, event: str | None = None, message: str = "") -> None:
-        status = f"TOOLSDEPLOYPKG_{status}" if status else None
-        self._control.tell_customization(self.ref.moid, status=status, event=event, message=message)
-
-    def connect(self, connected: bool) -> None:
-        self._control.connect_nics(self.ref.moid, connected=connected)
-
-    def say(self, direct: Direct, text: str) -> None:
-        """Writes the key of guestinfo, as a guest does."""
-        option = vim.option.OptionValue(key=marks.CUSTOMIZED, value=text)
-        direct.wait(self.vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option])))
-
-
-MakeGuest = Callable[..., Guest]
-
-
-@pytest.fixture
-def session(driver: VsphereCloneNodeDriver) -> Session:
-    return driver._session
-
-
-@pytest.fixture
-def guest(bare_lab: Lab, direct: Direct, create: Create) -> MakeGuest:
-    """Makes a node that is on."""
-    return lambda name="web": Guest(bare_lab.control, direct, create(name, ex_power_on=True))
-
-
-def failure(session: Session, guest: Guest, wait: Wait | None = None) -> VsphereError:
-    """The error that ends a wait for one VM, long before its time is over."""
-    [(ref, found)] = map(told, watch_running(session, {guest.ref: wait or Wait()}, timeout_s=LONG_S))
-    assert ref == guest.ref
-    assert isinstance(found, VsphereError)
-    assert not isinstance(found, TaskTimeoutError)
-    return found
-
-
-@pytest.fixture
-def later(bare_lab: Lab) -> Iterator[Later]:
-    with acting_in_waits(bare_lab) as start:
-        yield start
-
-
-def told(outcome: tuple[Row, Any]) -> tuple[Ref, Any]:
-    """An outcome of a wait, without the row."""
-    return outcome[0].ref, outcome[1]
 
 
 # Ready
@@ -214,7 +134,7 @@ def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
 
 
 def test_customized_without_an_address(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.readiness.ADDRESS_AFTER_S", 0.1)
+    monkeypatch.setattr(readiness, "ADDRESS_AFTER_S", 0.1)
     one = guest()
     one.customize("SUCCEEDED")
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: []}
@@ -292,148 +212,6 @@ def test_nothing_to_wait_for(bare_lab: Lab, session: Session) -> None:
     bare_lab.reset_calls()
     assert wait_running(session, {}, timeout_s=LONG_S) == {}
     assert bare_lab.calls().total == 0
-
-
-# What cannot recover
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A VM that is off for a moment is one that is off; test_obstacles.py tells for how long."""
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.obstacles.OFF_FOR_S", 0.2)
-
-
-@pytest.mark.usefixtures("hasty")
-def test_off_from_the_start(session: Session, bare_lab: Lab, direct: Direct, create: Create) -> None:
-    one = Guest(bare_lab.control, direct, create("web"))
-    assert str(failure(session, one)) == "no address can come: 'web' is poweredOff; start it with start_node"
-
-
-@pytest.mark.usefixtures("hasty")
-def test_the_guest_powers_off_meanwhile(
-    session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
-) -> None:
-    one = guest()
-    one.customize("RUNNING")
-    later(driver.stop_node, one.node, ex_hard=True)
-    assert str(failure(session, one, Wait("customized"))).startswith("no guest can answer: 'web' is poweredOff")
-
-
-def test_it_is_removed_meanwhile(
-    session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
-) -> None:
-    one, two = guest("one"), guest("two")
-    outcomes = watch_running(session, {one.ref: Wait(), two.ref: Wait()}, timeout_s=LONG_S)
-    later(driver.destroy_node, one.node)
-    ref, error = told(next(outcomes))
-    assert (ref, type(error)) == (one.ref, NotFoundError)
-    outcomes.close()
-
-
-def test_all_adapters_disconnected(session: Session, guest: MakeGuest) -> None:
-    one = guest()
-    one.connect(False)
-    found = str(failure(session, one, Wait(nic_grace_s=0.1)))
-    assert found.startswith("no address can come: node 'web' has disconnected network adapters only (00:50:56:")
-    assert "its tools are guestToolsNotRunning, its addresses are none" in found
-
-
-def test_adapters_that_are_connected_meanwhile(session: Session, guest: MakeGuest, later: Later) -> None:
-    one = guest()
-    one.report("10.0.0.5")
-    one.connect(False)
-    one.set(guest__net=None)
-
-    def connect() -> None:
-        one.connect(True)
-        one.report("10.0.0.5")
-
-    later(connect)
-    assert wait_running(session, {one.ref: Wait(nic_grace_s=60)}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
-
-
-@pytest.mark.parametrize("word", ["address", "tools", "customized"])
-def test_no_tools(session: Session, guest: MakeGuest, word: str) -> None:
-    one = guest()
-    one.set(guest__toolsVersionStatus2="guestToolsNotInstalled")
-    found = str(failure(session, one, Wait(word, tools_grace_s=0.1)))
-    assert found.startswith("nothing can be heard of the guest of node 'web': VMware Tools are not installed in it")
-
-
-FAILURES = [
-    "CustomizationFailed",
-    "CustomizationLinuxIdentityFailed",
-    "CustomizationNetworkSetupFailed",
-    "CustomizationSysprepFailed",
-    "CustomizationUnknownFailure",
-]
-
-
-@pytest.mark.parametrize("event", FAILURES)
-def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str, later: Later) -> None:
-    one = guest()
-    one.report("10.0.0.5")
-    later(one.customize, event=event, message="The guest said no.")
-    found = str(failure(session, one, Wait("customized")))
-    assert found.startswith(f"the customization of node 'web' failed: The guest said no ({event}); the guest's log: ")
-
-
-def test_a_failure_by_its_status_and_the_event_that_follows(
-    bare_lab: Lab, session: Session, guest: MakeGuest, later: Later, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.readiness.EVENT_S", LONG_S)
-    one = guest()
-    one.customize("RUNNING")
-
-    def fail() -> None:
-        one.customize("FAILED", message="short")
-        await_calls(bare_lab, "WaitForUpdatesEx", 3)  # it has been told that, and waits for the event
-        one.customize(event="CustomizationFailed", message="A long story.")
-
-    later(fail)
-    found = str(failure(session, one, Wait("customized")))
-    assert "failed: A long story; short (CustomizationFailed); the guest's log: /var/log/vmware-imc/" in found
-
-
-def test_a_failure_without_an_event(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.guest.readiness.EVENT_S", 0.1)
-    one = guest()
-    one.customize("FAILED", message="short")
-    assert "failed: short; the guest's log: " in str(failure(session, one, Wait("ssh", customizing=True)))
-
-
-def test_a_failure_during_a_plain_wait_is_looked_up(
-    bare_lab: Lab, session: Session, guest: MakeGuest, later: Later
-) -> None:
-    one = guest()
-    one.customize("RUNNING")
-    waiting = watch_running(session, {one.ref: Wait()}, timeout_s=LONG_S)
-
-    def fail() -> None:
-        one.customize(event="CustomizationNetworkSetupFailed", message="No such network.")
-        one.customize("FAILED", message="short")
-
-    later(fail)
-    [(_, found)] = waiting
-    assert "failed: No such network; short (CustomizationNetworkSetupFailed); the guest's log: " in str(found)
-    assert bare_lab.control.leftovers().collectors == 0
-
-
-def test_a_failure_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest, later: Later) -> None:
-    one = guest()
-    later(one.say, direct, "error: no such user")
-    found = str(failure(session, one, Wait("customized")))
-    assert found.startswith(
-        "the customization of node 'web' failed: no such user; the guest's log: /var/log/cloud-init.log; 'web' is"
-    )
-
-
-def test_another_vms_events_do_not_count(session: Session, guest: MakeGuest, later: Later) -> None:
-    one, other = guest("one"), guest("other")
-    one.report("10.0.0.5")
-    other.customize(event="CustomizationFailed", message="not mine")
-    later(one.customize, event="CustomizationSucceeded")
-    assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
 # Time-outs

@@ -10,6 +10,7 @@ import pytest
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import ConnectionFailedError, NotPermittedError
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.vcenter import stub
 
 READS: dict[str, Callable[[VsphereCloneNodeDriver], Any]] = {
     "list_nodes": lambda driver: driver.list_nodes(),
@@ -40,7 +41,7 @@ def test_a_server_that_has_gone(
     read: Callable[[VsphereCloneNodeDriver], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", ())  # the waits have tests of their own
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", ())  # the waits have tests of their own
     for method in ("RetrievePropertiesEx", "FindByUuid", "CreateContainerView"):
         bare_lab.faults.add(method, when="reset-before", times=0)
     with pytest.raises(ConnectionFailedError, match="could not"):

@@ -10,8 +10,6 @@ from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import NotFoundError
 from libcloud_vsphere_clone.inventory.lookup import find_vm_by_uuid, locate_vm
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.model.vm import has_config, vm_id
-from tests.by_hand import build_vm
 from tests.direct import Direct
 
 
@@ -49,17 +47,3 @@ def test_where_a_vm_is(driver: VsphereCloneNodeDriver, direct: Direct) -> None:
     assert found is not None
     assert found.moid == vm._moId
     assert locate_vm(driver._session, "00000000-0000-4000-8000-000000004242") is None
-
-
-def test_a_vm_is_known_by_the_best_id_it_tells() -> None:
-    bare = {"config.instanceUuid": None}
-    assert vm_id(build_vm("vm-9", "web")) == "uuid-of-vm-9"
-    assert vm_id(build_vm("vm-9", "web", values={**bare, "summary.config.instanceUuid": "remembered"})) == "remembered"
-    assert vm_id(build_vm("vm-9", "web", values=bare)) == "vm-9"
-
-
-def test_an_unreadable_config_is_there() -> None:
-    vm = build_vm("vm-9", "web", values={"config.instanceUuid": None})
-    assert not has_config(vm)
-    vm.unreadable = frozenset({"config.instanceUuid"})
-    assert has_config(vm)

@@ -1,4 +1,4 @@
-"""Which VMs are nodes, how many round trips it takes to see them, and which of them may be touched."""
+"""Nodes as a lab has them: how many round trips it takes to see them, and which of them may be touched."""
 
 from __future__ import annotations
 
@@ -14,72 +14,11 @@ from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestErro
 from libcloud_vsphere_clone.inventory.nodes import CONFIGLESS_PATHS, fetch_some
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import marks
-from libcloud_vsphere_clone.model.layout import FolderNames, find_layout
-from libcloud_vsphere_clone.model.vm import NODE_PATHS, check_writable, why_no_node
-from libcloud_vsphere_clone.vcenter.rows import Row
-from tests.by_hand import IMAGES, ROOT, build_folder, build_tree, build_vm
+from libcloud_vsphere_clone.model.vm import NODE_PATHS
 from tests.direct import Direct
 
 ORPHANED = {"runtime.connectionState": "orphaned"}
-NO_CONFIG = {"config.instanceUuid": None, "config.template": None, **ORPHANED}
 WRITES = ("start_node", "stop_node", "reboot_node", "destroy_node")
-
-
-def reason(row: Row) -> str | None:
-    tree = build_tree(None, build_folder("group-v9", "archive", IMAGES))
-    return why_no_node(row, tree, find_layout(tree, FolderNames()))
-
-
-@pytest.mark.parametrize(
-    ("vm", "expected"),
-    [
-        (build_vm("vm-9", "web"), None),
-        (build_vm("vm-9", "web", values={"runtime.powerState": "poweredOff"}), None),
-        (build_vm("vm-9", "web", values=NO_CONFIG), None),
-        (build_vm("vm-9", "web", IMAGES), "images folder"),
-        (build_vm("vm-9", "web", build_folder("group-v9", "archive", IMAGES).ref), "images folder"),
-        (build_vm("vm-9", "web", values={"config.template": True}), "template"),
-        (build_vm("vm-9", "web", values={**NO_CONFIG, "summary.config.template": True}), "template"),
-        (build_vm("vm-9", "web", values={"config.managedBy.extensionKey": "com.vmware.vim.eam"}), "system VM"),
-        (build_vm("vm-9", "web", values={'config.extraConfig["HDCS.agent"].value': "true"}), "system VM"),
-        (build_vm("vm-9", "web", values={"config.ftInfo.role": 1}), None),
-        (build_vm("vm-9", "web", values={"config.ftInfo.role": 2}), "shadow"),
-        (build_vm("vm-9", "web", ROOT), "nodes folder"),
-    ],
-)
-def test_what_is_a_node(vm: Row, expected: str | None) -> None:
-    found = reason(vm)
-    assert found is None if expected is None else expected in str(found)
-
-
-def refuse(vm: Row, **allow: bool) -> str:
-    with pytest.raises(InvalidRequestError) as caught:
-        check_writable(vm, build_tree(), allow_unmanaged=allow.get("unmanaged", False), action="stop")
-    return str(caught.value)
-
-
-def test_only_what_the_driver_made_is_writable() -> None:
-    mark = marks.mark_path(marks.ID)
-    own, unreadable = build_vm("vm-9", "web", values={mark: "uuid-of-vm-9"}), build_vm("vm-9", "web")
-    unreadable.unreadable = frozenset({mark})
-    check_writable(own, build_tree(), allow_unmanaged=False, action="stop")
-    assert "did not create it" in refuse(build_vm("vm-9", "web"))
-    assert "did not create it" in refuse(build_vm("vm-9", "web", values={mark: "uuid-of-vm-8"}))
-    assert "may not read the marks" in refuse(unreadable)
-    check_writable(unreadable, build_tree(), allow_unmanaged=True, action="stop")
-
-
-def test_a_vm_without_config_is_never_writable() -> None:
-    assert "orphaned" in refuse(build_vm("vm-9", "web", values=NO_CONFIG), unmanaged=True)
-
-
-def test_a_vm_whose_id_is_unreadable_is_not_one_without_config() -> None:
-    vm = build_vm("vm-9", "web", values={"config.instanceUuid": None})
-    vm.unreadable = frozenset({"config.instanceUuid"})
-    assert "may not read the marks" in refuse(vm)
-
-
-# What a lab shows
 
 
 def test_a_fresh_listing_takes_two_round_trips_and_then_one(bare_lab: Lab) -> None:

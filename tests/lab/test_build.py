@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
+from libcloud_vsphere_clone.lab import LabError
 from libcloud_vsphere_clone.lab.build import ensure_program, find_go
 
 BUILD = (

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim
 
-from libcloud_vsphere_clone.errors import LabError
-from libcloud_vsphere_clone.lab import Lab, LabControl
+from libcloud_vsphere_clone.lab import Lab, LabControl, LabError
 
 Connect = Callable[[Lab], Any]
 

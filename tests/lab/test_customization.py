@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from pyVmomi import vim
 
-from libcloud_vsphere_clone.errors import LabError
-from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.lab import Lab, LabError
 from tests.direct import Direct
 
 custom: Any = vim.vm.customization

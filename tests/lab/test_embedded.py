@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
-from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.lab import Lab, LabError
 from libcloud_vsphere_clone.lab.process import launch, stop
 from libcloud_vsphere_clone.lab.record import LabOptions
 

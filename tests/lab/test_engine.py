@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
+from libcloud_vsphere_clone.lab import LabError
 from libcloud_vsphere_clone.lab.engine import INSTALL_ENGINE, Engine, find_engine, proven
-from libcloud_vsphere_clone.lab.shim import write_shim
 
 
 def command(folder: Path, name: str, script: str) -> str:
@@ -64,22 +63,3 @@ def test_an_engine_that_runs_nothing_says_why(tmp_path: Path) -> None:
     broken = Engine("podman", command(tmp_path, "podman", 'echo "Error: no netavark" >&2; exit 126'))
     with pytest.raises(LabError, match=r"podman cannot run a container here: Error: no netavark; on Debian"):
         proven(broken, "image", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("kind", "words", "expected"),
-    [
-        ("podman", "create --name x image", "create --label vsphere-lab=lab-1 --cap-add SYS_ADMIN --name x image"),
-        ("podman", "events --format '{{.ID}}'", "events --format {{.ID}} --filter type=container"),
-        ("podman", "rm -f x", "rm --time 0 -f x"),
-        ("docker", "rm -f x", "rm -f x"),
-        ("podman", "inspect x", "inspect x"),
-        ("docker", "volume ls -q", ""),
-    ],
-)
-def test_the_programs_docker_adds_what_the_program_does_not_know(
-    tmp_path: Path, kind: str, words: str, expected: str
-) -> None:
-    echo = Engine(kind, command(tmp_path, "it's an engine", 'echo "$@"'))
-    shim = Engine(kind, str(write_shim(echo, tmp_path / "bin") / "docker"), {"LAB_ID": "lab-1"})
-    assert shim.run(*words.split()).stdout.strip() == expected

@@ -18,7 +18,7 @@ from libcloud_vsphere_clone.lab.engine import Engine
 from libcloud_vsphere_clone.lab.guest_image import ensure_guest_images
 from libcloud_vsphere_clone.lab.process import clear_dead_labs
 from libcloud_vsphere_clone.lab.record import load_record
-from libcloud_vsphere_clone.lab.shim import LABEL
+from libcloud_vsphere_clone.lab.remains import LABEL
 
 pytestmark = pytest.mark.guests
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
-from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.lab import Lab, LabError
 from libcloud_vsphere_clone.lab.identity import identity_of
 from libcloud_vsphere_clone.lab.process import clear_cache, clear_dead_labs, find_lab, launch, list_labs, stop
 from libcloud_vsphere_clone.lab.record import LabOptions, LabRecord

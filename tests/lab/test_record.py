@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
+from libcloud_vsphere_clone.lab import LabError
 from libcloud_vsphere_clone.lab.engine import Engine
 from libcloud_vsphere_clone.lab.identity import identity_of
 from libcloud_vsphere_clone.lab.record import (

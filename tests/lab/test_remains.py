@@ -13,8 +13,7 @@ import pytest
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.process import clear_dead_labs
 from libcloud_vsphere_clone.lab.record import load_record
-from libcloud_vsphere_clone.lab.remains import list_commands
-from libcloud_vsphere_clone.lab.shim import LABEL
+from libcloud_vsphere_clone.lab.remains import LABEL, list_commands
 
 
 @pytest.mark.guests

@@ -6,8 +6,7 @@ import socket
 
 import pytest
 
-from libcloud_vsphere_clone.errors import LabError
-from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.lab import Lab, LabError
 
 
 def test_a_server_lives_until_it_is_stopped(bare_lab: Lab) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from libcloud_vsphere_clone.errors import AmbiguousNameError, InvalidRequestError, NotFoundError
-from libcloud_vsphere_clone.model.layout import FolderNames, find_folder, find_layout, group_name, images_folder
+from libcloud_vsphere_clone.model.layout import (
+    FolderNames,
+    find_folder,
+    find_group_folder,
+    find_layout,
+    group_name,
+    images_folder,
+)
 from libcloud_vsphere_clone.model.tree import Tree
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from tests.by_hand import (
@@ -26,6 +33,8 @@ ORG, ORG_IMAGES = (
     build_folder("group-v30", "org"),
     build_folder("group-v31", "jclouds-images", Ref("Folder", "group-v30")),
 )
+
+NAMES = FolderNames()
 
 
 def test_groups_are_beside_the_images() -> None:
@@ -126,3 +135,28 @@ def test_a_folder_further_down_is_no_group_of_its_name() -> None:
     assert group_name(tree, layout, build_vm("vm-9", "web", twin.ref)) == "old%2f/libcloud"
     layout = find_layout(tree, FolderNames(nodes="old%2f"))
     assert group_name(tree, layout, build_vm("vm-9", "web", twin.ref)) == "libcloud"
+
+
+def test_a_group_is_found_by_its_name_as_people_write_it() -> None:
+    tree = build_tree(None, slash := build_folder("group-v9", "a%2fb"))
+    layout = find_layout(tree, NAMES)
+    assert find_group_folder(tree, layout, "libcloud") == GROUP
+    assert find_group_folder(tree, layout, "a/b") == slash.ref
+    assert find_group_folder(tree, layout, "a%2fb") is None
+    assert find_group_folder(tree, layout, "none") is None
+
+
+def test_the_images_folder_is_no_group() -> None:
+    tree = build_tree()
+    with pytest.raises(InvalidRequestError, match="is the images folder"):
+        find_group_folder(tree, find_layout(tree, NAMES), "jclouds-images")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 81])
+def test_a_group_needs_a_name_that_vcenter_takes(name: str) -> None:
+    with pytest.raises(InvalidRequestError, match="group"):
+        find_group_folder(build_tree(), find_layout(build_tree(), NAMES), name)
+
+
+def test_the_layouts_folder_is_the_vm_folder() -> None:
+    assert find_layout(build_tree(), NAMES).nodes_folder == VM_FOLDER

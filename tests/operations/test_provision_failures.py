@@ -21,11 +21,16 @@ from libcloud_vsphere_clone.errors import (
     TaskTimeoutError,
     VsphereError,
 )
+from libcloud_vsphere_clone.inventory.images import fetch_clone_source
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.model.images import CloneSource
 from libcloud_vsphere_clone.model.layout import FolderNames
+from libcloud_vsphere_clone.model.options import NodeOptions
+from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.operations.provision import Provisioner
-from libcloud_vsphere_clone.plan.clone import ClonePlan, NodeRequest
+from libcloud_vsphere_clone.plan.clone import ClonePlan, build_clone_plan
+from libcloud_vsphere_clone.vcenter import stub
 from tests.direct import Create, Direct, await_calls, writes
 from tests.interrupts import Interrupted
 
@@ -112,9 +117,10 @@ def provisioner(driver: VsphereCloneNodeDriver) -> Provisioner:
 
 def build_plan(
     driver: VsphereCloneNodeDriver, uuid: Any, name: str = "planned", **wishes: Any
-) -> tuple[ClonePlan, Any]:
-    request = NodeRequest(**{"id": uuid, "name": name, "group": "made", "power_on": False, **wishes})
-    return provisioner(driver).plan(request, driver.ex_get_image_by_name("debian-12").id)
+) -> tuple[ClonePlan, CloneSource]:
+    options = NodeOptions(**{"group": "made", "power_on": False, "timeout_s": 60, **wishes})
+    source = fetch_clone_source(driver._session, FolderNames(), driver.ex_get_image_by_name("debian-12").id)
+    return build_clone_plan(NodeRequest(uuid, name, options), source), source
 
 
 def mismatch() -> Any:
@@ -130,11 +136,11 @@ def mismatch() -> Any:
 
 @pytest.mark.usefixtures("unharmed")
 def test_a_half_made_clone_is_removed(driver: VsphereCloneNodeDriver, bare_lab: Lab) -> None:
-    plan, found = build_plan(driver, UUID.format(1))
+    plan, source = build_plan(driver, UUID.format(1))
     plan.spec.customization = mismatch()
     bare_lab.reset_calls()
     with pytest.raises(TaskError, match="NicSettingMismatch") as caught:
-        provisioner(driver).create(plan, found, timeout_s=60)
+        provisioner(driver).create(plan, source)
     assert not getattr(caught.value, "__notes__", [])
     assert writes(bare_lab)["Destroy_Task"] == 1
 
@@ -171,12 +177,12 @@ def test_a_caller_whose_progress_fails_leaves_nothing(create: Create, bare_lab: 
 @pytest.mark.usefixtures("unharmed")
 def test_what_fails_after_the_clone_leaves_nothing_either(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
     taken = driver.ex_get_node(name="legacy-db").id  # so the mark has to follow
-    plan, found = build_plan(driver, taken, power_on=True)
+    plan, source = build_plan(driver, taken, power_on=True)
     bare_lab.faults.add(
         "ReconfigVM_Task", fault="NoPermission", fields={"privilegeId": "VirtualMachine.Config.Advanced"}
     )
     with pytest.raises(NotPermittedError) as caught:
-        provisioner(driver).create(plan, found, timeout_s=60)
+        provisioner(driver).create(plan, source)
     assert caught.value.privilege == "VirtualMachine.Config.Advanced"
     assert not getattr(caught.value, "__notes__", [])
 
@@ -185,15 +191,15 @@ def test_what_fails_after_the_clone_leaves_nothing_either(bare_lab: Lab, driver:
 @pytest.mark.parametrize("when", ["task", "reset-before"])
 def test_undo_never_takes_another_vm_for_the_clone(bare_lab: Lab, driver: VsphereCloneNodeDriver, when: str) -> None:
     taken = driver.ex_get_node(name="legacy-web")
-    plan, found = build_plan(driver, taken.id)
+    plan, source = build_plan(driver, taken.id)
     bare_lab.faults.add("CloneVM_Task", fault="NoDiskSpace" if when == "task" else None, when=when)
     with pytest.raises(VsphereError):
-        provisioner(driver).create(plan, found, timeout_s=60)
+        provisioner(driver).create(plan, source)
 
 
 def test_a_taken_id_is_replaced_and_the_mark_follows(driver: VsphereCloneNodeDriver, direct: Direct) -> None:
     taken = driver.ex_get_node(name="legacy-db").id
-    row, _ = provisioner(driver).create(*build_plan(driver, taken), timeout_s=60)
+    row, _ = provisioner(driver).create(*build_plan(driver, taken))
     [node] = driver.list_nodes(ex_group="made")
     assert node.id == row["config.instanceUuid"] != taken
     assert node.extra["managed"] is True
@@ -201,11 +207,11 @@ def test_a_taken_id_is_replaced_and_the_mark_follows(driver: VsphereCloneNodeDri
 
 
 def test_an_undo_that_fails_says_what_remains(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
-    plan, found = build_plan(driver, UUID.format(2), "stuck")
+    plan, source = build_plan(driver, UUID.format(2), "stuck")
     plan.spec.customization = mismatch()
     bare_lab.faults.add("Destroy_Task", fault="ResourceInUse", when="task")
     with pytest.raises(TaskError, match="NicSettingMismatch") as caught:
-        provisioner(driver).create(plan, found, timeout_s=60)
+        provisioner(driver).create(plan, source)
     [note] = caught.value.__notes__
     assert "'stuck'" in note
     assert UUID.format(2) in note
@@ -253,13 +259,13 @@ def test_a_lost_request_says_that_nothing_was_made(bare_lab: Lab, create: Create
 def test_a_vcenter_that_is_lost_as_well_is_told_what_may_remain(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", ())  # the waits have tests of their own
-    plan, found = build_plan(driver, UUID.format(4), "lost")
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", ())  # the waits have tests of their own
+    plan, source = build_plan(driver, UUID.format(4), "lost")
     bare_lab.faults.add("CloneVM_Task", when="reset-after")
     for method in ("RetrievePropertiesEx", "FindByUuid"):
         bare_lab.faults.add(method, when="reset-before", times=0)
     with pytest.raises(ConnectionFailedError, match="clone image") as caught:
-        provisioner(driver).create(plan, found, timeout_s=60)
+        provisioner(driver).create(plan, source)
     bare_lab.faults.clear()
     direct.await_clones()
     [note] = caught.value.__notes__
@@ -277,11 +283,11 @@ def test_a_lost_reply_and_a_time_out_is_no_promise_that_nothing_was_made(bare_la
 
 @pytest.mark.usefixtures("unharmed")
 def test_a_clone_that_was_made_but_does_not_run_is_not_adopted(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
-    plan, found = build_plan(driver, UUID.format(3), power_on=True)
+    plan, source = build_plan(driver, UUID.format(3), power_on=True)
     plan.spec.powerOn = False  # as when vCenter could not power it on
     bare_lab.faults.add("CloneVM_Task", when="reset-after")
     with pytest.raises(ConnectionFailedError, match="not powered on"):
-        provisioner(driver).create(plan, found, timeout_s=60)
+        provisioner(driver).create(plan, source)
 
 
 def test_a_session_that_ends_while_a_clone_runs_is_renewed(bare_lab: Lab, create: Create) -> None:
@@ -317,7 +323,7 @@ def test_a_session_that_ends_at_the_very_clone_makes_one_vm(bare_lab: Lab, creat
 def test_in_a_storm_each_success_is_one_vm_and_each_failure_none(
     bare_lab: Lab, create: Create, direct: Direct, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.stub.REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
+    monkeypatch.setattr(stub, "REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
     bare_lab.delay_tasks({"CloneVM": 50})
     for method, when, every in STORM:
         bare_lab.faults.add(method, when=when, every=every, times=0, fault="NoDiskSpace" if when == "task" else None)

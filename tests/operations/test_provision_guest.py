@@ -13,13 +13,15 @@ from libcloud.compute.base import NodeAuthPassword, NodeAuthSSHKey
 from pyVmomi import vim
 
 from libcloud_vsphere_clone import InvalidRequestError, Nic, NotFoundError, TaskError, VsphereCloneNodeDriver, Windows
-from libcloud_vsphere_clone.driver.options import OwnOptions
+from libcloud_vsphere_clone.inventory.images import fetch_clone_source
 from libcloud_vsphere_clone.lab import Lab
+from libcloud_vsphere_clone.model.images import CloneSource
 from libcloud_vsphere_clone.model.layout import FolderNames
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.options import NodeOptions
+from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.operations.provision import Provisioner
-from libcloud_vsphere_clone.plan.clone import NodeRequest
-from libcloud_vsphere_clone.plan.guest.customization import Customization
+from libcloud_vsphere_clone.plan.clone import build_clone_plan
 from tests.direct import Create, Direct, writes
 
 card = vim.vm.device.VirtualEthernetCard
@@ -52,6 +54,7 @@ def macs(direct: Direct, node: Any) -> list[str]:
 # cloud-init
 
 
+@pytest.mark.usefixtures("late_looks")
 def test_a_static_address_in_one_clone(bare_lab: Lab, create: Create, direct: Direct) -> None:
     create("first")
     bare_lab.reset_calls()
@@ -109,7 +112,7 @@ def test_each_node_of_a_group_has_its_own_address(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct
 ) -> None:
     image = driver.ex_get_image_by_name("debian-12")
-    each: list[OwnOptions] = [
+    each: list[dict[str, Any]] = [
         {"ex_networks": [Nic(address=f"10.0.0.{number}/24")], "ex_hostname": f"n{number}", "ex_metadata": {"n": number}}
         for number in range(5, 9)
     ]
@@ -128,6 +131,7 @@ def test_each_node_of_a_group_has_its_own_address(
         assert options["libcloud.addresses"] == f"10.0.0.{number}"
 
 
+@pytest.mark.usefixtures("late_looks")
 def test_ignition_is_told_through_its_own_keys(bare_lab: Lab, create: Create, direct: Direct) -> None:
     create("first")
     bare_lab.reset_calls()
@@ -164,6 +168,7 @@ def events(direct: Direct, node: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
+@pytest.mark.usefixtures("late_looks")
 def test_vsphere_customizes_at_the_clone(bare_lab: Lab, create: Create, direct: Direct, mechanism: str) -> None:
     kind, words = MECHANISMS[mechanism]
     create("first")
@@ -190,6 +195,7 @@ def test_an_old_vcenter_is_not_sent_what_it_would_not_see(bare_lab: Lab) -> None
         assert writes(bare_lab) == {}
 
 
+@pytest.mark.usefixtures("late_looks")
 def test_a_specification_stored_in_vcenter(bare_lab: Lab, create: Create, direct: Direct) -> None:
     create("first")
     bare_lab.reset_calls()
@@ -218,32 +224,34 @@ def test_a_specification_that_is_not_there(bare_lab: Lab, driver: VsphereCloneNo
 # Taken, or undone
 
 
+def fetch_source(driver: VsphereCloneNodeDriver) -> CloneSource:
+    return fetch_clone_source(driver._session, FolderNames(), driver.ex_get_image_by_name("debian-12").id)
+
+
 @pytest.mark.usefixtures("unharmed")
 def test_a_key_that_vcenter_drops_is_noticed(driver: VsphereCloneNodeDriver, bare_lab: Lab) -> None:
-    provisioner = Provisioner(driver._session, FolderNames())
-    wanted = Customization(userdata="#!/bin/sh\n")
-    request = NodeRequest("50000000-0000-4000-8000-0000000000aa", "dropped", "made", customization=wanted)
-    plan, found = provisioner.plan(request, driver.ex_get_image_by_name("debian-12").id)
+    options = NodeOptions(group="made", userdata="#!/bin/sh\n", timeout_s=10)
+    request = NodeRequest("50000000-0000-4000-8000-0000000000aa", "dropped", options)
+    source = fetch_source(driver)
+    plan = build_clone_plan(request, source)
     # The lab takes every key: what vCenter would drop is not sent.
-    options = [option for option in plan.spec.config.extraConfig if option.key != "guestinfo.userdata.encoding"]
-    plan.spec.config.extraConfig = options
+    kept = [option for option in plan.spec.config.extraConfig if option.key != "guestinfo.userdata.encoding"]
+    plan.spec.config.extraConfig = kept
     bare_lab.reset_calls()
     with pytest.raises(TaskError, match=r"without the keys guestinfo\.userdata\.encoding.*ex_customize=") as caught:
-        provisioner.create(plan, found, timeout_s=10)
+        Provisioner(driver._session, FolderNames()).create(plan, source)
     assert not getattr(caught.value, "__notes__", [])
     assert writes(bare_lab)["Destroy_Task"] == 1
 
 
 def test_keys_that_a_guest_removes_itself_are_not_missed(driver: VsphereCloneNodeDriver) -> None:
-    provisioner = Provisioner(driver._session, FolderNames())
-    image_id = driver.ex_get_image_by_name("debian-12").id
+    source = fetch_source(driver)
     metadata, userdata = "guestinfo.metadata.encoding", "guestinfo.userdata.encoding"
-    plain, secret = Customization(), Customization(login=Login("joe", password="x"))
-    for wanted, kept in ((plain, (metadata, userdata)), (secret, (metadata,))):
-        request = NodeRequest("50000000-0000-4000-8000-0000000000ab", "plain", "made", customization=wanted)
-        assert provisioner.plan(request, image_id)[0].kept_keys == kept
-    off = replace(request, power_on=False)
-    assert len(provisioner.plan(off, image_id)[0].kept_keys) == 2
+    for login, kept in ((None, (metadata, userdata)), (Login("joe", password="x"), (metadata,))):
+        request = NodeRequest("50000000-0000-4000-8000-0000000000ab", "plain", login=login)
+        assert build_clone_plan(request, source).kept_keys == kept
+    off = replace(request, options=NodeOptions(power_on=False))
+    assert len(build_clone_plan(off, source).kept_keys) == 2
 
 
 # Secrets

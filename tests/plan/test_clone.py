@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -10,22 +11,20 @@ from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError, NoPlacementError, NotFoundError
 from libcloud_vsphere_clone.model import marks
+from libcloud_vsphere_clone.model.hardware import Hardware
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.options import NodeOptions
+from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.plan.clone import (
     ClonePlan,
-    NodeRequest,
     build_clone_plan,
     build_clone_plans,
     build_extra_config,
     to_stored_name,
 )
-from libcloud_vsphere_clone.plan.guest.customization import Customization
-from libcloud_vsphere_clone.plan.hardware import Hardware
-from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import Ref
 from tests.by_hand import (
     ALONE,
-    DATACENTER,
     DRS,
     GIB,
     HOST_1,
@@ -38,6 +37,7 @@ from tests.by_hand import (
     WEB,
     build_disk,
     build_image,
+    build_source,
     build_tree,
 )
 
@@ -47,11 +47,16 @@ SECRET = "correct horse battery staple"
 
 
 def plan(image: dict[str, Any] | None = None, changes: Any = None, **wishes: Any) -> ClonePlan:
-    for_guest = {word: wishes.pop(word) for word in Customization.__dataclass_fields__ if word in wishes}
-    for_guest["nics"] = [Nic(network) for network in wishes.pop("networks", ())] or for_guest.get("nics", ())
-    known = {"id": NEW_UUID, "name": "web-1", "group": "libcloud", "customization": Customization(**for_guest)}
-    request = NodeRequest(**{**known, **wishes})
-    return build_clone_plan(request, build_image(image), build_tree(changes), DATACENTER)
+    source = build_source(build_image(image), build_tree(changes), wishes.pop("api_version", None))
+    return build_clone_plan(build_request(**wishes), source)
+
+
+def build_request(**wishes: Any) -> NodeRequest:
+    """:param wishes: fields of a request and options of a node."""
+    options = {field.name: wishes.pop(field.name) for field in fields(NodeOptions) if field.name in wishes}
+    script = options.get("first_boot_script")
+    known = {"id": NEW_UUID, "name": "web-1", "first_boot_script": script, "options": NodeOptions(**options)}
+    return NodeRequest(**{**known, **wishes})
 
 
 def extra_config(made: ClonePlan) -> dict[str, str]:
@@ -176,34 +181,34 @@ def test_cloud_init_is_told_and_no_password_travels_in_clear() -> None:
 
 def test_no_password_is_in_the_request() -> None:
     for mechanism in ("cloud-init", "cloudinit-prep", "ignition", "none"):
-        spec = plan(login=Login("root", password=SECRET), mechanism=mechanism).spec
+        spec = plan(login=Login("root", password=SECRET), customize=mechanism).spec
         assert SECRET not in SoapAdapter.Serialize(spec, version="vim.version.v8_0_3_0").decode()
 
 
 def test_a_vapp_configuration_would_win_over_guestinfo_and_is_removed() -> None:
     appliance = {"config.vAppConfig": {"product": [{"key": "0"}]}}
     assert plan(appliance).spec.config.vAppConfigRemoved is True
-    assert plan(appliance, mechanism="ignition").spec.config.vAppConfigRemoved is True
-    assert plan(appliance, mechanism="linux-prep").spec.config.vAppConfigRemoved is None
-    assert plan(appliance, mechanism="none").spec.config.vAppConfigRemoved is None
+    assert plan(appliance, customize="ignition").spec.config.vAppConfigRemoved is True
+    assert plan(appliance, customize="linux-prep").spec.config.vAppConfigRemoved is None
+    assert plan(appliance, customize="none").spec.config.vAppConfigRemoved is None
 
 
 def test_the_images_own_user_is_whom_a_login_is_for() -> None:
     key = ("ssh-ed25519 AAAA",)
     own = {marks.mark_path(marks.LOGIN): "debian"}
     for image, username, expected in ((own, None, "debian"), (own, "joe", "joe"), (None, None, "root")):
-        made = plan(image, login=Login(username, key), mechanism="cloudinit-prep")
+        made = plan(image, login=Login(username, key), customize="cloudinit-prep")
         found = "root" if '"disable_root"' in made.spec.customization.identity.userdata else expected
         assert found == expected
         assert expected == "root" or f'"name": "{expected}"' in made.spec.customization.identity.userdata
 
 
 def test_several_nodes_have_mac_addresses_of_their_own() -> None:
-    plans = plan_all(3, [], customization=Customization(dns_servers=["10.0.0.2"]))
+    plans = plan_all(3, [], dns=["10.0.0.2"])
     macs = {change.device.macAddress for made in plans for change in made.spec.config.deviceChange}
     assert len(macs) == 3
     with pytest.raises(InvalidRequestError, match="2 nodes cannot share the host name web"):
-        plan_all(2, [], customization=Customization(host_name="web"))
+        plan_all(2, [], hostname="web")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +238,7 @@ def test_an_image_without_cloud_init_refuses_what_it_cannot_use(wishes: dict[str
 def test_a_generated_password_is_of_a_user_whose_password_can_be_set(
     mechanism: str, username: str | None, is_set: bool
 ) -> None:
-    wishes: dict[str, Any] = {"mechanism": mechanism, "generated_password": True, "api_version": "vim.version.v9_1_0_0"}
+    wishes: dict[str, Any] = {"customize": mechanism, "generated_password": True, "api_version": "vim.version.v9_1_0_0"}
     login = Login(username, password=SECRET)
     if is_set:
         assert plan(login=login, **wishes)
@@ -251,8 +256,8 @@ def test_an_image_without_cloud_init_is_told_nothing() -> None:
 
 
 def plan_all(count: int, locations: list[str], changes: Any = None, **wishes: Any) -> list[ClonePlan]:
-    requests = [NodeRequest(**{"id": f"id-{n}", "name": f"n-{n}", "group": "web", **wishes}) for n in range(count)]
-    return build_clone_plans(requests, build_image(), build_tree(changes), DATACENTER, locations)
+    requests = [build_request(**{"id": f"id-{n}", "name": f"n-{n}", "group": "web", **wishes}) for n in range(count)]
+    return build_clone_plans(requests, build_source(build_image(), build_tree(changes)), locations)
 
 
 def clusters(plans: list[ClonePlan]) -> list[Ref]:

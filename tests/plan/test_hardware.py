@@ -8,8 +8,8 @@ import pytest
 from pyVmomi import vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
+from libcloud_vsphere_clone.model.hardware import Hardware
 from libcloud_vsphere_clone.plan.hardware import (
-    Hardware,
     build_cpu_memory,
     build_disk_change,
     growth_bytes,

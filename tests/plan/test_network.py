@@ -8,9 +8,8 @@ import pytest
 from pyVmomi import vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
-from libcloud_vsphere_clone.plan.guest.customization import MOST_ADAPTERS
+from libcloud_vsphere_clone.model.nics import MOST_ADAPTERS, Nic
 from libcloud_vsphere_clone.plan.network import build_adapter_changes, complete_nics, list_adapters, used_networks
-from libcloud_vsphere_clone.plan.nics import Nic
 from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY, Ref, Row
 from tests.by_hand import NETWORK_FOLDER, SWITCH, VM_NETWORK, WEB, build_adapter, build_disk, build_image, build_tree
 

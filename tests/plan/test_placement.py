@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from libcloud_vsphere_clone.errors import AmbiguousNameError, NoPlacementError, NotFoundError
-from libcloud_vsphere_clone.plan.placement import Placement, PlacementWish, Taken, choose_placement, is_drs_automatic
+from libcloud_vsphere_clone.plan.placement import (
+    Placement,
+    PlacementWish,
+    Reservations,
+    choose_placement,
+    is_drs_automatic,
+)
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 from tests.by_hand import (
     ALONE,
@@ -235,26 +241,26 @@ def test_drs_is_automatic_when_it_is_on_and_not_manual(drs: dict[str, str] | Non
 # Several of one request
 
 
-def place_all(count: int, wish: PlacementWish, changes: Changes | None = None) -> tuple[list[Placement], Taken]:
-    taken = Taken()
+def place_all(count: int, wish: PlacementWish, changes: Changes | None = None) -> tuple[list[Placement], Reservations]:
+    reserved = Reservations()
     tree, image = build_tree(changes), build_image()
-    return [choose_placement(tree, DATACENTER, image, wish, taken) for _ in range(count)], taken
+    return [choose_placement(tree, DATACENTER, image, wish, reserved) for _ in range(count)], reserved
 
 
 def test_each_knows_what_those_before_it_take_of_a_datastore() -> None:
     room = {SHARED_1: {"summary.freeSpace": 5 * GIB}, SHARED_2: {"summary.freeSpace": 3 * GIB}}
-    made, taken = place_all(3, PlacementWish(needed_bytes=2 * GIB), room)
+    made, reserved = place_all(3, PlacementWish(needed_bytes=2 * GIB), room)
     assert [placement.datastore for placement in made] == [SHARED_1, SHARED_1, SHARED_2]
-    assert taken == {SHARED_1: 4 * GIB, SHARED_2: 2 * GIB}
+    assert reserved == {SHARED_1: 4 * GIB, SHARED_2: 2 * GIB}
     with pytest.raises(NoPlacementError, match="less than 2"):
         place_all(4, PlacementWish(needed_bytes=2 * GIB), room)
 
 
 def test_without_drs_hosts_fill_up_evenly() -> None:
     wish = PlacementWish("cluster-nodrs", memory_bytes=4 * GIB)
-    made, taken = place_all(4, wish)
+    made, reserved = place_all(4, wish)
     assert sorted(str(placement.host) for placement in made) == sorted(map(str, (HOST_3, HOST_4, HOST_3, HOST_4)))
-    assert (taken[HOST_3], taken[HOST_4]) == (8 * GIB, 8 * GIB)
+    assert (reserved[HOST_3], reserved[HOST_4]) == (8 * GIB, 8 * GIB)
 
 
 def test_without_drs_the_emptier_host_is_filled_first() -> None:
@@ -266,12 +272,12 @@ def test_without_drs_the_emptier_host_is_filled_first() -> None:
 
 
 def test_with_drs_no_host_is_counted() -> None:
-    _, taken = place_all(2, PlacementWish(needed_bytes=1 * GIB, memory_bytes=4 * GIB))
-    assert taken.keys() == {SHARED_1}
+    _, reserved = place_all(2, PlacementWish(needed_bytes=1 * GIB, memory_bytes=4 * GIB))
+    assert reserved.keys() == {SHARED_1}
 
 
 def test_what_is_refused_takes_nothing() -> None:
-    taken = Taken()
+    reserved = Reservations()
     with pytest.raises(NoPlacementError):
-        choose_placement(build_tree(), DATACENTER, build_image(), PlacementWish(needed_bytes=10**15), taken)
-    assert not +taken
+        choose_placement(build_tree(), DATACENTER, build_image(), PlacementWish(needed_bytes=10**15), reserved)
+    assert not +reserved

@@ -110,4 +110,8 @@ def test_a_session_may_end_before_any_call(
     work(session, new_task)
     assert calls <= usual
     left_over = calm_lab.control.leftovers()
+    kept = int(work in (working, failing))  # for the next wait on tasks
+    assert (left_over.collectors, left_over.filters) == (kept, kept)
+    session.close()
+    left_over = calm_lab.control.leftovers()
     assert (left_over.collectors, left_over.filters) == (0, 0)

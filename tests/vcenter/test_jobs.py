@@ -14,6 +14,7 @@ from pyVmomi import vim, vmodl
 from libcloud_vsphere_clone.errors import ConnectionFailedError, NoPlacementError, TaskError, TaskTimeoutError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter import jobs as jobs_module
+from libcloud_vsphere_clone.vcenter import pace
 from libcloud_vsphere_clone.vcenter.jobs import Job, run_jobs
 from libcloud_vsphere_clone.vcenter.properties import fetch_rows
 from libcloud_vsphere_clone.vcenter.rows import Ref
@@ -144,18 +145,19 @@ def test_a_wave_of_known_length_is_looked_at_once(
 def test_a_look_that_was_early_is_followed_by_one_more_and_then_by_a_subscription(
     calm_lab: Lab, session: Session, new_task: NewTask, drive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libcloud_vsphere_clone.vcenter.pace.LATE_S", -0.3)  # so that each first look is early
+    monkeypatch.setattr(pace, "LATE_S", -0.3)  # so that each first look is early
     for again_s, subscriptions in ((0.5, 1), (0.01, 4)):
-        monkeypatch.setattr("libcloud_vsphere_clone.vcenter.pace.AGAIN_S", again_s)
+        monkeypatch.setattr(pace, "AGAIN_S", again_s)
         for _ in range(4):  # what slows the machine makes a wave come apart: one of so many tries is not slowed
             jobs = [job(succeeding(new_task, drive, 1.0)) for _ in range(4)]
             calm_lab.reset_calls()
             run_jobs(session, jobs, max_in_flight=1)
             assert [one.error for one in jobs] == [None] * 4
             calls = calm_lab.calls().by_method
-            if calls["CreatePropertyCollector"] == subscriptions:
+            lists = calls.get("CreateListView", 0) + calls.get("ResetListView", 0)
+            if lists == subscriptions:
                 break
-        assert calls["CreatePropertyCollector"] == subscriptions
+        assert lists == subscriptions
 
 
 def test_one_failure_is_its_own(session: Session, new_task: NewTask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from libcloud_vsphere_clone.vcenter.pace import LATE_S, Pace
+from libcloud_vsphere_clone.vcenter.pace import FIRST_LOOK_S, LATE_S, SHORT_S, SPARE_S, Durations, Look, Pace
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row
 
 MIDNIGHT = "2026-01-01T00:00:00"
@@ -57,3 +57,49 @@ def test_clocks_that_were_set_back_do_no_harm() -> None:
     pace = Pace()
     pace.learn([lasted(0, **{"info.queueTime": "2026-01-01T00:00:05Z"})], 60)
     assert pace.look_at([0.0]) is None
+
+
+def test_the_first_task_of_a_kind_is_looked_at_soon_and_twice_at_most() -> None:
+    durations = Durations()
+    durations.learn("Other_Task", lasted(0.1), 60)
+    assert durations.look("Destroy_Task", 10.0) == Look(10.0 + FIRST_LOOK_S, FIRST_LOOK_S)
+    clone = durations.look("CloneVM_Task", 10.0)
+    assert clone is not None and clone.at > 10.0 + FIRST_LOOK_S
+
+
+def test_a_short_task_is_looked_at_when_it_should_be_over() -> None:
+    durations = Durations()
+    durations.learn("Destroy_Task", lasted(0.1), 60)
+    look = durations.look("Destroy_Task", 10.0)
+    assert look is not None
+    assert look.at == pytest.approx(10.1 + SPARE_S)
+    assert look.again_s == pytest.approx(0.05 + SPARE_S)
+
+
+def test_what_rises_is_believed_at_once_and_what_falls_by_half() -> None:
+    durations = Durations()
+    for lasting, expected in ((0.1, 0.1), (0.2, 0.2), (0.1, 0.15), (0.1, 0.125)):
+        durations.learn("Destroy_Task", lasted(lasting), 60)
+        look = durations.look("Destroy_Task", 0.0)
+        assert look is not None and look.at == pytest.approx(expected + SPARE_S)
+
+
+def test_a_long_task_is_not_looked_at_until_such_tasks_are_short_again() -> None:
+    durations = Durations()
+    durations.learn("CloneVM_Task", lasted(40), 60)
+    assert durations.look("CloneVM_Task", 0.0) is None
+    durations.learn("CloneVM_Task", lasted(0.02), 60)
+    assert durations.look("CloneVM_Task", 0.0) is None
+    durations.learn("CloneVM_Task", lasted(0.02), 60)
+    look = durations.look("CloneVM_Task", 0.0)
+    assert look is not None and look.at < SHORT_S
+
+
+def test_neither_a_wrong_clock_nor_missing_times_teach_much() -> None:
+    durations = Durations()
+    durations.learn("Destroy_Task", None, 60)
+    durations.learn("Destroy_Task", Row(Ref("Task", "task-1")), 60)
+    assert durations.look("Destroy_Task", 0.0) == Look(FIRST_LOOK_S, FIRST_LOOK_S)
+    durations.learn("Destroy_Task", lasted(9), 0.1)
+    look = durations.look("Destroy_Task", 0.0)
+    assert look is not None and look.at == pytest.approx(0.1 + SPARE_S)

@@ -10,7 +10,7 @@ import pytest
 from pyVmomi import vim, vmodl
 
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.vcenter.properties import build_object_spec, fetch_rows
+from libcloud_vsphere_clone.vcenter.properties import build_filter_spec, build_object_spec, fetch_rows
 from libcloud_vsphere_clone.vcenter.rows import Ref, Row, Updates
 from libcloud_vsphere_clone.vcenter.session import Session
 from libcloud_vsphere_clone.vcenter.subscription import LOST, SUBSCRIPTIONS, Subscription, apply_updates, resubscribing
@@ -115,10 +115,15 @@ def vm(session: Session) -> Ref:
     return next(ref for ref, row in rows.items() if row["name"] == "legacy-db")
 
 
+def subscribed(session: Session, vm: Ref, path: str) -> Subscription:
+    subscription = Subscription(session.stub, session.content.propertyCollector)
+    subscription.add(build_filter_spec(session, {"VirtualMachine": (path,)}, [build_object_spec(session, vm)]))
+    return subscription
+
+
 def test_changes_are_asked_for_whole(session: Session, vm: Ref, sent: list[str]) -> None:
     """Partial updates would name ``guest.net[0].ipAddress`` on a real vCenter. The simulator ignores them."""
-    subscription = Subscription(session)
-    subscription.add([build_object_spec(session, vm)], {"VirtualMachine": ("guest.net",)})
+    subscription = subscribed(session, vm, "guest.net")
     subscription.close()
     (request,) = [body for body in sent if "<CreateFilter" in body]
     assert "<partialUpdates>false</partialUpdates>" in request
@@ -128,8 +133,7 @@ def test_changes_are_asked_for_whole(session: Session, vm: Ref, sent: list[str])
 def test_the_server_may_hold_its_answer_for_a_while_but_not_the_first(
     calm_lab: Lab, session: Session, vm: Ref, sent: list[str], wait_s: float, expected: int
 ) -> None:
-    subscription = Subscription(session)
-    subscription.add([build_object_spec(session, vm)], {"VirtualMachine": ("guest.toolsRunningStatus",)})
+    subscription = subscribed(session, vm, "guest.toolsRunningStatus")
     list(subscription.read(99))
     calm_lab.control.change_vm(vm.moid, {"guest.toolsRunningStatus": "guestToolsExecutingScripts"})
     (updates,) = subscription.read(wait_s)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +15,9 @@ import pytest
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.vcenter.jobs import PROGRESS_PATHS
 from libcloud_vsphere_clone.vcenter.rows import Ref, Updates
-from libcloud_vsphere_clone.vcenter.session import Session
+from libcloud_vsphere_clone.vcenter.session import MOST_KEPT, Session
 from libcloud_vsphere_clone.vcenter.subscription import Subscription
-from libcloud_vsphere_clone.vcenter.watch import Watch
+from libcloud_vsphere_clone.vcenter.watch import ResidentWatch, Watch
 from tests.direct import await_calls
 
 NewTask = Callable[[], Any]
@@ -177,3 +180,151 @@ def test_tasks_can_be_read_without_a_subscription(calm_lab: Lab, session: Sessio
         tasks[0].SetTaskState(state="running")
         after = watch.wait(refs, timeout_s=10)
     assert [row["info.state"] for row in after.values() if row is not None] == ["running", "queued", "queued"]
+
+
+# What the session keeps from one short wait to the next
+
+
+def state(session: Session, task: Any) -> object:
+    """The state of a task as a wait of its own tells it."""
+    with ResidentWatch(session, PATHS) as watch:
+        row = watch.wait([ref_of(task)], timeout_s=10)[ref_of(task)]
+    return row and row.get("info.state")
+
+
+def collectors(lab: Lab) -> tuple[int, int]:
+    left = lab.control.leftovers()
+    return left.collectors, left.filters
+
+
+def test_each_further_wait_costs_one_call_to_begin_with(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    tasks = [new_task() for _ in range(5)]
+    calm_lab.reset_calls()
+    assert state(session, tasks[0]) == "queued"
+    begun = {"CreatePropertyCollector": 1, "CreateListView": 1, "CreateFilter": 1, "WaitForUpdatesEx": 1}
+    assert calm_lab.calls().by_method == begun
+    for task in tasks[1:]:
+        calm_lab.reset_calls()
+        assert state(session, task) == "queued"
+        assert calm_lab.calls().by_method == {"ResetListView": 1, "WaitForUpdatesEx": 1}
+    assert collectors(calm_lab) == (1, 1)
+    assert [len(kept.rows) for kept in session._kept] == [1]  # what was looked at before is not kept
+
+
+def test_the_same_task_again_is_told_as_it_is_by_then(session: Session, new_task: NewTask) -> None:
+    task = new_task()
+    assert state(session, task) == "queued"
+    task.SetTaskState(state="running")
+    assert state(session, task) == "running"
+
+
+def test_a_kept_wait_that_knows_its_task_does_not_repeat_what_it_was_told_last(
+    session: Session, new_task: NewTask
+) -> None:
+    task, other = new_task(), new_task()
+    assert state(session, task) == "queued"
+    assert state(session, other) == "queued"
+    task.SetTaskState(state="running")
+    assert state(session, task) == "running"
+
+
+def test_waits_with_other_paths_have_another(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    task = new_task()
+    assert state(session, task) == "queued"
+    with ResidentWatch(session, {"Task": ("info.progress", "info.state")}) as watch:
+        assert watch.wait([ref_of(task)], timeout_s=10)[ref_of(task)] is not None
+    assert collectors(calm_lab) == (2, 2)
+
+
+def test_an_unknown_task_at_the_beginning_is_none(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    task = new_task()
+    with ResidentWatch(session, PATHS) as watch:
+        rows = watch.wait([ref_of(task), GONE], timeout_s=10)
+    row = rows[ref_of(task)]
+    assert row is not None and row["info.state"] == "queued"
+    assert rows[GONE] is None
+    assert calm_lab.calls().by_method["CreateListView"] == 2
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, ValueError])
+def test_what_a_wait_broke_off_is_removed(
+    calm_lab: Lab, session: Session, new_task: NewTask, failure: type[BaseException]
+) -> None:
+    task = new_task()
+    assert state(session, task) == "queued"
+    with pytest.raises(failure), ResidentWatch(session, PATHS) as watch:
+        watch.wait([ref_of(task)], timeout_s=0)
+        raise failure
+    assert collectors(calm_lab) == (0, 0)
+    assert state(session, task) == "queued"
+
+
+def test_threads_have_one_each_and_few_are_kept(
+    calm_lab: Lab, session: Session, new_task: NewTask, together: Callable[..., Any]
+) -> None:
+    task, at_once = new_task(), threading.Barrier(20)
+
+    def wait() -> object:
+        with ResidentWatch(session, PATHS) as watch:
+            row = watch.wait([ref_of(task)], timeout_s=10)[ref_of(task)]
+            at_once.wait(60)  # so that none is given back before all have one
+        return row and row.get("info.state")
+
+    assert [future.result() for future in together(wait)] == ["queued"] * 20
+    assert collectors(calm_lab) == (MOST_KEPT, MOST_KEPT)
+    session.close()
+    assert collectors(calm_lab) == (0, 0)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_it_is_made_anew_after_its_session(calm_lab: Lab, session: Session, new_task: NewTask, silent: bool) -> None:
+    task = new_task()
+    assert state(session, task) == "queued"
+    calm_lab.control.expire_sessions(silent=silent)
+    assert state(session, task) == "queued"
+    assert collectors(calm_lab) == (1, 1)
+    calm_lab.control.expire_sessions(silent=silent)
+    session.check_alive()
+    calm_lab.reset_calls()
+    assert state(session, task) == "queued"
+    assert "ResetListView" not in calm_lab.calls().by_method  # it was known to be gone
+
+
+def test_a_session_that_ends_during_the_wait_loses_nothing(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    tasks = [new_task(), new_task()]
+    assert state(session, tasks[0]) == "queued"
+    with ResidentWatch(session, PATHS) as watch:
+        watch.wait([ref_of(tasks[1])], timeout_s=10)
+        calm_lab.expire_sessions()
+        tasks[1].SetTaskState(state="running")
+        row = watch.wait([ref_of(tasks[1])], timeout_s=10)[ref_of(tasks[1])]
+    assert row is not None and row["info.state"] == "running"
+    assert collectors(calm_lab) == (1, 1)
+
+
+def test_one_that_the_server_lost_is_made_anew(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    tasks = [new_task(), new_task()]
+    assert state(session, tasks[0]) == "queued"
+    session._kept[0].subscription._collector.DestroyPropertyCollector()
+    assert state(session, tasks[1]) == "queued"
+    session._kept[0].view.DestroyView()
+    assert state(session, tasks[0]) == "queued"
+
+
+def test_a_forked_child_leaves_its_parents_alone(calm_lab: Lab, session: Session, new_task: NewTask) -> None:
+    task = new_task()
+    assert state(session, task) == "queued"
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            assert state(session, task) == "queued"
+            session.close()
+            os._exit(7)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert collectors(calm_lab) == (1, 1)
+    calm_lab.reset_calls()
+    assert state(session, new_task()) == "queued"
+    assert calm_lab.calls().by_method.get("CreatePropertyCollector", 0) == 0

@@ -98,6 +98,27 @@ class Ours:
         self._node = self._driver.create_node(name, None, self._find_image(), ex_group=group)
         return 1
 
+    def prepare_create_node(self, group: str) -> None:
+        """A driver at work: it has made and destroyed a node before, so the folder and what is kept are there."""
+        if self._image is None:
+            self.create_node(group)
+            self.stop_node()
+            self.start_node()
+            self.drop_node()
+
+    def create_node(self, group: str) -> int:
+        self._node = self._driver.create_node(f"one-{uuid.uuid4().hex[:6]}", None, self._find_image(), ex_group=group)
+        return 1
+
+    def stop_node(self) -> int:
+        return int(self._node is not None and self._driver.stop_node(self._node))
+
+    def start_node(self) -> int:
+        return int(self._node is not None and self._driver.start_node(self._node))
+
+    def destroy_node(self) -> int:
+        return self.drop_node()
+
     def prepare_deploy(self, key_file: str, group: str) -> None:
         self._find_image()
         self.drop_node()

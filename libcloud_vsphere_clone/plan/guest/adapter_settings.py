@@ -6,40 +6,41 @@ Source: CustomizationAdapterMapping, CustomizationIPSettings, CustomizationGloba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from pyVmomi import vim
 
 from ...errors import InvalidRequestError
-from ..nics import Nic
-from .customization import Customization
+from ...model.nics import Nic
+from ...option_names import option
+from .setup import GuestSetup
 
 __all__ = ["build_adapter_mappings", "build_global_settings", "copied"]
 
 
-def build_global_settings(wanted: Customization, nics: Sequence[Nic], base: Any = None) -> Any:
+def build_global_settings(setup: GuestSetup) -> Any:
     """What is not of one adapter: Linux knows its DNS servers from here only, Windows its search list.
 
-    :param base: those of a stored specification; they hold where nothing is wanted.
+    Those of a stored specification hold where nothing is wanted.
     """
-    servers = [*map(str, wanted.dns_servers), *(str(server) for nic in nics for server in nic.name_servers)]
+    base = getattr(setup.stored_spec, "globalIPSettings", None)
+    servers = [*map(str, setup.options.dns), *(str(server) for nic in setup.nics for server in nic.name_servers)]
     return vim.vm.customization.GlobalIPSettings(
         dnsServerList=list(dict.fromkeys(servers)) or list(getattr(base, "dnsServerList", None) or []),
-        dnsSuffixList=list(wanted.dns_search) or list(getattr(base, "dnsSuffixList", None) or []),
+        dnsSuffixList=list(setup.options.dns_search) or list(getattr(base, "dnsSuffixList", None) or []),
     )
 
 
-def build_adapter_mappings(wanted: Customization, nics: Sequence[Nic], base: Sequence[Any] = ()) -> list[Any]:
-    """A mapping for each adapter.
+def build_adapter_mappings(setup: GuestSetup) -> list[Any]:
+    """A mapping for each adapter; of a stored specification those of the adapters of which nothing is wanted.
 
-    :param base: those of a stored specification, for the adapters of which nothing is wanted.
     :raises InvalidRequestError: an adapter wants what the guest cannot be told this way.
     """
-    known = [*base, *(None for _ in range(len(nics) - len(base)))]
+    base = getattr(setup.stored_spec, "nicSettingMap", None) or []
+    known = [*base, *(None for _ in range(len(setup.nics) - len(base)))]
     return [
-        vim.vm.customization.AdapterMapping(adapter=_build_settings(index, nic, wanted, known[index]))
-        for index, nic in enumerate(nics)
+        vim.vm.customization.AdapterMapping(adapter=_build_settings(index, nic, setup, known[index]))
+        for index, nic in enumerate(setup.nics)
     ]
 
 
@@ -48,14 +49,13 @@ def copied(thing: Any) -> Any:
     return type(thing)(**{known.name: getattr(thing, known.name) for known in thing._GetPropertyList()})
 
 
-def _build_settings(index: int, nic: Nic, wanted: Customization, base: Any) -> Any:
+def _build_settings(index: int, nic: Nic, setup: GuestSetup, base: Any) -> Any:
     if nic.routes:
         raise InvalidRequestError("vSphere's guest customization knows no routes; leave routes= out, or use cloud-init")
     settings = _build_addresses(nic) if nic.addresses or base is None else _kept_addresses(index, base.adapter)
     # Linux ignores these; Windows has them at each adapter.
-    servers = list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
-    settings.dnsServerList = servers or settings.dnsServerList
-    settings.dnsDomain = wanted.domain or settings.dnsDomain
+    settings.dnsServerList = setup.dns_servers(nic) or settings.dnsServerList
+    settings.dnsDomain = setup.options.domain or settings.dnsDomain
     return settings
 
 
@@ -69,12 +69,12 @@ def _build_addresses(nic: Nic) -> Any:
 
 
 def _kept_addresses(index: int, stored: Any) -> Any:
-    _check_told(index, stored.ip)
+    _check_known(index, stored.ip)
     return copied(stored)
 
 
 def _build_generator(nic: Nic) -> Any:
-    """How the adapter gets its IPv4 address; vSphere wants to be told of one, so an adapter without asks DHCP."""
+    """How the adapter gets its IPv4 address; vSphere wants one named, so an adapter without asks DHCP."""
     found = [interface for interface in nic.addresses if interface.version == 4]
     match found:
         case []:
@@ -99,10 +99,10 @@ def _build_ipv6(nic: Nic) -> Any:
     )
 
 
-def _check_told(index: int, generator: Any) -> None:
+def _check_known(index: int, generator: Any) -> None:
     asking = (vim.vm.customization.UnknownIpGenerator, vim.vm.customization.CustomIpGenerator)
     if isinstance(generator, asking):
         raise InvalidRequestError(
             f"the customization specification leaves the address of adapter {index + 1} to whoever uses it: give it "
-            "with ex_networks=[Nic(address=...)]"
+            f"with {option('networks=[Nic(address=...)]')}"
         )

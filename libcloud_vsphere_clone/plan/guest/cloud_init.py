@@ -1,6 +1,6 @@
 """What cloud-init in the guest is told, as guestinfo keys or as the data of vSphere's CloudinitPrep. (pure)
 
-Takes the description of the guest; gives metadata and user data. Never sends anything, and never lets a password
+Takes the setup of the guest; gives metadata and user data. Never sends anything, and never lets a password
 through in clear. The network is in the metadata; names, login and time zone are a cloud-config of ours, merged with the
 caller's user data (``user_data``). So whatever the caller's parts include or how they merge among themselves, the login
 is there. Where the caller's data has a user of the same name, cloud-init makes one of both: what ours says of it
@@ -15,20 +15,21 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ...errors import InvalidRequestError
 from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
-from ..nics import Nic
+from ...option_names import option
 from .cloud_init_end import end_config
-from .customization import Customization
 from .network_config import build_network_config
+from .setup import GuestSetup
 from .user_data import build_user_data, check_user_data
 
 __all__ = ["build_guestinfo", "build_raw_data", "encode_guestinfo", "is_cleaned"]
 
 ENCODING = "gzip+base64"
+_WITH_SYSPREP = option("customize='sysprep'")
 
 MAX_VALUE_BYTES = 1_000_000
 """Beyond this a value can't reach the guest: the VMX hands out about 1 MB at most ("In-Guest Communication Limits",
@@ -40,58 +41,48 @@ ROOT_LOGIN_FILE = "/etc/ssh/sshd_config.d/00-libcloud-root-login.conf"
 20.04, RHEL 9 and later)."""
 
 
-def build_guestinfo(
-    *, instance_id: str, host_name: str, wanted: Customization | None = None, nics: Sequence[Nic] = ()
-) -> dict[str, str]:
+def build_guestinfo(setup: GuestSetup) -> dict[str, str]:
     """The guestinfo keys that make cloud-init set up the guest: ``{key: value}``.
 
     The guest is always told to say when cloud-init has ended. With the same arguments the result is the same, but for
     the salt of a password.
 
-    :param instance_id: changes for every clone; by it cloud-init knows that this is a first boot.
-    :param nics: every adapter with its MAC address, where the guest's network needs more than DHCP.
     :raises InvalidRequestError: cloud-init would not know the user data, or something is too long.
     """
-    wanted = wanted or Customization()
-    metadata = _build_metadata(instance_id, host_name, wanted)
-    if nics:
-        config = json.dumps(build_network_config(wanted, nics)).encode()
+    metadata = _build_metadata(setup)
+    if setup.named_nics:
+        config = json.dumps(build_network_config(setup)).encode()
         metadata |= {"network": _packed(config), "network.encoding": ENCODING}
-    if is_cleaned(wanted):
+    if is_cleaned(setup):
         metadata["cleanup-guestinfo"] = ["userdata"]
-    userdata = _build_userdata(wanted, _merged(_cloud_config(wanted), end_config()))
+    userdata = _build_userdata(setup, _merged(_cloud_config(setup), end_config()))
     values = {"metadata": json.dumps(metadata, ensure_ascii=False).encode(), "userdata": userdata or b""}
     return {key: value for name, content in values.items() for key, value in encode_guestinfo(name, content).items()}
 
 
-def build_raw_data(
-    *, instance_id: str, host_name: str, wanted: Customization, nics: Sequence[Nic] = ()
-) -> tuple[str, str | None]:
-    """Metadata and user data as the text that vSphere's CloudinitPrep takes; vCenter itself tells how that goes.
-
-    The parameters are ``build_guestinfo``'s.
-    """
-    metadata = _build_metadata(instance_id, host_name, wanted)
-    if nics:
-        metadata["network"] = build_network_config(wanted, nics)
-    userdata = _build_userdata(wanted, _cloud_config(wanted))
+def build_raw_data(setup: GuestSetup) -> tuple[str, str | None]:
+    """Metadata and user data as the text that vSphere's CloudinitPrep takes; vCenter itself tells how that goes."""
+    metadata = _build_metadata(setup)
+    if setup.named_nics:
+        metadata["network"] = build_network_config(setup)
+    userdata = _build_userdata(setup, _cloud_config(setup))
     return json.dumps(metadata, ensure_ascii=False), userdata.decode() if userdata is not None else None
 
 
-def _build_metadata(instance_id: str, host_name: str, wanted: Customization) -> dict[str, Any]:
-    """Who the guest is. cloud-init takes the host name and the domain from one name."""
-    full_name = f"{host_name}.{wanted.domain}" if wanted.domain else host_name
-    return {"instance-id": instance_id, "local-hostname": full_name}
+def _build_metadata(setup: GuestSetup) -> dict[str, Any]:
+    """The guest's identity. cloud-init takes the host name and the domain from one name."""
+    return {"instance-id": setup.node_id, "local-hostname": setup.full_name}
 
 
-def is_cleaned(wanted: Customization) -> bool:
+def is_cleaned(setup: GuestSetup) -> bool:
     """Whether the guest is told to remove its user data from guestinfo once it has read it.
 
     A hash has done its work after the first boot, and so have a script and what else is ours. The caller's user data
     stays: parts of it may be for every boot, and cloud-init reads it anew each time.
     """
-    has_password = wanted.login is not None and wanted.login.password
-    return bool(wanted.extra_config or wanted.first_boot_script or has_password) and not wanted.userdata
+    has_password = setup.login is not None and setup.login.password
+    has_secrets = bool(setup.host_key_config or setup.first_boot_script or has_password)
+    return has_secrets and not setup.options.userdata
 
 
 def encode_guestinfo(name: str, content: bytes) -> dict[str, str]:
@@ -112,20 +103,20 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, mtime=0)).decode()
 
 
-def _build_userdata(wanted: Customization, ours: Mapping[str, Any]) -> bytes | None:
-    theirs = check_user_data(wanted.userdata) if wanted.userdata else None
-    return build_user_data(theirs, ours, wanted.first_boot_script)
+def _build_userdata(setup: GuestSetup, ours: Mapping[str, Any]) -> bytes | None:
+    userdata = setup.options.userdata
+    return build_user_data(check_user_data(userdata) if userdata else None, ours, setup.first_boot_script)
 
 
 # What our part says
 
 
-def _cloud_config(wanted: Customization) -> dict[str, Any]:
+def _cloud_config(setup: GuestSetup) -> dict[str, Any]:
     """Our cloud-config; empty when there is nothing to say."""
-    config = _login_config(wanted.login) if wanted.login is not None else {}
-    if wanted.time_zone is not None:
-        config["timezone"] = wanted.time_zone
-    return _merged(config, wanted.extra_config)
+    config = _login_config(setup.login) if setup.login is not None else {}
+    if setup.options.timezone is not None:
+        config["timezone"] = setup.options.timezone
+    return _merged(config, setup.host_key_config)
 
 
 def _merged(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +134,7 @@ def _merged(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
 def _login_config(login: Login) -> dict[str, Any]:
     if login.username == WINDOWS_ADMINISTRATOR:
         raise InvalidRequestError(
-            f"cloud-init can't make a user {login.username!r}: use small letters, or ex_customize='sysprep' on Windows"
+            f"cloud-init can't make a user {login.username!r}: use small letters, or {_WITH_SYSPREP} on Windows"
         )
     if login.username in (None, DEFAULT_USER):
         return _root_config(login)

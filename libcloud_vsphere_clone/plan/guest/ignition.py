@@ -1,6 +1,6 @@
 """What Ignition in the guest is told, as guestinfo keys of the CloneSpec: for Fedora CoreOS and Flatcar. (pure)
 
-Takes the description of the guest; gives a config of spec version 3.3.0, which both read. The caller's own config is
+Takes the setup of the guest; gives a config of spec version 3.3.0, which both read. The caller's own config is
 not touched: ours names it to be merged, and where both say something, theirs holds, as Ignition merges children over
 their parent. The network is told as NetworkManager's keyfiles for Fedora CoreOS and as systemd-networkd's units for
 Flatcar; neither system reads the other's, so both kinds are there.
@@ -20,9 +20,10 @@ from typing import Any
 
 from ...errors import InvalidRequestError
 from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
-from ..nics import Nic
+from ...model.nics import Nic
+from ...option_names import option
 from .cloud_init import encode_guestinfo
-from .customization import Customization
+from .setup import GuestSetup
 from .user_data import to_script
 
 __all__ = ["DEFAULT_LOGIN", "build_ignition"]
@@ -38,25 +39,25 @@ SCRIPT = "/opt/libcloud/first-boot"
 UNIT = "libcloud-first-boot.service"
 
 
-def build_ignition(*, host_name: str, wanted: Customization, nics: Sequence[Nic] = ()) -> dict[str, str]:
+def build_ignition(setup: GuestSetup) -> dict[str, str]:
     """The guestinfo keys that make Ignition set up the guest: ``{key: value}``.
 
-    :param nics: every adapter with its MAC address, where the guest's network needs more than DHCP.
     :raises InvalidRequestError: the user data is no Ignition config, or something is too long.
     """
     config: dict[str, Any] = {"ignition": {"version": VERSION}}
-    if wanted.userdata:
-        theirs = _check_config(wanted.userdata)
+    if setup.options.userdata:
+        theirs = _check_config(setup.options.userdata)
         config["ignition"]["config"] = {"merge": [{"source": _data_url(theirs)}]}
-    if wanted.login is not None:
-        config["passwd"] = {"users": [_build_user(wanted.login)]}
-    files = [_file("/etc/hostname", f"{_full_name(host_name, wanted)}\n"), *_network_files(wanted, nics)]
-    if wanted.first_boot_script is not None:
-        files.append(_file(SCRIPT, to_script(wanted.first_boot_script), mode=0o700))
+    if setup.login is not None:
+        config["passwd"] = {"users": [_build_user(setup.login)]}
+    _check_full_name(setup.full_name)
+    files = [_file("/etc/hostname", f"{setup.full_name}\n"), *_network_files(setup)]
+    if setup.first_boot_script is not None:
+        files.append(_file(SCRIPT, to_script(setup.first_boot_script), mode=0o700))
         config["systemd"] = {"units": [{"name": UNIT, "enabled": True, "contents": _build_unit()}]}
     config["storage"] = {"files": files}
-    if wanted.time_zone is not None:
-        target = f"../usr/share/zoneinfo/{wanted.time_zone}"
+    if setup.options.timezone is not None:
+        target = f"../usr/share/zoneinfo/{setup.options.timezone}"
         config["storage"]["links"] = [{"path": "/etc/localtime", "target": target, "overwrite": True}]
     return encode_guestinfo("ignition.config.data", json.dumps(config).encode())
 
@@ -71,25 +72,24 @@ def _check_config(userdata: str | bytes) -> str:
         version = str(json.loads(text)["ignition"]["version"])
     except (ValueError, KeyError, TypeError):
         raise InvalidRequestError(
-            "this guest reads Ignition, and ex_userdata is no Ignition config: give its JSON, as butane makes it; "
-            "cloud-config and scripts are for guests with cloud-init, and a script can be ex_first_boot_script="
+            f"this guest reads Ignition, and {option('userdata')} is no Ignition config: give its JSON, as butane "
+            "makes it; cloud-config and scripts are for guests with cloud-init, and a script can be "
+            f"{option('first_boot_script=')}"
         ) from None
     if not version.startswith("3."):
         raise InvalidRequestError(
-            f"ex_userdata is an Ignition config of version {version}; Fedora CoreOS and Flatcar read 3.x: make it anew "
-            "with butane"
+            f"{option('userdata')} is an Ignition config of version {version}; Fedora CoreOS and Flatcar read 3.x: "
+            "make it anew with butane"
         )
     return text
 
 
-def _full_name(host_name: str, wanted: Customization) -> str:
-    name = f"{host_name}.{wanted.domain}" if wanted.domain else host_name
+def _check_full_name(name: str) -> None:
     if len(name) > MAX_HOST_NAME_LENGTH:
         raise InvalidRequestError(
             f"the host name {name!r} has {len(name)} characters, and Linux takes {MAX_HOST_NAME_LENGTH}: give a "
-            "shorter one with ex_hostname=, or leave ex_domain= out"
+            f"shorter one with {option('hostname=')}, or leave {option('domain=')} out"
         )
-    return name
 
 
 def _build_user(login: Login) -> dict[str, Any]:
@@ -125,23 +125,23 @@ WantedBy=multi-user.target
 # The network
 
 
-def _network_files(wanted: Customization, nics: Sequence[Nic]) -> list[dict[str, Any]]:
+def _network_files(setup: GuestSetup) -> list[dict[str, Any]]:
     files = []
-    for index, nic in enumerate(nics):
+    for index, nic in enumerate(setup.named_nics):
         name = f"libcloud-{index}"
         keyfile = f"/etc/NetworkManager/system-connections/{name}.nmconnection"
-        files.append(_file(keyfile, _build_keyfile(name, nic, wanted), mode=0o600))
-        files.append(_file(f"/etc/systemd/network/10-{name}.network", _build_network_unit(nic, wanted)))
+        files.append(_file(keyfile, _build_keyfile(name, nic, setup), mode=0o600))
+        files.append(_file(f"/etc/systemd/network/10-{name}.network", _build_network_unit(nic, setup)))
     return files
 
 
-def _build_keyfile(name: str, nic: Nic, wanted: Customization) -> str:
+def _build_keyfile(name: str, nic: Nic, setup: GuestSetup) -> str:
     lines = ["[connection]", f"id={name}", "type=ethernet", "[ethernet]", f"mac-address={nic.mac_address}"]
     for version in (4, 6):
-        lines += [f"[ipv{version}]", *_build_family(nic, version, _servers(nic, wanted))]
-    if wanted.dns_search:
+        lines += [f"[ipv{version}]", *_build_family(nic, version, setup.dns_servers(nic))]
+    if setup.options.dns_search:
         # Here, as a section that is disabled may have none.
-        lines.append(f"dns-search={''.join(f'{domain};' for domain in wanted.dns_search)}")
+        lines.append(f"dns-search={''.join(f'{domain};' for domain in setup.options.dns_search)}")
     return "\n".join(lines) + "\n"
 
 
@@ -158,19 +158,15 @@ def _build_family(nic: Nic, version: int, servers: Sequence[str]) -> list[str]:
     return [*lines, f"dns={''.join(f'{server};' for server in own)}"] if own else lines
 
 
-def _build_network_unit(nic: Nic, wanted: Customization) -> str:
+def _build_network_unit(nic: Nic, setup: GuestSetup) -> str:
     lines = ["[Match]", f"MACAddress={nic.mac_address}", "[Network]", f"DHCP={'no' if nic.addresses else 'yes'}"]
     lines += [f"Address={interface}" for interface in nic.addresses]
     lines += [f"Gateway={gateway}" for gateway in nic.gateways]
-    lines += [f"DNS={server}" for server in _servers(nic, wanted)]
-    lines += [f"Domains={' '.join(wanted.dns_search)}"] if wanted.dns_search else []
+    lines += [f"DNS={server}" for server in setup.dns_servers(nic)]
+    lines += [f"Domains={' '.join(setup.options.dns_search)}"] if setup.options.dns_search else []
     for route in nic.routes:
         lines += ["[Route]", f"Destination={route.network}", f"Gateway={route.gateway}"]
     return "\n".join(lines) + "\n"
-
-
-def _servers(nic: Nic, wanted: Customization) -> list[str]:
-    return list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
 
 
 # Files

@@ -1,66 +1,62 @@
 """Which mechanism tells a clone's guest what it shall be, and why; and what each mechanism can carry. (pure)
 
-The caller's word counts before the image's mark, and that before what the guest's operating system suggests.
+The caller's choice counts before the image's mark, and that before what the guest's operating system suggests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ...errors import InvalidRequestError
 from ...model import marks
+from ...model.marks import MECHANISMS
 from ...model.vm import is_windows
+from ...option_names import expression, option
 from ...vcenter.rows import Row
-from .customization import MECHANISMS, Customization
+from .setup import Choice, GuestSetup
 
-__all__ = ["Choice", "check_carried", "choose_mechanism"]
+__all__ = ["check_carried", "choose_mechanism"]
 
 
 NO_TOOLS = "guestToolsNotInstalled"
 
-_NETWORK = {"a static address", "ex_dns", "ex_dns_search"}
-_NAMES = {"ex_hostname", "ex_domain", "ex_timezone"}
-_STEPS = {"ex_userdata", "ex_first_boot_script"}
+_NETWORK = {"a static address", option("dns"), option("dns_search")}
+_NAMES = {option("hostname"), option("domain"), option("timezone")}
+_STEPS = {option("userdata"), option("first_boot_script")}
 _SECRETS = {"a key", "a generated password"}
 
 CARRIES: dict[str, set[str]] = {
     "cloud-init": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
     "cloudinit-prep": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
     "ignition": {*_SECRETS, *_NAMES, *_STEPS, *_NETWORK, "routes"},
-    "linux-prep": {*_NAMES, *_NETWORK, "ex_first_boot_script", "ex_customization_spec"},
-    "sysprep": {*_NAMES, *_NETWORK, "ex_windows", "ex_customization_spec"},
+    "linux-prep": {*_NAMES, *_NETWORK, option("first_boot_script"), option("customization_spec")},
+    "sysprep": {*_NAMES, *_NETWORK, option("windows"), option("customization_spec")},
     "none": set(),
 }
 """``{mechanism: wishes that it can carry into a guest}``, in the words of ``_wishes``. A password of the user whose
 password a specification can set is another matter."""
 
+_CLOUD_INIT = option("customize='cloud-init'")
+_RUN_ONCE = option("windows=Windows(run_once=[...])")
+_PASSWORD = expression("auth=NodeAuthPassword(...)")
 HINTS = {
     "cloud-init": "",
     "cloudinit-prep": "",
     "ignition": "",
-    "linux-prep": "; guests with cloud-init take more: ex_customize='cloud-init'",
-    "sysprep": "; it sets the Administrator's password only; further steps go into ex_windows=Windows(run_once=[...])",
-    "none": "; log in with the image's own password as auth=NodeAuthPassword(...), or use another image",
+    "linux-prep": f"; guests with cloud-init take more: {_CLOUD_INIT}",
+    "sysprep": f"; it sets the Administrator's password only; further steps go into {_RUN_ONCE}",
+    "none": f"; log in with the image's own password as {_PASSWORD}, or use another image",
 }
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A mechanism, and why it was chosen."""
-
-    mechanism: str
-    reason: str
 
 
 def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> Choice:
     """What tells the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
 
-    :param asked: the caller's word.
+    :param asked: the caller's option ``customize``.
     :param spec_mechanism: what the specification stored in vCenter is for, if the caller named one.
     """
     if asked is not None:
-        return Choice(asked, "asked for with ex_customize")
+        return Choice(asked, f"asked for with {option('customize')}")
     if spec_mechanism is not None:
         return Choice(spec_mechanism, "what the customization specification is for")
     mark = marks.read_mark(image, marks.GUEST)
@@ -69,9 +65,10 @@ def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str |
     return _suggested(image)
 
 
-def check_carried(image_name: str, choice: Choice, wanted: Customization, *, generated_password: bool) -> None:
+def check_carried(image_name: str, setup: GuestSetup, *, generated_password: bool) -> None:
     """:raises InvalidRequestError: the mechanism cannot tell the guest all that is wanted."""
-    asked = [wish for wish in _wishes(wanted, generated_password) if wish not in CARRIES[choice.mechanism]]
+    choice = setup.choice
+    asked = [wish for wish in _wishes(setup, generated_password) if wish not in CARRIES[choice.mechanism]]
     if not asked:
         return
     what = (
@@ -84,23 +81,24 @@ def check_carried(image_name: str, choice: Choice, wanted: Customization, *, gen
     )
 
 
-def _wishes(wanted: Customization, generated_password: bool) -> Iterable[str]:
+def _wishes(setup: GuestSetup, generated_password: bool) -> Iterable[str]:
     """What a mechanism must be able to carry. A password that the caller chose may be the image's own: the log-in will
     tell."""
+    options = setup.options
     given = {
-        "a key": wanted.login is not None and wanted.login.public_keys,
+        "a key": setup.login is not None and setup.login.public_keys,
         "a generated password": generated_password,
-        "ex_hostname": wanted.host_name,
-        "ex_domain": wanted.domain,
-        "ex_timezone": wanted.time_zone,
-        "ex_dns": wanted.dns_servers,
-        "ex_dns_search": wanted.dns_search,
-        "a static address": any(nic.addresses or nic.name_servers for nic in wanted.nics),
-        "routes": any(nic.routes for nic in wanted.nics),
-        "ex_userdata": wanted.userdata,
-        "ex_first_boot_script": wanted.first_boot_script,
-        "ex_windows": wanted.windows,
-        "ex_customization_spec": wanted.spec_name,
+        option("hostname"): options.hostname,
+        option("domain"): options.domain,
+        option("timezone"): options.timezone,
+        option("dns"): options.dns,
+        option("dns_search"): options.dns_search,
+        "a static address": any(nic.addresses or nic.name_servers for nic in setup.nics),
+        "routes": any(nic.routes for nic in setup.nics),
+        option("userdata"): options.userdata,
+        option("first_boot_script"): setup.first_boot_script,
+        option("windows"): options.windows,
+        option("customization_spec"): options.customization_spec,
     }
     return [wish for wish, is_given in given.items() if is_given]
 

@@ -10,25 +10,25 @@ netplan, systemd-networkd, NetworkManager, ifupdown and sysconfig.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ..nics import Nic
-from .customization import Customization
+from ...model.nics import Nic
+from .setup import GuestSetup
 
 __all__ = ["build_network_config"]
 
 
-def build_network_config(wanted: Customization, nics: Sequence[Nic]) -> dict[str, Any]:
+def build_network_config(setup: GuestSetup) -> dict[str, Any]:
     """The network config of a guest: ``{"version": 2, "ethernets": {name: adapter}}``.
 
-    :param nics: every adapter of the node, each with a MAC address: one left out would stay down.
+    :param setup: each of its adapters has a MAC address. They are all in it: one left out would stay down.
     """
-    names = [f"eth{index}" for index in range(len(nics))]
-    return {"version": 2, "ethernets": {n: _build_adapter(n, nic, wanted) for n, nic in zip(names, nics, strict=True)}}
+    names = [f"eth{index}" for index in range(len(setup.nics))]
+    adapters = {name: _build_adapter(name, nic, setup) for name, nic in zip(names, setup.nics, strict=True)}
+    return {"version": 2, "ethernets": adapters}
 
 
-def _build_adapter(name: str, nic: Nic, wanted: Customization) -> dict[str, Any]:
+def _build_adapter(name: str, nic: Nic, setup: GuestSetup) -> dict[str, Any]:
     adapter: dict[str, Any] = {"match": {"macaddress": nic.mac_address}, "set-name": name}
     if nic.addresses:
         adapter |= {"dhcp4": False, "dhcp6": False, "addresses": [str(interface) for interface in nic.addresses]}
@@ -39,8 +39,7 @@ def _build_adapter(name: str, nic: Nic, wanted: Customization) -> dict[str, Any]
     if nic.routes:
         adapter["routes"] = [{"to": str(route.network), "via": str(route.gateway)} for route in nic.routes]
     # The servers for all stand at each: there is no other place that all writers read.
-    servers = list(dict.fromkeys([*map(str, nic.name_servers), *map(str, wanted.dns_servers)]))
-    found = {"addresses": servers, "search": list(wanted.dns_search)}
-    if any(found.values()):
-        adapter["nameservers"] = {key: values for key, values in found.items() if values}
+    servers = {"addresses": setup.dns_servers(nic), "search": list(setup.options.dns_search)}
+    if any(servers.values()):
+        adapter["nameservers"] = {key: values for key, values in servers.items() if values}
     return adapter

@@ -1,4 +1,4 @@
-"""Windows made a machine of its own: a description of the guest in, a CustomizationSysprep out. (pure)
+"""Windows made a machine of its own: the setup of a guest in, a CustomizationSysprep out. (pure)
 
 Passwords stand in it in clear, as the API wants them from those who have not vCenter's key; they travel inside TLS and
 nothing here shows them. Checked field by field against the API reference; no Windows was run with it.
@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyVmomi import VmomiSupport, vim
+from pyVmomi import vim
 
 from ...errors import InvalidRequestError
+from ...model.host_name import build_computer_name, check_computer_name
 from ...model.login import DEFAULT_USER, WINDOWS_ADMINISTRATOR, Login
-from .customization import Customization
-from .host_name import build_computer_name, check_computer_name
-from .windows import Windows
+from ...model.windows import Windows
+from ...option_names import expression
+from .setup import GuestSetup
 from .windows_time_zones import UTC_INDEX, find_time_zone_index
 
 __all__ = ["build_sysprep", "is_administrator"]
@@ -27,65 +28,61 @@ DEFAULT_ORGANIZATION = "Organization"
 DEFAULT_FULL_NAME = "Administrator"
 
 
-def build_sysprep(
-    node_id: str, host_name: str, wanted: Customization, base: Any = None, api_version: str | None = None
-) -> Any:
+def build_sysprep(setup: GuestSetup) -> Any:
     """The identity of a Windows clone.
 
-    :param base: that of a stored specification; it stays as it is.
     :raises InvalidRequestError: Windows takes no such name, or this vCenter is too old for a wish.
     """
-    windows = wanted.windows or Windows()
+    windows, base = setup.options.windows or Windows(), getattr(setup.stored_spec, "identity", None)
     return vim.vm.customization.Sysprep(
-        guiUnattended=_build_unattended(wanted, windows, getattr(base, "guiUnattended", None)),
-        userData=_build_user_data(_computer_name(node_id, host_name, wanted), windows, getattr(base, "userData", None)),
-        identification=_build_identification(windows, getattr(base, "identification", None), api_version),
+        guiUnattended=_build_unattended(setup, windows, getattr(base, "guiUnattended", None)),
+        userData=_build_user_data(_computer_name(setup), windows, getattr(base, "userData", None)),
+        identification=_build_identification(setup, windows, getattr(base, "identification", None)),
         guiRunOnce=_build_run_once(windows) or getattr(base, "guiRunOnce", None),
         licenseFilePrintData=_build_license(windows) or getattr(base, "licenseFilePrintData", None),
     )
 
 
 def is_administrator(login: Login) -> bool:
-    """Whether it is the login whose password sysprep sets; root is whom a login is for where nobody says."""
+    """Whether it is the login whose password sysprep sets; root is the user of a login that names none."""
     return str(login.username).lower() in (WINDOWS_ADMINISTRATOR.lower(), DEFAULT_USER)
 
 
-def _computer_name(node_id: str, host_name: str, wanted: Customization) -> Any:
-    if wanted.host_name is not None:
-        check_computer_name(host_name)
-    else:
-        host_name = build_computer_name(host_name, node_id)
-    return vim.vm.customization.FixedName(name=host_name)
+def _computer_name(setup: GuestSetup) -> Any:
+    if setup.options.hostname is None:
+        return vim.vm.customization.FixedName(name=build_computer_name(setup.host_name, setup.node_id))
+    check_computer_name(setup.host_name)
+    return vim.vm.customization.FixedName(name=setup.host_name)
 
 
-def _build_unattended(wanted: Customization, windows: Windows, base: Any) -> Any:
-    password = _administrator_password(wanted) or getattr(base, "password", None)
+def _build_unattended(setup: GuestSetup, windows: Windows, base: Any) -> Any:
+    password = _administrator_password(setup.login) or getattr(base, "password", None)
     count = windows.auto_logon_count
     if count and password is None:
         raise InvalidRequestError(
-            "Windows(auto_logon_count=) needs the administrator's password: give it as auth=NodeAuthPassword(...)"
+            "Windows(auto_logon_count=) needs the administrator's password: give it as "
+            f"{expression('auth=NodeAuthPassword(...)')}"
         )
     return vim.vm.customization.GuiUnattended(
         password=password,
-        timeZone=_time_zone_index(wanted, windows, base),
+        timeZone=_time_zone_index(setup, windows, base),
         autoLogon=count > 0 if count is not None else getattr(base, "autoLogon", False),
         autoLogonCount=count if count is not None else getattr(base, "autoLogonCount", 0),
     )
 
 
-def _administrator_password(wanted: Customization) -> Any:
+def _administrator_password(login: Login | None) -> Any:
     """The password to set; None where there is none, or it is another user's."""
-    login = wanted.login
     if login is None or not login.password or not is_administrator(login):
         return None
     return vim.vm.customization.Password(value=login.password, plainText=True)
 
 
-def _time_zone_index(wanted: Customization, windows: Windows, base: Any) -> int:
+def _time_zone_index(setup: GuestSetup, windows: Windows, base: Any) -> int:
     if windows.time_zone is not None:
         return windows.time_zone
-    if wanted.time_zone is not None:
-        return find_time_zone_index(wanted.time_zone)
+    if setup.options.timezone is not None:
+        return find_time_zone_index(setup.options.timezone)
     return int(base.timeZone) if base is not None else UTC_INDEX
 
 
@@ -98,7 +95,7 @@ def _build_user_data(computer_name: Any, windows: Windows, base: Any) -> Any:
     )
 
 
-def _build_identification(windows: Windows, base: Any, api_version: str | None) -> Any:
+def _build_identification(setup: GuestSetup, windows: Windows, base: Any) -> Any:
     if windows.domain is None and windows.workgroup is None and base is not None:
         return base
     if windows.domain is None:
@@ -109,7 +106,7 @@ def _build_identification(windows: Windows, base: Any, api_version: str | None) 
         domainAdminPassword=vim.vm.customization.Password(value=windows.domain_password, plainText=True),
     )
     if windows.organizational_unit is not None:
-        if api_version is not None and not VmomiSupport.IsChildVersion(api_version, ORGANIZATIONAL_UNIT_VERSION):
+        if not setup.knows(ORGANIZATIONAL_UNIT_VERSION):
             raise InvalidRequestError("Windows(organizational_unit=) needs vSphere 8.0 Update 2 or later")
         made.domainOU = windows.organizational_unit
     return made

@@ -7,6 +7,7 @@ It has no UTC; Greenwich Standard Time is that all the year.
 from __future__ import annotations
 
 from ...errors import InvalidRequestError
+from ...option_names import option
 
 __all__ = ["UTC_INDEX", "find_time_zone_index"]
 
@@ -101,7 +102,7 @@ def find_time_zone_index(time_zone: str) -> int:
     index = _INDEXES.get(time_zone)
     if index is None:
         raise InvalidRequestError(
-            f"ex_timezone: Microsoft's list of time zones has no {time_zone!r}; name a larger city with the same time, "
-            "or give the index as ex_windows=Windows(time_zone=...)"
+            f"{option('timezone')}: Microsoft's list of time zones has no {time_zone!r}; name a larger city with the "
+            f"same time, or give the index as {option('windows=Windows(time_zone=...)')}"
         )
     return index

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ...errors import InvalidRequestError
+from ...option_names import expression
 from .public_keys import AUTHORIZED_LINE, PRIVATE_MARK, PUBLIC_TYPES, check_public_key
 
 __all__ = ["KeySource", "find_private_keys", "load_private_key", "load_private_keys", "public_half"]
@@ -183,7 +184,7 @@ def _decrypt(data: bytes, password: str | None, name: str) -> object:
     except ValueError:
         # The cause stays behind: its text may quote what it could not parse.
         raise InvalidRequestError(f"{name} could not be loaded: {_why_not(data, password)}") from None
-    raise InvalidRequestError(f"{name} is encrypted: pass its passphrase as ssh_key_password")
+    raise InvalidRequestError(f"{name} is encrypted: pass its passphrase as {expression('ssh_key_password')}")
 
 
 def _why_not(data: bytes, password: str | None) -> str:
@@ -191,7 +192,7 @@ def _why_not(data: bytes, password: str | None) -> str:
     openssh = _decoded_body(data).startswith(b"openssh-key-v1\0")
     encrypted = b"\0\0\0\x04none" not in _decoded_body(data)[:32] if openssh else b"ENCRYPTED" in data
     if password and encrypted:
-        return "the passphrase in ssh_key_password is wrong, or the file is damaged"
+        return f"the passphrase in {expression('ssh_key_password')} is wrong, or the file is damaged"
     return f"it is damaged or cut off; {SUPPORTED}"
 
 

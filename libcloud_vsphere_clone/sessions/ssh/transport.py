@@ -13,6 +13,7 @@ from libcloud.compute.ssh import BaseSSHClient
 from ...errors import InvalidRequestError, VsphereError
 from ...model import marks
 from ...operations.extra_config import write_marks
+from ...option_names import expression
 from ..access import Access
 from ..base import Target, Tell, Transport
 from ..login_retry import connect_when_ready
@@ -41,9 +42,8 @@ class SSH(Transport):
         if self.host_keys:
             HostKeyCheck(frozenset(self.host_keys))  # refuses what is no fingerprint
         if access.password is None and not access.private_keys:
-            raise InvalidRequestError(
-                "the transport 'ssh' needs something to log in with: pass ssh_key=..., or auth=NodeAuthPassword(...)"
-            )
+            key, password = expression("ssh_key=..."), expression("auth=NodeAuthPassword(...)")
+            raise InvalidRequestError(f"the transport 'ssh' needs something to log in with: pass {key}, or {password}")
         return self
 
     def open(self, target: Target, access: Access, *, timeout_s: float, tell: Tell) -> BaseSSHClient:

@@ -14,6 +14,7 @@ from libcloud.compute.ssh import BaseSSHClient
 from pyVmomi import vim
 
 from ...errors import AuthenticationError, ConnectionFailedError, InvalidRequestError
+from ...option_names import expression
 from ...vcenter.rows import Ref
 from ...vcenter.session import Session
 from ..output import Listener
@@ -64,7 +65,7 @@ class GuestToolsClient(BaseSSHClient):
         if not username or not password:
             raise InvalidRequestError(
                 "guest operations need a user name and a password: keys are not known to them; pass "
-                "auth=NodeAuthPassword(...)"
+                f"{expression('auth=NodeAuthPassword(...)')}"
             )
         super().__init__(vm.moid, 443, username, password, None, None, timeout)
         self.session, self.vm, self.windows = session, vm, windows

@@ -13,7 +13,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from .login import WinRMLogin
 
-__all__ = ["POLL_S", "Connection", "connect"]
+__all__ = ["POLL_S", "WinRMConnection", "connect"]
 
 POLL_S = 20
 """Seconds that one request waits for output, as Windows' own client."""
@@ -27,13 +27,13 @@ for _name in ("pypsrp.wsman", "pypsrp.negotiate"):
         logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
-def connect(login: WinRMLogin, *, connect_timeout_s: float, answer_timeout_s: float) -> Connection:
+def connect(login: WinRMLogin, *, connect_timeout_s: float, answer_timeout_s: float) -> WinRMConnection:
     """The connection for this login; nothing is sent yet.
 
     :param connect_timeout_s: seconds for the TCP connection.
     :param answer_timeout_s: seconds for an answer, where that is more than a request may wait for output.
     """
-    connection = Connection(
+    connection = WinRMConnection(
         login.hostname,
         port=login.port,
         username=login.username,
@@ -52,7 +52,7 @@ def connect(login: WinRMLogin, *, connect_timeout_s: float, answer_timeout_s: fl
     return connection
 
 
-class Connection(WSMan):
+class WinRMConnection(WSMan):
     """pypsrp's connection, without its waits for a guest that is gone."""
 
     last: requests.Response | None = None
@@ -90,7 +90,7 @@ class Connection(WSMan):
 class _AnswerRecorder(BaseAdapter):
     """Keeps each answer as the connection's last before it is passed on."""
 
-    def __init__(self, connection: Connection, inner: HTTPAdapter) -> None:
+    def __init__(self, connection: WinRMConnection, inner: HTTPAdapter) -> None:
         super().__init__()
         self._connection, self._inner = connection, inner
 

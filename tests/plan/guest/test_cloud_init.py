@@ -17,6 +17,7 @@ from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
+from libcloud_vsphere_clone.model.nics import Nic
 from libcloud_vsphere_clone.plan.guest.cloud_init import (
     MAX_VALUE_BYTES,
     build_guestinfo,
@@ -25,15 +26,13 @@ from libcloud_vsphere_clone.plan.guest.cloud_init import (
     is_cleaned,
 )
 from libcloud_vsphere_clone.plan.guest.cloud_init_end import end_config
-from libcloud_vsphere_clone.plan.guest.customization import Customization
-from libcloud_vsphere_clone.plan.nics import Nic
+from tests.plan.guest.setups import NODE_ID, build_setup
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM ünï"
 
 
 def build(login: Login | None = None, userdata: str | bytes | None = None, **wishes: Any) -> dict[str, str]:
-    wanted = Customization(login=login, userdata=userdata, **wishes)
-    return build_guestinfo(instance_id="uuid-1", host_name="web-1", wanted=wanted)
+    return build_guestinfo(build_setup("cloud-init", login=login, userdata=userdata, **wishes))
 
 
 def decoded(guestinfo: dict[str, str], name: str = "userdata") -> str:
@@ -64,7 +63,7 @@ def test_only_the_names_and_the_wish_to_hear_the_end_when_nothing_is_asked() -> 
     guestinfo = build()
     assert set(guestinfo) == {f"guestinfo.{key}{end}" for key in ("metadata", "userdata") for end in ("", ".encoding")}
     assert cloud_config(decoded(guestinfo)) == end_config()
-    assert json.loads(decoded(guestinfo, "metadata")) == {"instance-id": "uuid-1", "local-hostname": "web-1"}
+    assert json.loads(decoded(guestinfo, "metadata")) == {"instance-id": NODE_ID, "local-hostname": "web-1"}
 
 
 def test_key_for_root() -> None:
@@ -146,13 +145,12 @@ def test_user_data_alone_goes_before_the_wish_to_hear_the_end(userdata: str) -> 
 
 
 def test_vcenter_hears_of_its_own_mechanism_without_our_help() -> None:
-    wanted = Customization(userdata="#!/bin/sh\n")
-    assert build_raw_data(instance_id="i", host_name="h", wanted=wanted)[1] == "#!/bin/sh\n"
-    assert build_raw_data(instance_id="i", host_name="h", wanted=Customization())[1] is None
+    assert build_raw_data(build_setup("cloudinit-prep", userdata="#!/bin/sh\n"))[1] == "#!/bin/sh\n"
+    assert build_raw_data(build_setup("cloudinit-prep"))[1] is None
 
 
 def test_further_commands_of_ours_are_all_run() -> None:
-    config = cloud_config(decoded(build(extra_config={"runcmd": [["date"]]})))
+    config = cloud_config(decoded(build(host_key_config={"runcmd": [["date"]]})))
     assert config["runcmd"] == [["date"], *end_config()["runcmd"]]
 
 
@@ -283,13 +281,12 @@ def test_the_domain_is_in_the_host_name() -> None:
 
 
 def test_a_time_zone() -> None:
-    assert cloud_config(decoded(build(time_zone="Europe/Berlin"))) == {"timezone": "Europe/Berlin", **end_config()}
+    assert cloud_config(decoded(build(timezone="Europe/Berlin"))) == {"timezone": "Europe/Berlin", **end_config()}
 
 
 def test_the_network_travels_packed_in_the_metadata() -> None:
-    wanted = Customization(dns_servers=["10.0.0.2"])
     nics = [Nic(address="10.0.0.5/24", mac="00:50:56:00:00:01")]
-    found = metadata(build_guestinfo(instance_id="i", host_name="h", wanted=wanted, nics=nics))
+    found = metadata(build_guestinfo(build_setup("cloud-init", nics, dns=["10.0.0.2"])))
     assert found["network.encoding"] == "gzip+base64"
     network = json.loads(gzip.decompress(base64.b64decode(found["network"])))
     assert network["ethernets"]["eth0"]["addresses"] == ["10.0.0.5/24"]
@@ -297,16 +294,15 @@ def test_the_network_travels_packed_in_the_metadata() -> None:
 
 def test_further_config_of_ours_is_joined_with_the_login() -> None:
     extra = {"users": ["more"], "ssh_keys": {"ed25519_private": "secret"}, "ssh_pwauth": False}
-    config = cloud_config(decoded(build(Login("deploy", (), "pw"), extra_config=extra)))
+    config = cloud_config(decoded(build(Login("deploy", (), "pw"), host_key_config=extra)))
     assert [config["users"][0], config["users"][-1]] == ["default", "more"]
     assert (config["ssh_pwauth"], config["ssh_keys"]) == (True, {"ed25519_private": "secret"})
 
 
 @pytest.mark.parametrize("userdata", [None, "#!/bin/sh\n"])
-@pytest.mark.parametrize("ours", [{"extra_config": {"ssh_keys": {}}}, {"first_boot_script": "true"}])
+@pytest.mark.parametrize("ours", [{"host_key_config": {"ssh_keys": {}}}, {"first_boot_script": "true"}])
 def test_what_is_ours_is_removed_after_the_first_boot(ours: dict[str, Any], userdata: str | None) -> None:
-    wanted = Customization(userdata=userdata, **ours)
-    assert is_cleaned(wanted) is (userdata is None)
+    assert is_cleaned(build_setup("cloud-init", userdata=userdata, **ours)) is (userdata is None)
 
 
 def test_windows_administrator_is_nobody_to_cloud_init() -> None:

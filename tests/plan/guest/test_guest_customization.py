@@ -12,14 +12,13 @@ from pyVmomi import SoapAdapter, vim
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
-from libcloud_vsphere_clone.plan.guest.customization import Customization
+from libcloud_vsphere_clone.model.nics import Nic, Route
+from libcloud_vsphere_clone.model.windows import Windows
 from libcloud_vsphere_clone.plan.guest.guest_customization import MAX_SCRIPT_LENGTH, build_specification, mechanism_of
-from libcloud_vsphere_clone.plan.guest.windows import Windows
 from libcloud_vsphere_clone.plan.guest.windows_time_zones import find_time_zone_index
-from libcloud_vsphere_clone.plan.nics import Nic, Route
+from tests.plan.guest.setups import build_setup
 
 V7_0_1, V7_0_3, V8_0_3, V9_1 = (f"vim.version.{name}" for name in ("v7_0_1_0", "v7_0_3_0", "v8_0_3_0", "v9_1_0_0"))
-NODE_ID = "50000000-0000-4000-8000-0000000000ff"
 custom = vim.vm.customization
 ONE = [Nic()]
 STATIC = Nic("a", address=["10.0.0.5/24", "2001:db8::5/64"], gateway=["10.0.0.1", "fe80::1"], dns_servers=["10.0.0.3"])
@@ -28,8 +27,8 @@ STATIC = Nic("a", address=["10.0.0.5/24", "2001:db8::5/64"], gateway=["10.0.0.1"
 def build(
     mechanism: str, nics: Any = ONE, base: Any = None, version: str = V8_0_3, name: str = "web-1", **wishes: Any
 ) -> Any:
-    wanted = Customization(**wishes)
-    made = build_specification(mechanism, NODE_ID, name, wanted, nics, base=base, api_version=version)
+    setup = build_setup(mechanism, nics, name, stored_spec=base, api_version=version, **wishes)
+    made = build_specification(setup)
     assert SoapAdapter.Serialize(made, version=version)  # all that is required is there
     return made
 
@@ -49,8 +48,8 @@ def test_a_bare_linux() -> None:
 
 
 def test_names_dns_and_time_zone() -> None:
-    wishes: dict[str, Any] = {"domain": "example.com", "dns_servers": ["10.0.0.2"], "dns_search": ["a.example.com"]}
-    made = build("linux-prep", [STATIC], time_zone="Europe/Sofia", **wishes)
+    wishes: dict[str, Any] = {"domain": "example.com", "dns": ["10.0.0.2"], "dns_search": ["a.example.com"]}
+    made = build("linux-prep", [STATIC], timezone="Europe/Sofia", **wishes)
     assert (made.identity.domain, made.identity.timeZone) == ("example.com", "Europe/Sofia")
     assert list(made.globalIPSettings.dnsServerList) == ["10.0.0.2", "10.0.0.3"]
     assert list(made.globalIPSettings.dnsSuffixList) == ["a.example.com"]
@@ -113,7 +112,7 @@ def test_roots_password_where_vsphere_can_set_it() -> None:
 
 def test_raw_data_has_the_network_in_its_metadata() -> None:
     nic = Nic("a", address="10.0.0.5/24", mac="00:50:56:00:00:01")
-    made = build("cloudinit-prep", [nic], domain="example.com", userdata="#!/bin/sh\ndate\n", time_zone="UTC")
+    made = build("cloudinit-prep", [nic], domain="example.com", userdata="#!/bin/sh\ndate\n", timezone="UTC")
     metadata = made.identity.metadata
     assert '"instance-id": "50000000' in metadata
     assert '"local-hostname": "web-1.example.com"' in metadata
@@ -178,7 +177,7 @@ def test_a_windows_with_all() -> None:
         license_users=5,
     )
     login = Login("Administrator", password="s3cret")
-    made = build("sysprep", [STATIC], login=login, windows=windows, time_zone="Europe/Berlin", domain="example.com")
+    made = build("sysprep", [STATIC], login=login, windows=windows, timezone="Europe/Berlin", domain="example.com")
     identity = made.identity
     assert identity.userData.productId == "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
     unattended = identity.guiUnattended
@@ -220,14 +219,14 @@ def test_a_nodes_name_becomes_a_computers(name: str, computer: str) -> None:
 @pytest.mark.parametrize("name", ["a" * 16, "2026"])
 def test_a_host_name_that_no_computer_can_have(name: str) -> None:
     with pytest.raises(InvalidRequestError, match="name of a Windows computer"):
-        build("sysprep", name=name, host_name=name)
+        build("sysprep", name=name, hostname=name)
 
 
 def test_time_zones_of_windows() -> None:
     assert (find_time_zone_index("UTC"), find_time_zone_index("Asia/Calcutta")) == (90, 190)
     with pytest.raises(InvalidRequestError, match=r"Windows\(time_zone="):
         find_time_zone_index("Europe/Busingen")
-    made = build("sysprep", time_zone="Europe/Busingen", windows=Windows(time_zone=110))
+    made = build("sysprep", timezone="Europe/Busingen", windows=Windows(time_zone=110))
     assert made.identity.guiUnattended.timeZone == 110
 
 
@@ -245,27 +244,27 @@ def stored(identity: Any, *generators: Any) -> Any:
 def test_what_is_wanted_is_put_on_a_stored_linux() -> None:
     linux = custom.LinuxPrep(hostName=custom.FixedName(name="old"), domain="old.example.com", timeZone="Asia/Tokyo")
     base = stored(linux, custom.FixedIp(ipAddress="10.9.9.1"))
-    made = build("linux-prep", [Nic(), Nic()], base=base, spec_name="std")
+    made = build("linux-prep", [Nic(), Nic()], base=base, customization_spec="std")
     assert (made.identity.hostName.name, made.identity.domain) == ("web-1", "old.example.com")
     assert made.identity.timeZone == "Asia/Tokyo"
     assert [type(each.adapter.ip) for each in made.nicSettingMap] == [custom.FixedIp, custom.DhcpIpGenerator]
     assert list(made.globalIPSettings.dnsServerList) == ["10.9.9.9"]
     assert list(made.encryptionKey) == [1, 2, 3]
-    changed = build("linux-prep", [STATIC], base=base, spec_name="std", domain="new", dns_search=["new"])
+    changed = build("linux-prep", [STATIC], base=base, customization_spec="std", domain="new", dns_search=["new"])
     assert changed.nicSettingMap[0].adapter.ip.ipAddress == "10.0.0.5"
     assert (changed.identity.domain, list(changed.globalIPSettings.dnsSuffixList)) == ("new", ["new"])
     assert (base.identity.hostName.name, len(base.nicSettingMap)) == ("old", 1)
 
 
 def test_what_is_wanted_is_put_on_a_stored_windows() -> None:
-    first = build("sysprep", windows=Windows("ACME", workgroup="OPS", run_once=["dir"]), time_zone="Europe/Berlin")
+    first = build("sysprep", windows=Windows("ACME", workgroup="OPS", run_once=["dir"]), timezone="Europe/Berlin")
     base = stored(first.identity)
     base.identity.guiUnattended.password = custom.Password(value="c1pher", plainText=False)
-    made = build("sysprep", base=base, name="web-2", spec_name="win").identity
+    made = build("sysprep", base=base, name="web-2", customization_spec="win").identity
     assert (made.userData.orgName, made.userData.computerName.name) == ("ACME", "web-2")
     assert (made.identification.joinWorkgroup, made.guiUnattended.timeZone) == ("OPS", 110)
     assert (made.guiUnattended.password.value, made.guiUnattended.password.plainText) == ("c1pher", False)
-    other = build("sysprep", base=base, spec_name="win", windows=Windows("New"), time_zone="UTC").identity
+    other = build("sysprep", base=base, customization_spec="win", windows=Windows("New"), timezone="UTC").identity
     assert (other.userData.orgName, other.identification.joinWorkgroup) == ("New", "OPS")
     assert (other.guiUnattended.timeZone, other.guiUnattended.password.value) == (90, "c1pher")
 
@@ -277,13 +276,15 @@ def test_what_is_not_said_of_a_windows_stays_as_it_is_stored() -> None:
         "ACME", "Joe", product_key=key, auto_logon_count=2, run_once=["dir"], license_mode="perSeat", **words
     )
     base = stored(build("sysprep", login=Login(password="x"), windows=full).identity)
-    made = build("sysprep", base=base, spec_name="win", windows=Windows(run_once=["ver"])).identity
+    made = build("sysprep", base=base, customization_spec="win", windows=Windows(run_once=["ver"])).identity
     assert list(made.guiRunOnce.commandList) == ["ver"]
     assert (made.userData.orgName, made.userData.fullName, made.userData.productId) == ("ACME", "Joe", key)
     assert (made.identification.joinDomain, made.identification.domainAdminPassword.value) == ("ad.example.com", "j0in")
     assert (made.guiUnattended.autoLogon, made.guiUnattended.autoLogonCount) == (True, 2)
     assert made.licenseFilePrintData.autoMode == "perSeat"
-    other = build("sysprep", base=base, spec_name="win", windows=Windows(workgroup="OPS", auto_logon_count=0)).identity
+    other = build(
+        "sysprep", base=base, customization_spec="win", windows=Windows(workgroup="OPS", auto_logon_count=0)
+    ).identity
     assert (other.identification.joinWorkgroup, other.identification.joinDomain) == ("OPS", None)
     assert (other.guiUnattended.autoLogon, list(other.guiRunOnce.commandList)) == (False, ["dir"])
 
@@ -298,7 +299,7 @@ def test_dns_servers_are_put_on_a_stored_adapter() -> None:
         (Nic(), ["10.0.0.2"], ["10.0.0.2"]),
         (Nic(dns_servers=["10.0.0.3"]), [], ["10.0.0.3"]),
     ):
-        made = build("sysprep", [nic], base=base, spec_name="win", domain="a.b", dns_servers=servers)
+        made = build("sysprep", [nic], base=base, customization_spec="win", domain="a.b", dns=servers)
         [mapping] = made.nicSettingMap
         assert (mapping.adapter.ip.ipAddress, mapping.adapter.subnetMask) == ("10.9.9.1", "255.255.255.0")
         assert (list(mapping.adapter.dnsServerList), mapping.adapter.dnsDomain) == (expected, "a.b")
@@ -311,8 +312,8 @@ def test_an_address_that_the_specification_leaves_open(kind: str) -> None:
     linux = custom.LinuxPrep(hostName=custom.FixedName(name="old"), domain="a")
     base = stored(linux, getattr(custom, kind)())
     with pytest.raises(InvalidRequestError, match=re.escape("Nic(address=...)")):
-        build("linux-prep", base=base, spec_name="std")
-    assert build("linux-prep", [STATIC], base=base, spec_name="std")
+        build("linux-prep", base=base, customization_spec="std")
+    assert build("linux-prep", [STATIC], base=base, customization_spec="std")
 
 
 def test_a_specification_of_another_kind() -> None:
@@ -320,4 +321,4 @@ def test_a_specification_of_another_kind() -> None:
         mechanism_of(stored(custom.CloudinitPrep(metadata="{}")))
     linux = stored(custom.LinuxPrep(hostName=custom.FixedName(name="old"), domain="a"))
     with pytest.raises(InvalidRequestError, match="'std' is for linux-prep, not for sysprep"):
-        build("sysprep", base=linux, spec_name="std")
+        build("sysprep", base=linux, customization_spec="std")

@@ -37,7 +37,7 @@ def test_a_guest_that_keeps_its_user_data_tells_its_own() -> None:
     assert marks.HOST_KEY not in options
 
 
-@pytest.mark.parametrize("words", [{}, {"login": Login("root", password="of-the-image"), "mechanism": "linux-prep"}])
+@pytest.mark.parametrize("words", [{}, {"login": Login("root", password="of-the-image"), "customize": "linux-prep"}])
 def test_others_are_told_nothing(words: dict[str, Any]) -> None:
     options = extra_config(plan(host_keys=KEYS, **words))
     assert "guestinfo.userdata" not in options or not {"PRIVATE", "publish"} & set(userdata_of(options).split('"'))

@@ -13,9 +13,9 @@ from passlib.hash import sha512_crypt
 
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
-from libcloud_vsphere_clone.plan.guest.customization import Customization
+from libcloud_vsphere_clone.model.nics import Nic, Route
 from libcloud_vsphere_clone.plan.guest.ignition import build_ignition
-from libcloud_vsphere_clone.plan.nics import Nic, Route
+from tests.plan.guest.setups import build_setup
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM me"
 THEIRS = json.dumps({"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/etc/motd, ü"}]}})
@@ -33,7 +33,7 @@ NICS = [
 
 
 def build(nics: list[Nic] | None = None, **wishes: Any) -> dict[str, Any]:
-    guestinfo = build_ignition(host_name="web-1", wanted=Customization(**wishes), nics=nics or [])
+    guestinfo = build_ignition(build_setup("ignition", nics or [], **wishes))
     assert guestinfo["guestinfo.ignition.config.data.encoding"] == "gzip+base64"
     text = gzip.decompress(base64.b64decode(guestinfo["guestinfo.ignition.config.data"]))
     config = json.loads(text)
@@ -62,7 +62,7 @@ def test_a_host_name_that_linux_would_not_take() -> None:
 
 def test_a_host_name_with_its_domain() -> None:
     assert file(build(), "/etc/hostname") == "web-1\n"
-    config = build(domain="example.com", time_zone="Europe/Berlin")
+    config = build(domain="example.com", timezone="Europe/Berlin")
     assert file(config, "/etc/hostname") == "web-1.example.com\n"
     assert config["storage"]["links"] == [
         {"path": "/etc/localtime", "target": "../usr/share/zoneinfo/Europe/Berlin", "overwrite": True}
@@ -107,7 +107,7 @@ def test_the_first_boot_script_is_a_unit_that_runs_once() -> None:
 
 
 def test_the_network_for_networkmanager() -> None:
-    config = build(NICS, dns_servers=["10.0.0.2", "2001:db8::53"], dns_search=["a.example.com"])
+    config = build(NICS, dns=["10.0.0.2", "2001:db8::53"], dns_search=["a.example.com"])
 
     def keyfile(index: int) -> configparser.ConfigParser:
         parsed = configparser.ConfigParser(delimiters="=")
@@ -132,7 +132,7 @@ def test_the_network_for_networkmanager() -> None:
 
 
 def test_the_network_for_networkd() -> None:
-    config = build(NICS, dns_servers=["10.0.0.2"], dns_search=["a.example.com"])
+    config = build(NICS, dns=["10.0.0.2"], dns_search=["a.example.com"])
     lines = file(config, "/etc/systemd/network/10-libcloud-0.network").splitlines()
     assert lines[:2] == ["[Match]", "MACAddress=00:50:56:00:00:01"]
     expected = {

@@ -9,11 +9,14 @@ import pytest
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model import marks
 from libcloud_vsphere_clone.model.login import Login
-from libcloud_vsphere_clone.plan.guest.customization import MECHANISMS, Customization
-from libcloud_vsphere_clone.plan.guest.mechanism import CARRIES, Choice, check_carried, choose_mechanism
-from libcloud_vsphere_clone.plan.guest.windows import Windows
-from libcloud_vsphere_clone.plan.nics import Nic
+from libcloud_vsphere_clone.model.marks import MECHANISMS
+from libcloud_vsphere_clone.model.nics import Nic
+from libcloud_vsphere_clone.model.windows import Windows
+from libcloud_vsphere_clone.option_names import option, spell
+from libcloud_vsphere_clone.plan.guest.mechanism import CARRIES, check_carried, choose_mechanism
+from libcloud_vsphere_clone.plan.guest.setup import Choice
 from tests.by_hand import build_image
+from tests.plan.guest.setups import build_setup
 
 MARK = marks.mark_path(marks.GUEST)
 WINDOWS = {"config.guestId": "windows2022srvNext_64Guest", "config.guestFullName": "Microsoft Windows Server 2025"}
@@ -21,7 +24,9 @@ WINDOWS = {"config.guestId": "windows2022srvNext_64Guest", "config.guestFullName
 
 def test_the_callers_word_counts_first_then_the_mark_then_the_guest() -> None:
     image = build_image({**WINDOWS, MARK: "none"})
-    assert choose_mechanism(image, "linux-prep") == Choice("linux-prep", "asked for with ex_customize")
+    asked = choose_mechanism(image, "linux-prep")
+    assert asked == Choice("linux-prep", f"asked for with {option('customize')}")
+    assert spell(asked.reason) == "asked for with ex_customize"
     assert choose_mechanism(image, None, "sysprep").mechanism == "sysprep"
     assert choose_mechanism(image) == Choice("none", "the image's mark")
     assert choose_mechanism(build_image(WINDOWS)) == Choice("sysprep", "the guest is Microsoft Windows Server 2025")
@@ -61,31 +66,32 @@ def test_every_mechanism_says_what_it_carries() -> None:
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("none", {"host_name": "web"}, "ex_hostname"),
-    ("none", {"nics": [Nic("a", address="10.0.0.5/24")]}, "a static address"),
-    ("none", {"time_zone": "UTC", "dns_servers": ["10.0.0.2"]}, "ex_timezone and ex_dns"),
+    ("none", {"hostname": "web"}, "ex_hostname"),
+    ("none", {"networks": [Nic("a", address="10.0.0.5/24")]}, "a static address"),
+    ("none", {"timezone": "UTC", "dns": ["10.0.0.2"]}, "ex_timezone and ex_dns"),
     ("linux-prep", {"login": Login("root", ("ssh-ed25519 AAAA",))}, "a key"),
     ("linux-prep", {"userdata": "#!/bin/sh"}, "ex_userdata.*ex_customize='cloud-init'"),
     ("sysprep", {"login": Login("root", ("ssh-ed25519 AAAA",))}, "a key"),
     ("sysprep", {"first_boot_script": "dir"}, r"ex_first_boot_script.*run_once"),
     ("cloud-init", {"windows": Windows()}, "ex_windows"),
-    ("ignition", {"spec_name": "x"}, "ex_customization_spec"),
+    ("ignition", {"customization_spec": "x"}, "ex_customization_spec"),
 ]
 
 
 @pytest.mark.parametrize(("mechanism", "words", "reason"), REFUSED)
 def test_what_a_mechanism_cannot_carry_is_refused(mechanism: str, words: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidRequestError, match=reason):
-        check_carried("img", Choice(mechanism, "asked"), Customization(**words), generated_password=False)
+        check_carried("img", build_setup(mechanism, words.get("networks", ()), **words), generated_password=False)
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_the_images_own_password_needs_nothing(mechanism: str) -> None:
-    wanted = Customization(login=Login("root", password="known"), nics=[Nic("a", mac="00:50:56:00:00:01")])
-    check_carried("img", Choice(mechanism, "asked"), wanted, generated_password=False)
+    nics = [Nic("a", mac="00:50:56:00:00:01")]
+    setup = build_setup(mechanism, nics, login=Login("root", password="known"))
+    check_carried("img", setup, generated_password=False)
 
 
 @pytest.mark.parametrize("mechanism", ["none", "linux-prep"])
 def test_a_password_that_was_made_up_must_reach_the_guest(mechanism: str) -> None:
     with pytest.raises(InvalidRequestError, match="a generated password"):
-        check_carried("img", Choice(mechanism, "asked"), Customization(), generated_password=True)
+        check_carried("img", build_setup(mechanism), generated_password=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from libcloud_vsphere_clone.plan.guest.customization import Customization
+from libcloud_vsphere_clone.model.nics import Nic, Route
 from libcloud_vsphere_clone.plan.guest.network_config import build_network_config
-from libcloud_vsphere_clone.plan.nics import Nic, Route
+from tests.plan.guest.setups import build_setup
 
 NICS = [
     Nic(
@@ -27,11 +27,11 @@ NICS = [
 
 
 def build(nics: list[Nic], **wishes: Any) -> dict[str, Any]:
-    return build_network_config(Customization(**wishes), nics)
+    return build_network_config(build_setup("cloud-init", nics, **wishes))
 
 
 def test_addresses_gateways_routes_and_servers() -> None:
-    config = build(NICS, dns_servers=["10.0.0.2", "10.0.0.3"], dns_search=["lab.example.com"])
+    config = build(NICS, dns=["10.0.0.2", "10.0.0.3"], dns_search=["lab.example.com"])
     assert config["version"] == 2
     first, second, third = (config["ethernets"][name] for name in ("eth0", "eth1", "eth2"))
     assert first == {
@@ -51,7 +51,7 @@ def test_addresses_gateways_routes_and_servers() -> None:
 
 
 def test_servers_may_be_address_objects() -> None:
-    config = build([Nic(mac="00:50:56:00:00:02")], dns_servers=[ip_address("10.0.0.2")])
+    config = build([Nic(mac="00:50:56:00:00:02")], dns=[ip_address("10.0.0.2")])
     assert config["ethernets"]["eth0"]["nameservers"] == {"addresses": ["10.0.0.2"]}
 
 
@@ -81,7 +81,7 @@ MADE: dict[str, tuple[str, ...]] = {
 
 @pytest.fixture(scope="module")
 def made(net_convert: Callable[[dict[str, Any]], dict[str, str]]) -> dict[str, str]:
-    return net_convert(build(NICS, dns_servers=["10.0.0.2"], dns_search=["lab.example.com"]))
+    return net_convert(build(NICS, dns=["10.0.0.2"], dns_search=["lab.example.com"]))
 
 
 @pytest.mark.guests

@@ -12,8 +12,8 @@ import pytest
 from libcloud_vsphere_clone.errors import InvalidRequestError
 from libcloud_vsphere_clone.model.login import Login
 from libcloud_vsphere_clone.plan.guest.cloud_init import build_raw_data
-from libcloud_vsphere_clone.plan.guest.customization import Customization
 from libcloud_vsphere_clone.plan.guest.user_data import SCRIPT_NAME, build_user_data, check_user_data, to_script
+from tests.plan.guest.setups import build_setup
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpXvCAve2tffyFrYe3WRwUPE7tKHOAJMQL21HbhwfFM me"
 CONFIG = {"timezone": "UTC"}
@@ -105,8 +105,8 @@ LOGINS = {
 @pytest.mark.parametrize("login", LOGINS)
 def test_our_cloud_config_keeps_the_schema(shell: Callable[[str, str], str], login: str) -> None:
     host_key = {"ssh_keys": {"ed25519_private": "-----BEGIN", "ed25519_public": KEY}}
-    wanted = Customization(login=LOGINS[login], time_zone="Europe/Berlin", extra_config=host_key)
-    _, userdata = build_raw_data(instance_id="i", host_name="h", wanted=wanted)
+    setup = build_setup("cloudinit-prep", login=LOGINS[login], timezone="Europe/Berlin", host_key_config=host_key)
+    _, userdata = build_raw_data(setup)
     assert userdata is not None
     assert "Valid cloud-config" in shell(SCHEMA, userdata)
 
@@ -126,7 +126,8 @@ print(json.dumps([p.get_content_type() for p in message.walk() if not p.is_multi
         "MIME-Version: 1.0\nContent-Type: text/x-shellscript\n\n#!/bin/sh\ndate\n": "text/x-shellscript",
     }
     for theirs, kind in expected.items():
-        wanted = Customization(login=Login("root", (KEY,)), userdata=theirs, first_boot_script="date")
-        _, userdata = build_raw_data(instance_id="i", host_name="h", wanted=wanted)
+        login = Login("root", (KEY,))
+        setup = build_setup("cloudinit-prep", login=login, userdata=theirs, first_boot_script="date")
+        _, userdata = build_raw_data(setup)
         found = json.loads(shell(f"python3 -c '{split}'", str(userdata)))
         assert found == [kind, "text/cloud-config", "text/x-shellscript"]

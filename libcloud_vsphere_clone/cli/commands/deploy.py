@@ -1,0 +1,146 @@
+"""``vsphere-clone deploy``: options → an order for one node or many; how it went → output and exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from ..connection import Connection, connected, connection_options
+from ..customize import CUSTOMIZE_OPTIONS, PLACE_OPTIONS, build_options, positive
+from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, with_options
+from ..output import json_option
+from ..progress import narrated
+from ..session import TRANSPORT
+
+if TYPE_CHECKING:
+    from ..order import Order
+
+MAX_IN_FLIGHT = 8
+
+OPTIONS = (
+    click.option("--image", required=True, help="The image's name, path in the images folder, or id."),
+    click.option("--size", help="As vsphere-clone sizes lists them.  [default: the image's hardware]"),
+    click.option("--location", "locations", multiple=True,
+                 help="A cluster or stand-alone host; with --count several, filled in turn.  [default: the image's]"),
+    click.option("--group", default="libcloud", show_default=True, help="Made if needed."),
+    click.option("--count", type=positive, metavar="NUMBER", help="Make many nodes, named after their group."),
+    click.option("--max-in-flight", type=positive, metavar="NUMBER",
+                 help=f"Clones under way at once, with --count.  [default: {MAX_IN_FLIGHT}]"),
+    *SCRIPT_OPTIONS,
+    *LOGIN_OPTIONS,
+    TRANSPORT,
+    *CUSTOMIZE_OPTIONS,
+    *PLACE_OPTIONS,
+    BOOT_TIMEOUT,
+    click.option("--wait-for", type=click.Choice(["address", "customized"]),
+                 help="customized: wait until the guest is set up.  [default: address]"),
+    click.option("--no-wait", is_flag=True, help="Do not wait for the address."),
+    click.option("--destroy-on-failure", is_flag=True, help="Destroy a node if it or its script fails."),
+    click.option("--destroy-after", is_flag=True, help="Destroy the nodes in any case, when all is done."),
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("name", required=False)
+@with_options(*OPTIONS)
+@connection_options
+@json_option
+def deploy(
+    connection: Connection,
+    name: str | None,
+    count: int | None,
+    max_in_flight: int | None,
+    as_json: bool,
+    **words: Any,
+) -> None:
+    """Clone an image to the node NAME and run a script in it.
+
+    With a script its output is printed as it is, and its exit status is this command's. Without one the node is made
+    and its address waited for. With neither a key nor a password a password is made up for the script's log-in, and
+    not shown.
+
+    With --count and no NAME many nodes are made at once, called <group>-<hex>. Each line of a script's output then
+    begins with its node's name, and the exit status is the highest. Nodes that fail do not keep the others from being
+    made.
+    """
+    if (name is None) is (count is None):
+        raise click.UsageError("give the NAME of one node, or --count for many")
+    if count is None and max_in_flight is not None:
+        raise click.UsageError("--max-in-flight is for --count")
+    if count is None and len(words["locations"]) > 1:
+        raise click.UsageError("one node has one --location; several are for --count")
+    order = _build_order(**words)
+    if count is not None and order.wait_for == "customized" and order.script is None:
+        raise click.UsageError("--wait-for customized: with --count it is for nodes that run a script")
+    if name is not None:
+        exit_status = _deploy_one(connection, order, name, as_json)
+    else:
+        exit_status = _deploy_many(connection, order, count or 1, max_in_flight or MAX_IN_FLIGHT, as_json)
+    raise click.exceptions.Exit(exit_status)
+
+
+def _deploy_one(connection: Connection, order: Order, name: str, as_json: bool) -> int:
+    from ..deploy_node import Deploy, show
+
+    with connected(connection) as driver, narrated() as narrator:
+        outcome = Deploy(driver, order, name, narrator).run()
+    show(outcome, as_json=as_json)
+    return outcome.exit_status
+
+
+def _deploy_many(connection: Connection, order: Order, count: int, max_in_flight: int, as_json: bool) -> int:
+    from ..board import boarded
+    from ..deploy_group import DeployGroup
+    from ..results import exit_status_of, show_results
+
+    with connected(connection) as driver, boarded(count) as board:
+        results = DeployGroup(driver, order, count, max_in_flight, board).run()
+    show_results(order.group, results, as_json=as_json, of_script=order.script is not None)
+    return exit_status_of(results)
+
+
+def _build_order(
+    *,
+    image: str,
+    group: str,
+    size: str | None,
+    locations: Sequence[str],
+    script: IO[bytes] | None,
+    command: str | None,
+    boot_timeout: float,
+    no_wait: bool,
+    destroy_on_failure: bool,
+    destroy_after: bool,
+    transport: str | None,
+    wait_for: str | None,
+    ssh_username: str,
+    ssh_key: str | None,
+    ssh_key_password_file: str | None,
+    ssh_password_file: str | None,
+    **given: Any,
+) -> Order:
+    from ..order import Order
+
+    if no_wait and (script or command is not None):
+        raise click.UsageError("--no-wait is for nodes without a script: one that runs a script is waited for")
+    return Order(
+        image=image,
+        options=build_options(group, given),
+        size=size,
+        locations=locations,
+        script=read_script(script, command),
+        login=build_login(
+            ssh_username=ssh_username,
+            ssh_key=ssh_key,
+            ssh_key_password_file=ssh_key_password_file,
+            ssh_password_file=ssh_password_file,
+        ),
+        wait=not no_wait,
+        boot_timeout_s=boot_timeout,
+        destroy_on_failure=destroy_on_failure,
+        destroy_after=destroy_after,
+        transport=transport,
+        wait_for=wait_for,
+    )

@@ -1,0 +1,4 @@
+package collector
+
+// MaxUpdates is for the tests over a whole lab.
+const MaxUpdates = maxUpdates

@@ -1,0 +1,4 @@
+package guestrpc
+
+// RPCLimit is for the tests over a whole lab.
+const RPCLimit = rpcLimit
