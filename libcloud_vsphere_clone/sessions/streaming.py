@@ -5,23 +5,31 @@ Over any transport: where the output only comes at the end, the listener gets it
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from libcloud.compute.ssh import SSHCommandTimeoutError
+from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from .output import Listener, Output
 
-__all__ = ["StreamingSession", "run_streaming"]
+__all__ = ["StreamingClient", "StreamingSession", "run_streaming"]
 
 
-def run_streaming(session: Any, command: str, listener: Listener, timeout: float | None = None) -> int:
+@runtime_checkable
+class StreamingClient(Protocol):
+    """A client of a guest session that gives output as it comes."""
+
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """Run a command whose output goes to the listener; its exit status."""
+
+
+def run_streaming(session: BaseSSHClient, command: str, listener: Listener, timeout: float | None = None) -> int:
     """Run a command whose output goes to a listener; its exit status.
 
     :param session: a session into a guest, of whatever kind.
     :raises SSHCommandTimeoutError: the listener has what it wrote so far.
     """
-    if hasattr(session, "stream"):
-        return int(session.stream(command, listener, timeout))
+    if isinstance(session, StreamingClient):
+        return session.stream(command, listener, timeout)
     try:
         stdout, stderr, status = session.run(command, timeout)
     except SSHCommandTimeoutError as late:
@@ -34,7 +42,7 @@ def run_streaming(session: Any, command: str, listener: Listener, timeout: float
 class StreamingSession:
     """A session whose commands' output goes to a listener as it comes, and is given at their end as by any other."""
 
-    def __init__(self, session: Any, listener: Listener) -> None:
+    def __init__(self, session: BaseSSHClient, listener: Listener) -> None:
         self._session, self._listener = session, listener
 
     def __getattr__(self, name: str) -> Any:
