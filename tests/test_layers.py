@@ -75,7 +75,13 @@ KNOWS_LIBCLOUD_OBJECTS = {"driver", "deploy", "sessions", "cli"}
 
 PURE = (
     *("model", "plan", "driver.convert", "vcenter.rows", "vcenter.types"),
-    *("console.keystrokes", "console.layouts", "sessions.keyboard.shell_lines", "sessions.tools.commands"),
+    *(
+        "console.keystrokes",
+        "console.layouts",
+        "sessions.keyboard.shell_lines",
+        "sessions.tools.commands",
+        "sessions.tools.supervisors",
+    ),
 )
 DOES_IO = {"http", "paramiko", "requests", "select", "socket", "ssl", "subprocess", "urllib"}
 MAKES_ROUND_TRIPS = re.compile(r"\.(fetch_|start_|wait_|run_)\w+$|\.Session$")

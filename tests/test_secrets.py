@@ -25,7 +25,7 @@ from libcloud.compute.base import Node, NodeAuthPassword
 
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
-from libcloud_vsphere_clone.sessions.ssh.client import LOG_CHANNEL
+from libcloud_vsphere_clone.sessions.ssh.connection import LOG_CHANNEL
 from tests.direct import Direct
 
 pytestmark = pytest.mark.guests

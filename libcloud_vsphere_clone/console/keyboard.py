@@ -1,6 +1,6 @@
 """A VM's console, typed on through vCenter: key events in, nothing back but how many were taken.
 
-No network into the guest and no tools in it are needed; nobody can see what the guest makes of it.
+No network into the guest and no tools in it are needed; what the guest makes of it cannot be seen.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _FLAGS = {
 class TypingSpeed:
     """How fast to type. A key that the guest has no room for is lost, and no call says so.
 
-    The defaults give 80 keys a second. A PC's firmware, which boot prompts read from, keeps 15 keys that nobody has
-    read yet; users of other tools that send a long text in one call report just that: 15 characters arrive, then some
-    are missing. So a call has about half of them, and the guest has time to read them before the next. One key per
+    The defaults give 80 keys a second. A PC's firmware, which boot prompts read from, keeps 15 keys that are
+    not read yet; users of other tools that send a long text in one call report just that: 15 characters arrive, then
+    some are missing. So a call has about half of them, and the guest has time to read them before the next. One key per
     call is the most careful, and what Packer does, with the same pause.
 
     :param keys_per_call: key events in one call.
@@ -81,7 +81,7 @@ class Console:
         self._ready_at = 0.0
 
     def type(self, events: Sequence[KeyStroke | Pause], *, timeout_s: float | None = None) -> None:
-        """Types the events; modifiers that they hold down are let go of in the end, whatever happens.
+        """Type the events; modifiers that they hold down are let go of in the end, whatever happens.
 
         :raises TaskTimeoutError: the time is over; part of it is typed.
         :raises TaskError: the console takes nothing any more, or the VM is not powered on; part of it may be typed.
@@ -118,7 +118,7 @@ class Console:
             self._ready_at = time.monotonic() + pause_s
 
     def _put(self, strokes: Sequence[KeyStroke]) -> int:
-        """How many of the strokes the console took: the first ones. Never sent twice, should the answer be lost."""
+        """Send the strokes; how many the console took, the first ones. Never sent twice, should the answer be lost."""
         before = self._held
         # Until the answer is there, any of them may have been typed.
         self._held = before | _held_after(PLAIN, [stroke for stroke in strokes if stroke.modifier in stroke.modifiers])
@@ -143,7 +143,7 @@ class Console:
         return error
 
     def _release(self) -> None:
-        """Lets go of the modifiers; its own failure is only logged, so that it hides no other."""
+        """Let go of the modifiers; its own failure is only logged, so that it hides no other."""
         left = list(released_by(self._held))
         try:
             for _ in range(RELEASE_TRIES):
@@ -156,7 +156,8 @@ class Console:
         self._held = PLAIN
 
     def _pause(self, seconds: float, deadline: float) -> None:
-        """
+        """Sleep.
+
         :raises TaskTimeoutError: the deadline is before its end.
         """
         left_s = deadline - time.monotonic()

@@ -205,7 +205,8 @@ def to_login(auth: object, username: str | None) -> Login | None:
         case None:
             return None
         case NodeAuthSSHKey():
-            return Login(name, public_keys=tuple(sessions.ssh.keys.check_public_key(auth.pubkey).splitlines()))
+            lines = sessions.ssh.public_keys.check_public_key(auth.pubkey)
+            return Login(name, public_keys=tuple(lines.splitlines()))
         case NodeAuthPassword():
             return Login(name, password=auth.password)
         case _:

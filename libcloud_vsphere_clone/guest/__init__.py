@@ -1,4 +1,4 @@
-"""What concerns the inside of a node: its addresses, the keys that open it, sessions into it."""
+"""Whether a node's guest is ready: its addresses, its customization, and what keeps it from ever being ready."""
 
 from __future__ import annotations
 

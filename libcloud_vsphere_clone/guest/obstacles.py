@@ -45,7 +45,8 @@ def find_obstacle(row: Row, wait: Wait, outcome: CustomizationOutcome, debounce:
 
 
 def _no_way_to_talk(row: Row, wait: Wait, outcome: CustomizationOutcome, debounce: Debounce) -> str:
-    """vCenter itself disconnects adapters while it customizes: that is no obstacle."""
+    """Why nothing can be learnt of the guest; empty where it can. Adapters that vCenter disconnects while it customizes
+    are no obstacle."""
     cut_off = wait.needs_address and outcome.state != UNDER_WAY and _is_cut_off(row)
     if debounce.has_held("cut off", cut_off, wait.nic_grace_s):
         return f"no address can come: node {row.get('name')!r} has {_adapters(row)}; connect one to a network"

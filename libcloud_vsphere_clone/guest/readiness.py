@@ -42,7 +42,7 @@ Ready = list[str]
 
 
 def wait_running(session: Session, waits: Mapping[Ref, Wait], *, timeout_s: float) -> dict[Ref, Ready]:
-    """The addresses of each VM, once all are ready.
+    """Wait until all VMs are ready; the addresses of each.
 
     :param timeout_s: seconds for all of them together.
     :raises TaskTimeoutError: some are not in time; it says what each last reported.
@@ -73,7 +73,7 @@ def watch_running(
     known: Iterable[Row] = (),
     extra: Sequence[str] = (),
 ) -> Generator[tuple[Row, Ready | VsphereError]]:
-    """Each VM's row, as it is by then, with its addresses as soon as it is ready, or an error as soon as it cannot be.
+    """Yield each VM's row, as it is by then, with its addresses once it is ready, or an error once it cannot be.
 
     One subscription serves all; none is made where ``known`` tells enough. At the deadline, what is left comes with a
     TaskTimeoutError. Use it up, or close it.
@@ -188,5 +188,5 @@ class _Awaited:
         if wait.wait_for == "customized":
             return addresses if self.debounce.has_held("customized", not addresses, ADDRESS_AFTER_S) else None
         if wait.expected and not addresses and lacks_tools(row, wait, self.debounce):
-            return list(wait.expected)  # nobody will tell, but the guest was told
+            return list(wait.expected)  # they will not be reported, but the guest was told to have them
         return None

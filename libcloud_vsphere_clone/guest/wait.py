@@ -1,4 +1,4 @@
-"""What is awaited of one VM: the caller's words, checked, as one frozen description. (pure)"""
+"""What is awaited of one VM: the caller's options, checked, as one frozen description. (pure)"""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def build_wait(
     macs: Sequence[str] = (),
     customizing: bool = False,
 ) -> Wait:
-    """The wait that these words ask for.
+    """The wait that these options ask for.
 
     :param address_filter: one network as ``10.0.0.0/8``, or several.
     :param expected: addresses, with or without a prefix length.
-    :raises InvalidRequestError: a word is wrong; nothing was sent.
+    :raises InvalidRequestError: an option is wrong; nothing was sent.
     """
     return Wait(
         wait_for=wait_for,

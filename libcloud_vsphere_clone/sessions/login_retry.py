@@ -47,7 +47,7 @@ class LoginClient(Protocol):
         """What to check when the guest refuses the login, and when it can't be reached."""
 
     def connect(self, *, tcp_timeout_s: float | None = None, send_password: bool = True) -> bool:
-        """True once logged in; raises AuthenticationError or ConnectionFailedError."""
+        """Log in; True once that is done; raises AuthenticationError or ConnectionFailedError."""
 
     def is_final(self, error: ConnectionFailedError) -> bool:
         """Whether trying again can't help."""
@@ -78,7 +78,7 @@ class RetryPace:
 
     fail2ban's sshd jail bans an address for 10 minutes after 5 failures in 10 minutes (``maxretry``, ``findtime`` in
     its jail.conf). Its filter counts a refused password once, and a refused key not at all, so at most 4 passwords
-    are sent in any 10 minutes. For a user who does not exist it counts keys as well, and passwords twice: there,
+    are sent in any 10 minutes. For a user that does not exist it counts keys as well, and passwords twice: there,
     a ban can only be avoided by an image in which cloud-init makes the users before sshd starts, as most do.
     """
 

@@ -34,7 +34,7 @@ class Output:
     listener: Listener | None = None
 
     def add(self, piece: bytes, *, is_error: bool) -> None:
-        """Keep a piece, or pass it on where somebody listens: output that is passed on may be endless."""
+        """Keep a piece, or pass it on where there is a listener: output that is passed on may be endless."""
         if self.listener is not None:
             self.listener(piece, is_error)
         elif is_error:
@@ -53,7 +53,7 @@ class Output:
 
 
 def collect_output(channel: paramiko.Channel, timeout_s: float | None, listener: Listener | None = None) -> Output:
-    """All that the command writes until it ends, or until the time is over.
+    """Read what the command writes until it ends, or until the time is over; all of it.
 
     :param listener: is given the output instead.
     Source: RFC 4254 §5.2 (data), §5.3 (end), §6.10 (exit status comes before or after the end of the data).
@@ -83,7 +83,7 @@ def _left_s(deadline: float | None) -> float:
 
 
 def _read_arrived(channel: paramiko.Channel, output: Output) -> None:
-    """One chunk of each, so that a command that writes without end can't keep us from the clock."""
+    """Read one chunk of each stream: output without end must not keep the clock from being read."""
     if channel.recv_ready():
         output.add(channel.recv(CHUNK_BYTES), is_error=False)
     if channel.recv_stderr_ready():

@@ -1,27 +1,35 @@
-"""What commands in a guest write, heard as it comes: a session, a command and a listener in, the exit status out.
+"""The output of commands in a guest as a stream: a guest session, a command and a listener in, the exit status out.
 
-Over any transport: where the output only comes at the end, it is heard then.
+Over any transport: where the output only comes at the end, the listener gets it then.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from libcloud.compute.ssh import SSHCommandTimeoutError
+from libcloud.compute.ssh import BaseSSHClient, SSHCommandTimeoutError
 
 from .output import Listener, Output
 
-__all__ = ["StreamingSession", "run_streaming"]
+__all__ = ["StreamingClient", "StreamingSession", "run_streaming"]
 
 
-def run_streaming(session: Any, command: str, listener: Listener, timeout: float | None = None) -> int:
-    """The command's exit status; the listener is told what it writes.
+@runtime_checkable
+class StreamingClient(Protocol):
+    """A client of a guest session that gives output as it comes."""
+
+    def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
+        """Run a command whose output goes to the listener; its exit status."""
+
+
+def run_streaming(session: BaseSSHClient, command: str, listener: Listener, timeout: float | None = None) -> int:
+    """Run a command whose output goes to a listener; its exit status.
 
     :param session: a session into a guest, of whatever kind.
     :raises SSHCommandTimeoutError: the listener has what it wrote so far.
     """
-    if hasattr(session, "stream"):
-        return int(session.stream(command, listener, timeout))
+    if isinstance(session, StreamingClient):
+        return session.stream(command, listener, timeout)
     try:
         stdout, stderr, status = session.run(command, timeout)
     except SSHCommandTimeoutError as late:
@@ -32,24 +40,24 @@ def run_streaming(session: Any, command: str, listener: Listener, timeout: float
 
 
 class StreamingSession:
-    """A session whose commands' output is told to a listener, and given at their end as by any other session."""
+    """A session whose commands' output goes to a listener as it comes, and is given at their end as by any other."""
 
-    def __init__(self, session: Any, listener: Listener) -> None:
+    def __init__(self, session: BaseSSHClient, listener: Listener) -> None:
         self._session, self._listener = session, listener
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """As the session's own ``run``."""
+        """Run a command, as the session's own ``run`` does."""
         output = Output()
 
-        def hear(piece: bytes, is_error: bool) -> None:
+        def pass_on(piece: bytes, is_error: bool) -> None:
             output.add(piece, is_error=is_error)
             self._listener(piece, is_error)
 
         try:
-            status = run_streaming(self._session, cmd, hear, timeout)
+            status = run_streaming(self._session, cmd, pass_on, timeout)
         except SSHCommandTimeoutError as late:
             raise SSHCommandTimeoutError(cmd, late.timeout, output.stdout, output.stderr) from late
         return output.stdout, output.stderr, status

@@ -20,7 +20,7 @@ __all__ = ["NO_STATUS", "KeyboardClient", "TypingSpeed"]
 
 
 class KeyboardClient(TypingClient):
-    """Types on one VM's console. ``connect`` only looks whether there is somebody to type for.
+    """A client that types on one VM's console. ``connect`` only reads whether the VM is on.
 
     :param name: what to call the VM in errors; its MoID by default.
     :param layout: the guest's keyboard: ``us``, ``de``, ``fr``, or ``{character: (usage id, modifiers)}``.
@@ -43,7 +43,7 @@ class KeyboardClient(TypingClient):
         self._ref = vm
 
     def connect(self) -> bool:
-        """True if the VM is on.
+        """Read whether the VM is on; True if it is.
 
         :raises NotFoundError: it is gone.
         :raises TaskError: it is off, or suspended.
@@ -51,7 +51,7 @@ class KeyboardClient(TypingClient):
         row = fetch_row(self._session, self._ref, ("runtime.powerState",))
         if row is None:
             raise NotFoundError("node", self.hostname, "it was removed, or this user cannot see it")
-        state = row.get("runtime.powerState", "poweredOn")  # one who may not read it may still type
+        state = row.get("runtime.powerState", "poweredOn")  # a user who may not read it may still type
         if state != "poweredOn":
             raise TaskError(
                 f"could not type on the console of {self.hostname!r}: it is {state}; start it first",

@@ -16,8 +16,8 @@ from .typing import TypingClient
 __all__ = ["dry_run"]
 
 
-class _Nowhere:
-    """Counts the seconds that the events would take."""
+class _TimedConsole:
+    """A console that types nothing and counts the seconds that the events would take."""
 
     def __init__(self, pace: TypingSpeed) -> None:
         self.pace = pace
@@ -31,12 +31,14 @@ class _Nowhere:
 def dry_run(
     deployment: Deployment, *, layout: str | Mapping[str, Any] = "us", pace: TypingSpeed | None = None
 ) -> float:
-    """About how many seconds it takes to type the deployment; nothing is typed, and the deployment stays as it is.
+    """Run the deployment without a console; about how many seconds its typing takes.
+
+    Nothing is typed, and the deployment stays as it is.
 
     :raises InvalidRequestError: it may need an answer, the layout lacks characters, or a file is too large to type.
     :raises OSError: a file cannot be read.
     """
     check_recordable(deployment, "keyboard")
-    console = _Nowhere(pace or TypingSpeed())
-    copy.deepcopy(deployment).run(None, TypingClient(console, "nowhere", layout=layout))  # type: ignore[arg-type]
+    console = _TimedConsole(pace or TypingSpeed())
+    copy.deepcopy(deployment).run(None, TypingClient(console, "no console", layout=layout))  # type: ignore[arg-type]
     return console.seconds

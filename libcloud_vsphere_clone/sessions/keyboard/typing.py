@@ -1,4 +1,4 @@
-"""What types lines for a shell, as Libcloud's deployments use a session: texts, commands and files in, keys out.
+"""A client that types lines for a shell, for Libcloud's deployments: texts, commands and files in, keys out.
 
 Knows no vCenter: it is given the console to type on.
 """
@@ -19,7 +19,7 @@ from .shell_lines import absolute_path, delete_lines, write_lines
 __all__ = ["NO_STATUS", "TypingClient"]
 
 NO_STATUS = -1
-"""The exit status of a command that nobody saw end; over SSH it means the same. Zero would claim success."""
+"""The exit status of a command whose end cannot be seen; over SSH it means the same. Zero would claim success."""
 
 LOGIN_WAIT_S = 3.0
 """Seconds for a guest to ask for the password, and again to start the shell."""
@@ -32,7 +32,7 @@ class Keys(Protocol):
 
 
 class TypingClient(BaseSSHClient):
-    """Types on a console of which nobody sees the screen.
+    """A client that types on a console whose screen it cannot see.
 
     ``put``, ``run`` and ``delete`` type lines for a Linux shell in which a user is logged in already, by hand or with
     ``log_in``; contents need ``base64`` and ``gunzip`` there. What is typed while a command runs waits in the terminal,
@@ -54,7 +54,7 @@ class TypingClient(BaseSSHClient):
         return f"{type(self).__name__}({self.hostname})"
 
     def type(self, text: str, *, secret: bool = False) -> None:
-        """Types the text as it is; a line end is Enter.
+        """Type the text as it is; a line end is Enter.
 
         :param secret: no character of it may stand in an error.
         :raises InvalidRequestError: the layout lacks characters, all of which are named; nothing was typed.
@@ -62,14 +62,14 @@ class TypingClient(BaseSSHClient):
         self._console.type(parse_text(text, self._layout, secret=secret))
 
     def type_keys(self, notation: str, *, secret: bool = False) -> None:
-        """Types text with keys in Packer's notation: ``root<enter><wait2>``, ``<leftCtrlOn>c<leftCtrlOff>``.
+        """Type text with keys in Packer's notation: ``root<enter><wait2>``, ``<leftCtrlOn>c<leftCtrlOff>``.
 
         :raises InvalidRequestError: a key is not known, or the layout lacks characters; nothing was typed.
         """
         self._console.type(parse_keys(notation, self._layout, secret=secret))
 
     def log_in(self, username: str, password: str, *, wait_s: float = LOGIN_WAIT_S) -> None:
-        """Types a user name and a password at a console's log-in prompt. Nobody sees whether that succeeds.
+        """Type a user name and a password at a console's log-in prompt. Whether that succeeds cannot be seen.
 
         :param wait_s: seconds for the guest to ask for the password, and again to start the shell.
         :raises InvalidRequestError: the layout lacks characters; nothing was typed.
@@ -79,7 +79,7 @@ class TypingClient(BaseSSHClient):
             self._console.type((*answer, Pause(wait_s)))
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """Types the command and Enter; always ``("", "", -1)``, since nobody sees what it does, or its end.
+        """Type the command and Enter; always ``("", "", -1)``, since neither its output nor its end can be seen.
 
         :param timeout: seconds for the typing; None or 0 for no limit.
         :raises SSHCommandTimeoutError: it is not all typed by then.
@@ -92,7 +92,7 @@ class TypingClient(BaseSSHClient):
         return "", "", NO_STATUS
 
     def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
-        """The path of the file that is to hold, or (mode ``a``) to end in, the contents.
+        """Type the lines that write the contents into a file, or (mode ``a``) to its end; its path.
 
         :param path: relative ones start in the user's home, and come back with ``~/`` before them; missing folders
             are made.
@@ -103,16 +103,16 @@ class TypingClient(BaseSSHClient):
         return absolute_path(path)
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:
-        """As ``put``, from an open file."""
+        """Type a file from an open one, as ``put`` does."""
         return self.put(path, fo.read() if fo else b"", chmod)
 
     def delete(self, path: str) -> bool:
-        """True; the line that removes the file is typed, whether there is one or not."""
+        """Type the line that removes the file, whether there is one or not; True."""
         self._type_lines(delete_lines(path))
         return True
 
     def close(self) -> bool:
-        """True; there is nothing to close."""
+        """Do nothing, as nothing is open; True."""
         return True
 
     def _type_lines(self, lines: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """A small HTTP server to which guests report that may not write guestinfo.
 
 Takes an address of this machine that the guests reach; gives the reports that came, by their tokens: each guest has its
-own, and posts to an address of its own, so one receiver does for many. Plain HTTP: whoever is on the way reads the
+own, and posts to an address of its own, so one receiver does for many. Plain HTTP: the network on the way can read the
 outputs. Use it in networks of your own, or let a web server of yours take the report (JSON ``{"token", "report"}``) and
 give its text to ``read_report``.
 """
@@ -29,8 +29,8 @@ READ_TIMEOUT_S = 60.0
 class CallbackReceiver:
     """Takes each expected report once; runs from ``with`` until its end.
 
-    Whoever does not know a guest's address gets a 404, before what it posts is read. The address is in the guest's list
-    of processes while it posts, so the token in what is posted has to be right too.
+    A client that does not know a guest's address gets a 404, before what it posts is read. The address is in the
+    guest's list of processes while it posts, so the token in what is posted has to be right too.
 
     :param address: of this machine, as the guests reach it.
     :param port: 0 for any that is free.
@@ -52,7 +52,7 @@ class CallbackReceiver:
         return f"http://[{host!s}]:{port}/" if ":" in str(host) else f"http://{host!s}:{port}/"
 
     def expect(self, token: str, base_url: str | None = None) -> str:
-        """Where the guest with this token posts. From now on its report is taken, once.
+        """Take the report of the guest with this token from now on, once; the URL where it posts.
 
         :param base_url: ``url`` as the guests see it.
         """
@@ -68,7 +68,7 @@ class CallbackReceiver:
             self._arrived.pop(token, None)
 
     def take(self, token: str, *, timeout_s: float) -> Report | None:
-        """The report with this token, given out once; None when none came in time.
+        """Give out the report with this token, once; None when none came in time.
 
         :raises TaskError: the guest says that it cannot carry out the deployment.
         """
@@ -82,12 +82,12 @@ class CallbackReceiver:
         return read_report(str(posted.get("report")))
 
     def is_expected(self, path: str) -> bool:
-        """Whether somebody may post there."""
+        """Whether a report may be posted there."""
         with self._changed:
             return path in self._expected
 
     def accept(self, path: str, posted: Any) -> bool:
-        """Whether it was expected there; then it is kept, and nothing more is taken there."""
+        """Keep what is posted, if it is expected there, and take nothing more there; whether it was."""
         token = posted.get("token") if isinstance(posted, dict) else None
         if not isinstance(token, str):
             return False
@@ -101,7 +101,7 @@ class CallbackReceiver:
         return True
 
     def close(self) -> None:
-        """Stops listening."""
+        """Stop listening."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -159,4 +159,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: who polls this port is no news."""
+        """Log nothing: requests to this port are not worth it."""

@@ -70,7 +70,8 @@ def record(deployment: Deployment, username: str = "root", *, transport: str = "
 
 
 def check_recordable(deployment: Deployment, transport: str) -> None:
-    """
+    """Refuse a deployment whose steps cannot be recorded.
+
     :param transport: its name, for the message.
     :raises InvalidRequestError: the deployment is, or contains, another class than Libcloud's own.
     """
@@ -98,21 +99,21 @@ class RecordingClient(BaseSSHClient):
         self.steps: list[Step] = []
 
     def connect(self) -> bool:
-        """True; there is nobody to connect to."""
+        """Do nothing; True."""
         return True
 
     def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
-        """The path, from the home folder if it is relative."""
+        """Record the file; its path, from the home folder if it is relative."""
         data = contents.encode() if isinstance(contents, str) else contents or b""
         self.steps.append(Put(path, data, chmod, is_appended(mode)))
         return path if path.startswith("/") else HOME + path
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:
-        """As ``put``, from an open file."""
+        """Record the file, from an open one."""
         return self.put(path, fo.read() if fo else b"", chmod)
 
     def delete(self, path: str) -> bool:
-        """True."""
+        """Do nothing; True."""
         self.steps.append(Delete(path))
         return True
 
@@ -122,5 +123,5 @@ class RecordingClient(BaseSSHClient):
         return "", "", 0
 
     def close(self) -> bool:
-        """True."""
+        """Do nothing; True."""
         return True

@@ -36,12 +36,12 @@ class ReplayClient(BaseSSHClient):
         self._done = 0
 
     def connect(self) -> bool:
-        """True; from the first step."""
+        """Begin at the first step; True."""
         self._done = 0
         return True
 
     def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
-        """The absolute path of the file in the guest.
+        """Replay the writing of a file; its absolute path in the guest.
 
         :raises OSError: the guest could not write it.
         """
@@ -52,7 +52,7 @@ class ReplayClient(BaseSSHClient):
         return path if path.startswith("/") else f"{self._report.home.rstrip('/')}/{path}"
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:
-        """As ``put``."""
+        """Replay the writing of a file, as ``put`` does."""
         return self.put(path, None, chmod)
 
     def delete(self, path: str) -> bool:
@@ -67,7 +67,7 @@ class ReplayClient(BaseSSHClient):
         return True
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """What the command wrote in the guest, and its exit status.
+        """Replay a command; what it wrote in the guest, and its exit status.
 
         :raises SSHCommandTimeoutError: it took too long there, and was ended.
         """

@@ -47,7 +47,7 @@ def wait_report(
     token: str | None = None,
     receiver: CallbackReceiver | None = None,
 ) -> Report:
-    """What the guest reports of its deployment, once it has ended there.
+    """Wait until the deployment has ended in the guest; what the guest reports of it.
 
     :param timeout_s: seconds for the whole wait, boot included.
     :param token: the recording's. A report with another one, such as that of the VM it was cloned from, is not its.
@@ -73,7 +73,7 @@ def wait_report(
 
 @contextmanager
 def _forgotten(receiver: CallbackReceiver | None, token: str | None) -> Iterator[None]:
-    """After the block nothing is taken any more."""
+    """The receiver takes the report in the block only."""
     try:
         yield
     finally:

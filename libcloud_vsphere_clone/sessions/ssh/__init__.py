@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ...loading import load_on_use
 
-__all__ = ["host_keys", "keys"]
+__all__ = ["host_keys", "keys", "public_keys"]
 
 if TYPE_CHECKING:
-    from . import host_keys, keys
+    from . import host_keys, keys, public_keys
 else:
     __getattr__ = load_on_use(__name__, __all__)

@@ -51,7 +51,7 @@ class RemoteFiles:
         return channel is None or channel.closed
 
     def write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None, mode: str) -> str:
-        """The absolute path of the file now holding, or (mode ``a``) ending in, the contents."""
+        """Write the contents into a file, or (mode ``a``) to its end; its absolute path."""
         kind = "a" if is_appended(mode) else "w"
         absolute = self._absolute(path)
         with self._explained("write", absolute), self._open(absolute, kind) as file:
@@ -61,7 +61,7 @@ class RemoteFiles:
         return absolute
 
     def read(self, path: str, target: IO[bytes]) -> None:
-        """Writes the file's contents to an open one; reads ahead, but no further than it needs to."""
+        """Write the file's contents to an open one; reads ahead, but no further than it needs to."""
         absolute = self._absolute(path)
         with self._explained("read", absolute):
             self._client.getfo(absolute, target)
@@ -104,7 +104,7 @@ class RemoteFiles:
         if folder in ("", "/") or self._exists(folder):
             return
         self._make_folders(posixpath.dirname(folder))
-        with contextlib.suppress(OSError):  # made by someone else meanwhile; else the open that follows says why
+        with contextlib.suppress(OSError):  # made by another program meanwhile; else the open that follows says why
             self._client.mkdir(folder, FOLDER_MODE)
 
     def _exists(self, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""How a guest's sshd is known to be that guest's, and nobody else's.
+"""How a guest's sshd proves to be that guest's, and no other's.
 
 Makes host keys for a guest that is told them at first boot, or reads the fingerprints that a guest published through
 vCenter; gives the check that a session makes before it sends any credential. Never connects.
@@ -89,7 +89,10 @@ class HostKeyCheck:
         return tuple(sorted(algorithms, key=lambda name: name not in wanted))
 
     def check(self, found: str) -> None:
-        """:raises HostKeyError: the server's key is none of the known; says both, and what to do."""
+        """Compare the key that the server showed.
+
+        :raises HostKeyError: it is none of the known; says both, and what to do.
+        """
         if found not in self.known:
             raise HostKeyError(
                 f"its host key is {found}, and should be {' or '.join(sorted(self.known))}; nothing was sent. Either "

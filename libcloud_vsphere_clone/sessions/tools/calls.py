@@ -52,7 +52,7 @@ class GuestCalls:
             self.auth_manager.ValidateCredentialsInGuest(self.target, self.auth)
 
     def start(self, program: str, arguments: str, folder: str | None = None) -> int:
-        """The process id of the program, which runs."""
+        """Start the program; its process id."""
         spec = vim.vm.guest.ProcessManager.ProgramSpec(
             programPath=program, arguments=arguments, workingDirectory=folder
         )
@@ -65,7 +65,7 @@ class GuestCalls:
             return list(self.process_manager.ListProcessesInGuest(self.target, self.auth, list(pids)))
 
     def terminate(self, pid: int) -> None:
-        """It may have ended by itself meanwhile."""
+        """End the program, which may have ended by itself meanwhile."""
         with self.explained("end a program"):
             try:
                 self.process_manager.TerminateProcessInGuest(self.target, self.auth, pid)
@@ -115,7 +115,7 @@ class GuestCalls:
 
     @contextmanager
     def explained(self, action: str, path: str = "") -> Iterator[None]:
-        """Faults inside, as errors.
+        """What vCenter raises in the block, as errors.
 
         :raises AuthenticationError: the guest refuses the user or the password.
         :raises ConnectionFailedError: the guest's tools do not answer (yet), or vCenter does not.

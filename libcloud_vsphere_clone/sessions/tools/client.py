@@ -35,8 +35,8 @@ class GuestToolsClient(BaseSSHClient):
 
     Nothing stays open in between: each call logs in for itself. What a command started in the background goes on.
 
-    :param username: a user of the guest, who has a password that is not locked.
-    :param timeout: kept for those who ask; a command has its own. How long an answer may take is the session's.
+    :param username: a user of the guest, with a password that is not locked.
+    :param timeout: kept for callers that ask; a command has its own. How long an answer may take is the session's.
     :param windows: the guest is a Windows: commands are cmd.exe's. Written after the documentation, never run on one.
     """
 
@@ -88,7 +88,9 @@ class GuestToolsClient(BaseSSHClient):
         return isinstance(error.fault, vim.fault.OperationDisabledByGuest)
 
     def connect(self, *, tcp_timeout_s: float | None = None, send_password: bool = True) -> bool:
-        """True once the guest has accepted the user and the password. ``hostname`` is the VM's name from then on.
+        """Log in; True once the guest has accepted the user and the password.
+
+        ``hostname`` is the VM's name from then on.
 
         :param tcp_timeout_s: of no use here: nothing is connected to but vCenter.
         :param send_password: False tries nothing, as there is no key.
@@ -112,7 +114,7 @@ class GuestToolsClient(BaseSSHClient):
         return True
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """What the command wrote to stdout and stderr, and its exit status; 128 and the signal's number when a signal
+        """Run a command; its stdout, stderr and exit status, which is 128 and the signal's number when a signal
         ended it.
 
         The user's own shell runs it, in the user's home, without input. What it leaves running in the background does
@@ -126,14 +128,14 @@ class GuestToolsClient(BaseSSHClient):
         return result.stdout, result.stderr, result.status
 
     def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
-        """As ``run``, but the output goes to the listener as it comes, in a Windows at the end; the exit status.
+        """Run a command whose output goes to the listener as it comes, in a Windows at the end; its exit status.
 
         :raises SSHCommandTimeoutError: without the output, which the listener has.
         """
         return self._run(cmd, timeout, listener).status
 
     def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """As ``run``, of a PowerShell script of any characters; in a Windows only."""
+        """Run a PowerShell script of any characters, as ``run`` does; in a Windows only."""
         if not self.windows:
             raise InvalidRequestError(
                 f"{self.hostname!r} was not said to be a Windows: make the client with windows=True"
@@ -141,25 +143,25 @@ class GuestToolsClient(BaseSSHClient):
         return self.run(build_powershell(script), timeout)
 
     def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
-        """The absolute path of the file now holding, or (mode ``a``) ending in, the contents.
+        """Write the contents into a file, or (mode ``a``) to its end; its absolute path.
 
         :param path: relative ones start in the user's home; missing folders are made.
         """
         return self._write(path, contents or b"", chmod, mode)
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:
-        """As ``put``, from an open file, which is read piece by piece."""
+        """Write a file from an open one, which is read piece by piece, as ``put`` does."""
         return self._write(path, fo or b"", chmod, "w")
 
     def get(self, path: str, fo: IO[bytes]) -> int:
-        """How many bytes the file has, now written into ``fo`` piece by piece.
+        """Write the file into ``fo`` piece by piece; how many bytes it has.
 
         :raises FileNotFoundError: there is none.
         """
         return self._files().read(self._absolute(path), fo)
 
     def delete(self, path: str) -> bool:
-        """True once the file is gone.
+        """Remove the file; True once it is gone.
 
         :raises FileNotFoundError: there was none.
         """
@@ -167,7 +169,7 @@ class GuestToolsClient(BaseSSHClient):
         return True
 
     def close(self) -> bool:
-        """True; the session is closed, also when it was before."""
+        """Close the session; True, also when it was closed before."""
         self._calls, self._home = None, ""
         return True
 

@@ -1,9 +1,6 @@
 """What is started in a guest to run one command: command in, program and arguments out, result back. (pure)
 
-VMware Tools start a program and tell its exit code, for five minutes. The program started here is a small keeper around
-the command: it puts the command in a process group of its own, catches both outputs, ends the group when it is told to
-end, and leaves one file, ``result``, with all there is to know. So nothing is lost when nobody asks in time, and one
-download brings everything.
+The program is a supervisor of the command: see ``supervisors.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +13,7 @@ from typing import IO, NamedTuple
 
 from ...errors import InvalidRequestError
 from ..powershell import OPTIONS, POWERSHELL, encoded, one_line, quote
+from .supervisors import POSIX_SUPERVISOR, WINDOWS_SUPERVISOR
 
 __all__ = [
     "Head",
@@ -45,90 +43,6 @@ RESULT, PIECE = "result", "piece"
 OUTPUTS = ("out", "err")
 INPUT = "in"
 
-KEEPER = r"""
-d=$1 c=$2 live=$3
-if ! mkdir "$d/run" 2>/dev/null; then
-  [ -d "$d/run" ] || exit 125
-  trap 'kill -TERM "$(cat "$d/run/pid")" 2>/dev/null' TERM
-  while [ -d "$d" ] && [ ! -e "$d/result" ]; do sleep 1 & wait $!; done
-  exit 0
-fi
-echo $$ >"$d/run/pid"
-in=/dev/null; [ ! -e "$d/in" ] || in=$d/in
-group=-; command -v setsid >/dev/null 2>&1 || group=
-heed='env --default-signal=INT,QUIT'; $heed true 2>/dev/null || heed=
-end() {
-  kill -s TERM -- "$group$p" 2>/dev/null
-  for i in 1 2 3 4 5; do kill -s 0 -- "$group$p" 2>/dev/null || break; sleep 0.2; done
-  kill -s KILL -- "$group$p" 2>/dev/null
-}
-out=0 err=0
-measure() { n=$(($(wc -c <"$d/out"))) m=$(($(wc -c <"$d/err"))); }
-slice() { [ $2 -eq $3 ] || tail -c +$(($2 + 1)) "$d/$1" | head -c $(($3 - $2)); }
-leave() {
-  {
-    printf '%s %s\n%s\n' "$2" $((n - out)) "$PWD" && slice out $out $n && slice err $err $m
-  } >"$d/part" && mv "$d/part" "$d/$1" && out=$n err=$m
-}
-follow() {
-  i=0 pause=0.1
-  while sleep $pause && [ -d "$d/run/live" ]; do
-    case $pause in 0.1) pause=0.3 ;; *) pause=1 ;; esac
-    measure
-    [ "$n $m" = "$out $err" ] || { leave "piece$i" 0 && i=$((i + 1)); }
-  done
-  echo $out $err >"$d/run/at"
-}
-ended= p= q=
-trap 'ended=1; [ -z "$p" ] || end' TERM
-$heed ${group:+setsid} "${SHELL:-/bin/sh}" -c "$c" <"$in" >"$d/out" 2>"$d/err" &
-p=$!
-[ -z "$live" ] || { mkdir "$d/run/live"; follow & q=$!; }
-[ -z "$ended" ] || end
-wait "$p"; s=$?
-trap '' TERM
-[ -z "$ended" ] || s=143
-[ -z "$q" ] || { rmdir "$d/run/live"; wait "$q"; read -r out err <"$d/run/at" || exit "$s"; }
-measure
-leave result "$s"
-exit "$s"
-"""
-"""The first line of the result: the exit status and the size of stdout; the second: the user's home; then both outputs.
-While somebody listens, what has come since the last time is left as ``piece0``, ``piece1`` and so on, of the same form,
-and the result has the rest: each byte is fetched once, as no file transfer begins in the middle.
-
-Started twice, the second keeper only waits for the first: a request whose reply was lost may be sent again. A process
-group of its own, by setsid, is ended as a whole; what a system without setsid leaves running is on its own. A shell
-has what it starts in the background ignore SIGINT and SIGQUIT; only a newer env (coreutils 8.31) undoes that. On a full
-disk it may leave no result: then the exit code is known by VMware Tools, and the outputs are in ``out`` and ``err``.
-"""
-
-WINDOWS_KEEPER = r"""
-$d = <folder>
-$run = 'chcp 65001 >nul & (cmd.exe /d /s /c !LIBCLOUD_COMMAND!) <' + <input>
-$line = '/d /s /v:on /c "' + $run + ' >"' + $d + '\out" 2>"' + $d + '\err""'
-$start = New-Object System.Diagnostics.ProcessStartInfo -ArgumentList "$env:SystemRoot\System32\cmd.exe", $line
-$start.EnvironmentVariables['LIBCLOUD_COMMAND'] = <command>
-$start.UseShellExecute = $false
-$start.WorkingDirectory = $env:USERPROFILE
-$p = [System.Diagnostics.Process]::Start($start)
-$p.WaitForExit()
-$file = [IO.File]::Create("$d\part")
-$out = [IO.File]::Open("$d\out", 'Open', 'Read', 'ReadWrite')
-$head = "$($p.ExitCode) $($out.Length)`n$env:USERPROFILE`n"
-$bytes = [Text.Encoding]::UTF8.GetBytes($head)
-$file.Write($bytes, 0, $bytes.Length)
-$out.CopyTo($file)
-$err = [IO.File]::Open("$d\err", 'Open', 'Read', 'ReadWrite')
-$err.CopyTo($file)
-$file.Close()
-[IO.File]::Move("$d\part", "$d\result")
-exit $p.ExitCode
-"""
-"""The command comes by a variable that is only expanded when the line has been understood ("cmd /?", /V:ON): whatever
-quotes and brackets are in it, the redirections are of the whole.
-"""
-
 POWERSHELL_PATH = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 
 UNSENDABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -157,7 +71,7 @@ class Result(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the first two lines of a file of the keeper's say.
+    """What the first two lines of a file of the supervisor's say.
 
     :param size: how many of the bytes that follow are of stdout; all others are of stderr.
     """
@@ -168,14 +82,14 @@ class Head(NamedTuple):
 
 
 def build_posix(folder: str, command: str, *, live: bool = False) -> Program:
-    """The keeper for a command, in a temporary folder of its own.
+    """The supervisor for a command, in a temporary folder of its own.
 
     :param live: leave pieces of the output while it runs.
     :raises InvalidRequestError: the command is too long, or has a NUL in it.
     Source: GuestProgramSpec.arguments: "the program will be executed by a guest shell", so they are quoted for one.
     """
     _check_command(command, LONGEST_COMMAND)
-    before, after = shlex.join(["-c", KEEPER.strip(), "libcloud", folder]), "live" if live else "''"
+    before, after = shlex.join(["-c", POSIX_SUPERVISOR.strip(), "libcloud", folder]), "live" if live else "''"
     arguments = f"{before} {_shell_word(command)} {after}"
     if len(arguments.encode()) > LONGEST_REQUEST:
         raise _too_long(len(arguments.encode()), LONGEST_REQUEST, " when it is quoted for the guest's shell")
@@ -183,14 +97,14 @@ def build_posix(folder: str, command: str, *, live: bool = False) -> Program:
 
 
 def build_windows(folder: str, command: str, *, has_input: bool = False) -> Program:
-    """The keeper for a command of cmd.exe. Written after the documentation; it has never been run on a Windows.
+    """The supervisor for a command of cmd.exe. Written after the documentation; it has never been run on a Windows.
 
     :raises InvalidRequestError: the command is too long, has several lines, or a NUL in it.
     """
     _check_command(command, LONGEST_WINDOWS_COMMAND)
     source = f'"{folder}\\{INPUT}"' if has_input else "nul"
     words = {"<folder>": folder, "<command>": f'"{one_line(command)}"', "<input>": source}
-    script = re.sub("|".join(words), lambda found: quote(words[found[0]]), WINDOWS_KEEPER.strip())
+    script = re.sub("|".join(words), lambda found: quote(words[found[0]]), WINDOWS_SUPERVISOR.strip())
     return Program(POWERSHELL_PATH, f"{OPTIONS} {encoded(script)}")
 
 
@@ -215,7 +129,10 @@ def _octal(found: re.Match[str]) -> str:
 
 
 def check_path(path: str) -> None:
-    """:raises InvalidRequestError: a request cannot carry the path as it is."""
+    """Refuse a path that a request cannot carry as it is.
+
+    :raises InvalidRequestError: it has such a character.
+    """
     wrong = UNSENDABLE.search(path)
     if wrong:
         raise InvalidRequestError(
@@ -225,7 +142,7 @@ def check_path(path: str) -> None:
 
 
 def read_head(file: IO[bytes]) -> Head:
-    """The first two lines of what the keeper left; the outputs follow.
+    """The first two lines of what the supervisor left; the outputs follow.
 
     :raises ValueError: it is something else.
     """

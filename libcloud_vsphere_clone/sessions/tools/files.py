@@ -41,7 +41,7 @@ class GuestFiles:
         return self.processes.windows
 
     def write(self, path: str, contents: str | bytes | IO[Any], chmod: int | None) -> None:
-        """The file now holds the contents; missing folders are made.
+        """Write the contents into the file; missing folders are made.
 
         Its mode is set before any contents arrive. Without ``chmod`` a file that is there keeps its own.
         """
@@ -54,7 +54,7 @@ class GuestFiles:
                 raise
 
     def append(self, path: str, contents: str | bytes | IO[Any], chmod: int | None) -> None:
-        """The file now ends in the contents.
+        """Write the contents to the end of the file.
 
         By a shell in the guest: what is in the file is not read, nor written again, so it cannot be lost half-way, and
         the file keeps owner, mode and links.
@@ -71,7 +71,7 @@ class GuestFiles:
             )
 
     def read(self, path: str, into: IO[bytes]) -> int:
-        """How many bytes the file has, now written into ``into``."""
+        """Write the file into ``into``; how many bytes it has."""
         return download(self.calls.session, self.calls.vm, self._following(path, self.calls.download_url), into)
 
     def remove(self, path: str) -> None:

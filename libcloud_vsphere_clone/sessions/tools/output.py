@@ -1,7 +1,7 @@
 """What a command writes in a guest, fetched by VMware Tools.
 
-Takes the temporary folder of one command; gives its output, piece by piece while it runs where somebody listens, and
-its result. Holds little in memory where somebody listens. What lies in the folder: ``tools_commands.py``.
+Takes the temporary folder of one command; gives its output, piece by piece while it runs where there is a listener, and
+its result. Holds little in memory where there is a listener. What lies in the folder: ``supervisors.py``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..output import Listener, Output
 from .calls import GuestCalls
 from .commands import OUTPUTS, PIECE, RESULT, Result, join, read_head
 
-__all__ = ["KeptOutput"]
+__all__ = ["CommandOutput"]
 
 IN_MEMORY_BYTES = 1024 * 1024
 """Of a piece; a larger one goes through a temporary file of this machine."""
 
 
-class KeptOutput:
-    """What the keeper of one command leaves in its temporary folder.
+class CommandOutput:
+    """What the supervisor of one command leaves in its temporary folder.
 
     :param listener: is given the output as it comes; without one it is in the result.
     """
@@ -34,9 +34,9 @@ class KeptOutput:
         self._passed = [0, 0]
 
     def follow(self) -> None:
-        """Pass on what was written since the last look, where somebody listens. One call, and two more for each piece.
+        """Pass on what was written since the last call, where there is a listener.
 
-        A Windows leaves no pieces: there it all comes with the result.
+        One round trip, and two more for each piece. A Windows leaves no pieces: there it all comes with the result.
         """
         if self._output.listener is None or self._windows:
             return
@@ -46,7 +46,9 @@ class KeptOutput:
             self._taken += 1
 
     def result(self, exit_code: int | None, *, ended: bool) -> Result:
-        """What the keeper left in the end; of one that could not write it (ended by force, a full disk), what there is.
+        """Fetch what the supervisor left in the end.
+
+        Of one that could not write it, being ended by force or with a full disk, it is what there is.
 
         :param exit_code: as VMware Tools know it.
         :raises TaskError: it ended without a trace.
@@ -90,7 +92,7 @@ class KeptOutput:
             left -= len(chunk)
 
     def _fetch(self, name: str) -> IO[bytes] | None:
-        """The file of this name, from its beginning; None when there is none.
+        """Fetch the file of this name; at its beginning. None when there is none.
 
         The listener is told of it later: what it raises must not be taken for an error of the transfer.
         """

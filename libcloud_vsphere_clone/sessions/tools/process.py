@@ -21,7 +21,7 @@ from ...vcenter.transfer import upload
 from ..output import Listener
 from .calls import GuestCalls
 from .commands import INPUT, Program, Result, build_posix, build_windows, join
-from .output import KeptOutput
+from .output import CommandOutput
 
 __all__ = ["GuestProcesses"]
 
@@ -55,7 +55,7 @@ class GuestProcesses:
         size_bytes: int = 0,
         listener: Listener | None = None,
     ) -> Result:
-        """What the command wrote, and its exit status; of one that a signal ended, 128 and the signal's number.
+        """Run a command; what it wrote, and its exit status: of one that a signal ended, 128 and the signal's number.
 
         :param contents: its standard input, of ``size_bytes`` bytes; None is empty.
         :param listener: is given the output, as it comes, instead.
@@ -68,7 +68,7 @@ class GuestProcesses:
                 attributes = vim.vm.guest.FileManager.FileAttributes()
                 url = self.calls.upload_url(join(folder, INPUT, windows=self.windows), attributes, size_bytes)
                 upload(self.calls.session, self.calls.vm, url, contents, size_bytes)
-            output = KeptOutput(self.calls, folder, listener, windows=self.windows)
+            output = CommandOutput(self.calls, folder, listener, windows=self.windows)
             program = self._program(folder, command, has_input=contents is not None, live=listener is not None)
             exit_code, ended = self._watch(program, folder, timeout_s, output.follow)
             result = output.result(exit_code, ended=ended)
@@ -84,8 +84,10 @@ class GuestProcesses:
     def _watch(
         self, program: Program, folder: str, timeout_s: float | None, look: Callable[[], None]
     ) -> tuple[int | None, bool]:
-        """The exit code, if it is known, and whether the program ended by itself. It is not left running where that can
-        be helped: not over its time, nor when whoever waits is interrupted or cannot fetch its output.
+        """Run the program; its exit code, if it is known, and whether it ended by itself.
+
+        It is not left running where that can be helped: not over its time, nor when the wait is interrupted or its
+        output cannot be fetched.
         """
         marker, pid = program.arguments if self.windows else folder, None
         try:
@@ -110,7 +112,7 @@ class GuestProcesses:
             self._remove(folder)
 
     def _remove(self, folder: str) -> None:
-        """Best effort: what a guest that is gone keeps is its own. Removing twice is harmless."""
+        """Remove the folder, as far as the guest still answers. Removing twice is harmless."""
         for _ in range(2):
             try:
                 self.calls.remove_folder(folder)
@@ -125,8 +127,10 @@ class GuestProcesses:
                 return
 
     def _start(self, program: Program, marker: str) -> int:
-        """The process id. A reply that was lost may hide a program that runs: it is looked for before it is asked for
-        again, and if it comes up late after all, the keeper sees that there are two.
+        """Start the program; its process id.
+
+        A reply that was lost may hide a program that runs: it is looked for before it is asked for again, and if it
+        comes up late after all, the supervisor sees that there are two.
         """
         for left in reversed(range(STARTS)):
             try:
@@ -141,14 +145,14 @@ class GuestProcesses:
         raise AssertionError("unreachable")
 
     def _find(self, marker: str) -> list[int]:
-        """The processes that have this on their command lines: the keeper, and maybe the shell that started it."""
+        """The processes that have this on their command lines: the supervisor, and maybe the shell that started it."""
         running = (info for info in self.calls.processes() if info.endTime is None)
         return sorted(int(info.pid) for info in running if marker in (info.cmdLine or ""))
 
     def _wait(
         self, pid: int, timeout_s: float | None, look: Callable[[], None] | None = None
     ) -> tuple[int | None, bool]:
-        """The exit code, if it is known, and whether the program has ended.
+        """Wait for a program; its exit code, if it is known, and whether it has ended.
 
         :param look: what else to do each time that it is found running.
         """
@@ -171,16 +175,18 @@ class GuestProcesses:
             delay_s = min(LONGEST_POLL_S, delay_s * POLL_FACTOR)
 
     def _end(self, marker: str, pid: int | None) -> None:
-        """End the keeper, and it the command. Where the guest's bash is no bash, ``pid`` is that of a shell between us
-        and the keeper (GuestProgramSpec.programPath), so the keeper is looked for.
+        """End the supervisor, and it the command.
+
+        Where the guest's bash is no bash, ``pid`` is that of a shell between VMware Tools and the supervisor
+        (GuestProgramSpec.programPath), so the supervisor is looked for.
 
         :param pid: None when the start was perhaps not even answered.
         """
-        keepers = [pid] if self.windows and pid is not None else self._find(marker)
-        for keeper in keepers:
+        supervisors = [pid] if self.windows and pid is not None else self._find(marker)
+        for supervisor in supervisors:
             if self.windows:
-                self._wait(self.calls.start(TASKKILL, f"/PID {keeper} /T /F"), END_WITHIN_S)
+                self._wait(self.calls.start(TASKKILL, f"/PID {supervisor} /T /F"), END_WITHIN_S)
             else:
-                self.calls.terminate(keeper)
-        for process in {*keepers, *([] if pid is None else [pid])}:
+                self.calls.terminate(supervisor)
+        for process in {*supervisors, *([] if pid is None else [pid])}:
             self._wait(process, END_WITHIN_S)

@@ -1,7 +1,7 @@
 """A WinRM session into a Windows guest, as Libcloud's deployments use one.
 
-Takes an address and a login; gives commands run and files written. Never sends a password where nobody checked the
-certificate, unless told so in so many words.
+Takes an address and a login; gives commands run and files written. Never sends a password over a connection whose
+certificate was not checked, unless told so in so many words.
 
 The library for it is an extra: ``pip install libcloud-vsphere-clone[winrm]``.
 """
@@ -53,7 +53,7 @@ class GuestWinRMClient(BaseSSHClient):
     without a name is PowerShell. Permissions (``chmod``) mean nothing to Windows and are ignored.
 
     :param ca_cert: a PEM file with the CA, or the guest's own certificate; None is the system's store.
-    :param verify: False trusts anyone who answers; it must be typed.
+    :param verify: False trusts whatever server answers; it must be typed.
     :param server_name: the name in the certificate, when that is not the address.
     :param ssl: False is plain http (port 5985), where ``auth`` must be one that encrypts messages.
     :param auth: ``negotiate`` (Kerberos or NTLM), ``ntlm``, ``kerberos``, ``basic``, ``certificate``.
@@ -88,7 +88,7 @@ class GuestWinRMClient(BaseSSHClient):
         certificate: tuple[str, str] | None = None,
         timeout: float | None = None,
     ) -> None:
-        _winrs()
+        _load_shell()
         check_login(ssl, auth, password, certificate)
         super().__init__(hostname, port or (5986 if ssl else 5985), username, password, timeout=timeout)
         self.auth = auth
@@ -126,7 +126,7 @@ class GuestWinRMClient(BaseSSHClient):
         return _is_in_chain(error.fault, tls.SSLCertVerificationError)
 
     def connect(self, *, tcp_timeout_s: float | None = None, send_password: bool = True) -> bool:
-        """True once a shell of the guest is open.
+        """Log in; True once a shell of the guest is open.
 
         :param tcp_timeout_s: seconds for the TCP connection alone, where that is less than ``timeout``.
         :param send_password: False to try nothing that needs the password.
@@ -139,7 +139,7 @@ class GuestWinRMClient(BaseSSHClient):
             raise AuthenticationError(f"{self.place} was not sent the password, and there is no key")
         timeout_s = float(self.timeout or DEFAULT_TIMEOUT_S)
         try:
-            self._shell = _winrs().RemoteShell(
+            self._shell = _load_shell().RemoteShell(
                 self._login,
                 connect_timeout_s=min(tcp_timeout_s or timeout_s, timeout_s),
                 answer_timeout_s=timeout_s,
@@ -150,7 +150,7 @@ class GuestWinRMClient(BaseSSHClient):
         return True
 
     def run(self, cmd: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """What the command wrote to stdout and stderr, and its exit status. Input is empty.
+        """Run a command; its stdout, stderr and exit status. Its input is empty.
 
         :param timeout: seconds for the command; None or 0 for no limit.
         :raises SSHCommandTimeoutError: with what it wrote so far; the command has been ended.
@@ -158,14 +158,14 @@ class GuestWinRMClient(BaseSSHClient):
         return self._finished(cmd, command_line(cmd, self._uploaded), timeout)
 
     def stream(self, cmd: str, listener: Listener, timeout: float | None = None) -> int:
-        """As ``run``, but the output goes to the listener as it comes; the exit status.
+        """Run a command whose output goes to the listener as it comes; its exit status.
 
         :raises SSHCommandTimeoutError: without the output, which the listener has.
         """
         return self._finished(cmd, command_line(cmd, self._uploaded), timeout, listener)[2]
 
     def run_powershell(self, script: str, timeout: float | None = None) -> tuple[str, str, int]:
-        """As ``run``, for the text of a PowerShell script: ``exit`` is its exit status, 1 an uncaught error."""
+        """Run the text of a PowerShell script, as ``run`` does: ``exit`` is its exit status, 1 an uncaught error."""
         line = encoded_command(f"$ProgressPreference = 'SilentlyContinue'\n{script}")
         if len(line) <= LONGEST_INLINE:
             return self._finished("a PowerShell script", line, timeout)
@@ -176,7 +176,7 @@ class GuestWinRMClient(BaseSSHClient):
             self.delete(path)
 
     def put(self, path: str, contents: str | bytes | None = None, chmod: int | None = None, mode: str = "w") -> str:
-        """The absolute path of the file now holding, or (mode ``a``) ending in, the contents.
+        """Write the contents into a file, or (mode ``a``) to its end; its absolute path.
 
         :param path: relative ones start in the user's home; missing folders are made. ``/`` and ``\\`` are the same.
         """
@@ -186,11 +186,11 @@ class GuestWinRMClient(BaseSSHClient):
         return self._upload(name, io.BytesIO(contents or b""), append=appended)
 
     def putfo(self, path: str, fo: IO[Any] | None = None, chmod: int | None = None) -> str:
-        """As ``put``, from an open file, which is read a piece at a time."""
+        """Write a file from an open one, which is read a piece at a time, as ``put`` does."""
         return self._upload(windows_name(path), fo or io.BytesIO(), append=False)
 
     def delete(self, path: str) -> bool:
-        """True once the file is gone.
+        """Remove the file; True once it is gone.
 
         :raises FileNotFoundError: there was none.
         """
@@ -201,7 +201,7 @@ class GuestWinRMClient(BaseSSHClient):
         return True
 
     def close(self) -> bool:
-        """True; the session is closed, also when it was before."""
+        """Close the session; True, also when it was closed before."""
         shell, self._shell = self._shell, None
         if shell is not None:
             shell.close()
@@ -234,7 +234,7 @@ class GuestWinRMClient(BaseSSHClient):
         return self._shell
 
 
-def _winrs() -> Any:
+def _load_shell() -> Any:
     try:
         return importlib.import_module(".shell", __package__)
     except ImportError as cause:

@@ -1,4 +1,4 @@
-"""How to log in over WinRM, and whom to trust.
+"""How to log in over WinRM, and which servers to trust.
 
 Takes what callers say; gives a login that shows no secret to a stranger, or an error before anything is sent.
 """
@@ -22,7 +22,7 @@ ENCRYPTING = ("negotiate", "ntlm", "kerberos")
 
 @dataclass(frozen=True)
 class WinRMLogin:
-    """Where and as whom; ``options`` are pypsrp's own, such as ``certificate_pem``."""
+    """The server and the user; ``options`` are pypsrp's own, such as ``certificate_pem``."""
 
     hostname: str
     port: int
@@ -39,7 +39,7 @@ class WinRMLogin:
 
 
 def check_login(ssl: bool, auth: str, password: str | None, certificate: tuple[str, str] | None) -> None:
-    """Nothing, when the login shows no secret to a stranger.
+    """Refuse a login that would show a secret to a stranger.
 
     :raises InvalidRequestError: it would, or it lacks something.
     """

@@ -15,7 +15,7 @@ from ..login_retry import connect_when_ready
 from .client import WINRM_PACE, GuestWinRMClient
 
 SSH_PORT = 22
-"""``ssh_port`` where nobody named one."""
+"""``ssh_port`` where none was given."""
 
 
 @dataclass(frozen=True)

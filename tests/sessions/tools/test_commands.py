@@ -46,18 +46,18 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def left(folder: Path, name: str = "result") -> tuple[int, str, str, str]:
-    """Status, home, stdout and stderr of what the keeper left."""
+    """Status, home, stdout and stderr of what the supervisor left."""
     with (folder / name).open("rb") as file:
         head = read_head(file)
         return head.status, head.home, file.read(head.size).decode(), file.read().decode()
 
 
-def test_the_keeper_leaves_a_result(tmp_path: Path) -> None:
+def test_the_supervisor_leaves_a_result(tmp_path: Path) -> None:
     assert start(tmp_path, "printf 'ä'; echo err >&2; cat; exit 9").wait(120) == 9
     assert left(tmp_path) == (9, str(tmp_path), "ä", "err\n")
 
 
-def test_the_keeper_gives_the_input(tmp_path: Path) -> None:
+def test_the_supervisor_gives_the_input(tmp_path: Path) -> None:
     (tmp_path / "in").write_text("told\n")
     start(tmp_path, "cat").wait(120)
     assert left(tmp_path)[2] == "told\n"
@@ -85,20 +85,20 @@ def test_a_path_that_no_request_carries(path: str) -> None:
 
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("output", ["echo out", "true"])
-def test_on_a_full_disk_the_keeper_leaves_no_half_result(tmp_path: Path, output: str, live: bool) -> None:
+def test_on_a_full_disk_the_supervisor_leaves_no_half_result(tmp_path: Path, output: str, live: bool) -> None:
     (tmp_path / "part").symlink_to("/dev/full")
     assert start(tmp_path, f"{output}; exit 7", live=live).wait(20) == 7
     assert not (tmp_path / "result").exists()
     assert not (tmp_path / "piece0").exists()
 
 
-def test_the_keeper_leaves_pieces_while_output_is_taken(tmp_path: Path) -> None:
+def test_the_supervisor_leaves_pieces_while_its_output_is_followed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    keeper = start(tmp_path, "printf 'a\\303'; echo e >&2; cat fifo; printf '\\244b'; exit 5", live=True)
+    supervisor = start(tmp_path, "printf 'a\\303'; echo e >&2; cat fifo; printf '\\244b'; exit 5", live=True)
     wait_until((tmp_path / "piece0").exists)
     assert (tmp_path / "piece0").read_bytes() == b"0 2\n%s\na\303e\n" % bytes(tmp_path)
     (tmp_path / "fifo").open("w").close()
-    assert keeper.wait(120) == 5
+    assert supervisor.wait(120) == 5
     assert not (tmp_path / "piece1").exists()
     assert (tmp_path / "result").read_bytes() == b"5 2\n%s\n\244b" % bytes(tmp_path)
 
@@ -114,23 +114,25 @@ def test_the_pieces_are_the_whole(tmp_path: Path) -> None:
     assert stderr.split() == [str(i) for i in range(1, 41)]
 
 
-def test_the_keeper_goes_when_its_folder_goes(tmp_path: Path) -> None:
+def test_the_supervisor_goes_when_its_folder_goes(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    keeper = start(folder, "echo up; sleep 60", live=True)
+    supervisor = start(folder, "echo up; sleep 60", live=True)
     wait_until((folder / "piece0").exists)
-    keeper.kill()
-    keeper.wait(120)
+    supervisor.kill()
+    supervisor.wait(120)
     shutil.rmtree(folder)
     wait_until(lambda: str(folder) not in processes())
 
 
-def test_the_keeper_ends_the_whole_group(tmp_path: Path) -> None:
-    keeper = start(tmp_path, "echo $$ > group; trap '' TERM; (trap '' TERM; sleep 60) & echo up; sleep 60; echo never")
+def test_the_supervisor_ends_the_whole_group(tmp_path: Path) -> None:
+    supervisor = start(
+        tmp_path, "echo $$ > group; trap '' TERM; (trap '' TERM; sleep 60) & echo up; sleep 60; echo never"
+    )
     while not (tmp_path / "out").exists() or not (tmp_path / "out").read_text():
         time.sleep(0.02)
-    keeper.send_signal(signal.SIGTERM)
-    assert keeper.wait(120) == 143
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(120) == 143
     assert left(tmp_path)[::2] == (143, "up\n")
     group = (tmp_path / "group").read_text().strip()
     # What is killed may take a moment to die.
@@ -143,7 +145,7 @@ def alive_groups() -> set[str]:
     return {group for group, state in map(str.split, lines) if not state.startswith("Z")}
 
 
-def test_a_second_keeper_runs_nothing(tmp_path: Path) -> None:
+def test_a_second_supervisor_runs_nothing(tmp_path: Path) -> None:
     first = start(tmp_path, "echo once >> count; sleep 1")
     while not (tmp_path / "count").exists():
         time.sleep(0.02)
@@ -152,7 +154,7 @@ def test_a_second_keeper_runs_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "once\n"
 
 
-def test_without_its_folder_the_keeper_runs_nothing(tmp_path: Path) -> None:
+def test_without_its_folder_the_supervisor_runs_nothing(tmp_path: Path) -> None:
     program = build_posix("/nonexistent/folder", "touch ran")
     assert subprocess.run(["/bin/sh", "-c", f"{program.path} {program.arguments}"], cwd=tmp_path).returncode == 125
     assert not (tmp_path / "ran").exists()
