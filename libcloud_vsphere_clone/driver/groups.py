@@ -191,9 +191,9 @@ class GroupVerbs(BaseVerbs):
         :raises NotFoundError: there is no such group.
         """
         _check_count(1, None, ex_max_in_flight)
-        folder, found = inventory.groups.fetch_group(self._session, self._names, group, operations.power.DISK_PATHS)
+        folder, found = inventory.groups.fetch_group(self._session, self._names, group, operations.destroy.DISK_PATHS)
         rows = [row for row in found.rows if is_managed(row)]
-        errors = operations.power.destroy_all(
+        errors = operations.destroy.destroy_all(
             self._session, rows, timeout_s=operations.power.TASK_TIMEOUT_S, max_in_flight=ex_max_in_flight
         )
         remaining = [row for row in rows if row.ref in errors]

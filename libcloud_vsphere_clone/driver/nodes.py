@@ -197,10 +197,10 @@ class NodeVerbs(BaseVerbs):
         :raises InvalidRequestError: it is no node, or not this driver's; nothing was sent.
         """
         try:
-            row, _ = self._find(node, "destroy", kwargs, operations.power.DISK_PATHS)
+            row, _ = self._find(node, "destroy", kwargs, operations.destroy.DISK_PATHS)
         except NotFoundError as gone:
             if gone.kind != "node":
                 raise  # it is its surroundings that cannot be seen
             return True
-        operations.power.destroy_node_vm(self._session, row, timeout_s=operations.power.TASK_TIMEOUT_S)
+        operations.destroy.destroy_node_vm(self._session, row, timeout_s=operations.power.TASK_TIMEOUT_S)
         return True

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ..loading import load_on_use
 
-__all__ = ["clone", "extra_config", "folders", "power", "provision"]
+__all__ = ["clone", "destroy", "extra_config", "folders", "power", "provision"]
 
 if TYPE_CHECKING:
-    from . import clone, extra_config, folders, power, provision
+    from . import clone, destroy, extra_config, folders, power, provision
 else:
     __getattr__ = load_on_use(__name__, __all__)

@@ -23,7 +23,7 @@ from ..vcenter.rows import Ref, Row
 from ..vcenter.session import Session
 from ..vcenter.tasks import cancel_task, running_tasks, wait_task
 from ..vcenter.types import to_managed
-from .power import destroy_vm
+from .destroy import destroy_vm
 
 log = logging.getLogger(__name__)
 

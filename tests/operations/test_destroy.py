@@ -11,7 +11,7 @@ from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.errors import InvalidRequestError, TaskError
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import marks
-from libcloud_vsphere_clone.operations.power import list_foreign_disks
+from libcloud_vsphere_clone.operations.destroy import list_foreign_disks
 from libcloud_vsphere_clone.vcenter.rows import TYPE_KEY
 from tests.by_hand import build_disk, build_vm
 from tests.direct import Direct
