@@ -116,12 +116,10 @@ def supported_paths(kind: str, paths: Sequence[str], version: str) -> list[str]:
 
     :raises AttributeError: no version knows the path: a mistake in this program.
     """
-    return [path for path in paths if _is_supported(kind, path, version)]
+    return [path for path in paths if _is_supported(vim_type(kind), path, version)]
 
 
-@cache
-def _is_supported(kind_name: str, path: str, version: str) -> bool:
-    kind = vim_type(kind_name)
+def _is_supported(kind: Any, path: str, version: str) -> bool:
     for step in re.sub(r"\[[^]]*\]", "", path).split("."):
         element = getattr(kind, "Item", None)
         if element is not None and issubclass(kind, list):
@@ -221,12 +219,10 @@ def _authenticated_page(reply: Reply) -> Page:
 
 def build_property_specs(session: Session, paths: Paths) -> list[Any]:
     """PropertySpecs for these paths, as far as the server's API version has them."""
-    version = session.stub.version
-    return [
-        _Collector.PropertySpec(
-            type=vim_type(kind),
-            all=False,
-            pathSet=supported_paths(kind, wanted, version),
-        )
-        for kind, wanted in paths.items()
-    ]
+    return [_property_spec(kind, tuple(wanted), session.stub.version) for kind, wanted in paths.items()]
+
+
+@cache
+def _property_spec(kind: str, paths: tuple[str, ...], version: str) -> Any:
+    """Made once: there are few sets of paths, and a placement asks for dozens."""
+    return _Collector.PropertySpec(type=vim_type(kind), all=False, pathSet=supported_paths(kind, paths, version))
