@@ -111,7 +111,7 @@ class NotPermittedError(VsphereError):
 
 
 class ConnectionFailedError(VsphereError):
-    """vCenter could not be reached, or is not who it should be."""
+    """vCenter could not be reached, or another server answers in its place."""
 
 
 class InvalidRequestError(VsphereError, ValueError):
@@ -204,7 +204,7 @@ def _sentence(text: str) -> str:
 
 @contextmanager
 def translated(action: str, target: str = "") -> Iterator[None]:
-    """What pyVmomi and the socket raise inside, as errors of this tree.
+    """Turn what pyVmomi and the socket raise inside into errors of this tree.
 
     :param action: what is being attempted, to stand after "could not", e.g. ``clone 'debian-12'``.
     :param target: the object it is attempted on.
@@ -298,7 +298,7 @@ def _fault_type(dotted: str) -> type:
 
 
 def _fault_text(fault: Any) -> str:
-    """vCenter's own words, with the fault's type for those who search for it."""
+    """vCenter's own words, with the fault's type, to search for."""
     name = type(fault).__name__.rsplit(".", 1)[-1]
     said = getattr(fault, "msg", None) or " ".join(m.message or "" for m in getattr(fault, "faultMessage", None) or ())
     message = said.strip().rstrip(".")

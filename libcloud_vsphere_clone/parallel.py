@@ -15,25 +15,26 @@ TICK_S = 0.5
 
 
 def in_parallel(
-    work: Callable[[Item], Result], items: Sequence[Item], *, threads: int, name: str, patience_s: float = 0.0
+    work: Callable[[Item], Result], items: Sequence[Item], *, threads: int, name: str, grace_s: float = 0.0
 ) -> list[Result]:
-    """What ``work`` returns for each item, once all are done; then the first error that one raised.
+    """Do the work for all items, several at once, and give what it returns for each, in their order.
 
-    After an interrupt no further item is begun, and nobody waits long for those at work, not even the interpreter at
-    its exit, which ThreadPoolExecutor would make wait: a guest that is gone may take minutes to be given up.
+    After an interrupt no further item is begun, and those at work are not waited for long, not even by the interpreter
+    at its exit, as with ThreadPoolExecutor: a guest that is gone may take minutes to be given up.
 
     :param name: of the threads, for logs.
-    :param patience_s: seconds that those at work have left after an interrupt.
+    :param grace_s: seconds that those at work have left after an interrupt.
+    :raises: the first error that the work raised, once all is done.
     """
     if len(items) == 1:
         return [work(items[0])]
-    return as_they_come(work, items, threads=threads, name=name, patience_s=patience_s)
+    return as_they_come(work, items, threads=threads, name=name, grace_s=grace_s)
 
 
 def as_they_come(
-    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, name: str, patience_s: float = 0.0
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, name: str, grace_s: float = 0.0
 ) -> list[Result]:
-    """As ``in_parallel``, for items that come one after the other: each is begun as soon as it is there."""
+    """Do as ``in_parallel`` for items that come one after the other: each is begun as soon as it is there."""
     crew = _Crew(work, threads, name)
     try:
         for item in items:
@@ -41,7 +42,7 @@ def as_they_come(
         while wait(crew.futures, TICK_S).not_done:
             pass  # a signal that came just before the wait is handled between two of them
     except BaseException:
-        wait([future for future in crew.futures if not future.cancel()], patience_s)
+        wait([future for future in crew.futures if not future.cancel()], grace_s)
         raise
     finally:
         crew.dismiss()
@@ -58,6 +59,7 @@ class _Crew(Generic[Item, Result]):
         self._started = 0
 
     def add(self, item: Item) -> None:
+        """Have a thread take the item; start one more, as long as there are fewer than may be."""
         future = Future[Result]()
         self.futures.append(future)
         self._waiting.put((item, future))
@@ -66,6 +68,7 @@ class _Crew(Generic[Item, Result]):
             self._started += 1
 
     def dismiss(self) -> None:
+        """End each thread once it has nothing left to take."""
         for _ in range(self._started):
             self._waiting.put(None)
 

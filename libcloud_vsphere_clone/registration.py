@@ -1,4 +1,4 @@
-"""Adds the drivers to Libcloud's tables: what an import of this package does.
+"""The drivers in Libcloud's tables: an import of this package adds them.
 
 The table and the work are in the top-level module ``_vsphere_clone_boot``: the interpreter runs it at each
 start, by way of ``vsphere_clone.pth``, and must not import this package for it. Where no ``.pth`` file is run
@@ -13,5 +13,8 @@ __all__ = ["DRIVERS", "OPT_OUT", "register_drivers"]
 
 
 def register_drivers() -> None:
-    """``get_driver("vsphere_clone")`` works from now on; Libcloud itself is not imported. Twice is once."""
+    """Add the drivers to Libcloud's tables, for ``get_driver("vsphere_clone")``; Libcloud itself is not imported.
+
+    A second call changes nothing.
+    """
     install()

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "guests: needs guests in the lab's containers")
 
 
-LONG = {"test_wheel.py", "test_groups.py", "test_provision_failures.py", "test_mirror.py"}
+LONG = {"test_wheel.py", "test_groups_failures.py", "test_groups.py", "test_provision_failures.py", "test_mirror.py"}
 """Files without guests that take longest."""
 
 
@@ -83,7 +83,7 @@ def driver(bare_lab: Lab) -> Iterator[VsphereCloneNodeDriver]:
 
 @pytest.fixture
 def create(driver: VsphereCloneNodeDriver) -> Create:
-    """Makes a node of ``debian-12`` in the group ``made`` that stays off, unless told otherwise."""
+    """Make a node of ``debian-12`` in the group ``made`` that stays off, unless told otherwise."""
     image = driver.ex_get_image_by_name("debian-12")
     asked = {"ex_power_on": False, "ex_group": "made"}
     return lambda name, size=None, **kwargs: driver.create_node(name, size, image, **{**asked, **kwargs})
@@ -115,7 +115,7 @@ def direct(bare_lab: Lab) -> Iterator[Direct]:
 
 @pytest.fixture
 def interrupted(bare_lab: Lab) -> Iterator[Interrupted]:
-    """Starts programs on the lab without guests that are interrupted; they have ended after the test."""
+    """Start programs on the lab without guests that are interrupted; they have ended after the test."""
     with interrupted_programs(bare_lab) as start:
         yield start
 
@@ -128,23 +128,23 @@ def noticed() -> Iterator[threading.Event]:
 
 
 @pytest.fixture
-def typist(driver: VsphereCloneNodeDriver, create: Create) -> Node:
+def console_node(driver: VsphereCloneNodeDriver, create: Create) -> Node:
     """A node that is on, in the lab without guests: what is typed on its console can be read."""
-    made: Node = create("typist", ex_power_on=True)
+    made: Node = create("web-1", ex_power_on=True)
     return made
 
 
 @pytest.fixture
-def keyboard(driver: VsphereCloneNodeDriver, typist: Node) -> Callable[..., KeyboardClient]:
-    """Makes a keyboard at the typist's console; it types as fast as it can, unless told otherwise."""
-    vm = Ref("VirtualMachine", typist.extra["moid"])
-    swift = {"name": "typist", "pace": TypingSpeed(pause_s=0)}
+def keyboard(driver: VsphereCloneNodeDriver, console_node: Node) -> Callable[..., KeyboardClient]:
+    """Make a keyboard at a node's console; it types as fast as it can, unless told otherwise."""
+    vm = Ref("VirtualMachine", console_node.extra["moid"])
+    swift = {"name": "web-1", "pace": TypingSpeed(pause_s=0)}
     return lambda **words: KeyboardClient(driver._session, vm, **{**swift, **words})
 
 
 @pytest.fixture(autouse=True)
 def _guests_if_marked(request: pytest.FixtureRequest) -> None:
-    """Skips tests marked ``guests`` where none can run; with CI=true nothing may be skipped, so they fail."""
+    """Skip tests marked ``guests`` where none can run; with CI=true nothing may be skipped, so they fail."""
     if request.node.get_closest_marker("guests") is None:
         return
     reason = request.getfixturevalue("lab").guests_unavailable

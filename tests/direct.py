@@ -16,10 +16,10 @@ from libcloud_vsphere_clone.lab import Lab
 _Collector = vmodl.query.PropertyCollector
 
 Create = Callable[..., Any]
-"""Makes a node: takes its name and what else ``create_node`` takes."""
+"""A function that makes a node: takes its name and what else ``create_node`` takes."""
 
 Later = Callable[..., None]
-"""Does something later: takes it, and its arguments."""
+"""A function that does something later: takes it, and its arguments."""
 
 WRITES = {"CloneVM_Task", "CreateFolder", "ReconfigVM_Task", "PowerOnVM_Task", "Destroy_Task", "Rename_Task"}
 
@@ -30,7 +30,7 @@ def writes(lab: Lab) -> dict[str, int]:
 
 
 def await_calls(lab: Lab, method: str, count: int) -> None:
-    """Comes back when the lab has had so many of these calls since the last reset."""
+    """Wait until the lab has had so many of these calls since the last reset."""
     deadline = time.monotonic() + 120
     while lab.calls().by_method.get(method, 0) < count:
         assert time.monotonic() < deadline, f"{method} was not called {count} times"
@@ -39,7 +39,7 @@ def await_calls(lab: Lab, method: str, count: int) -> None:
 
 @contextmanager
 def acting_in_waits(lab: Lab) -> Iterator[Later]:
-    """Does things while the test waits: its wait has been told the present state, and asks for more."""
+    """Do things while the test waits: its wait has been told the present state, and asks for more."""
     threads: list[threading.Thread] = []
 
     def start(work: Callable[..., object], *args: Any, **words: Any) -> None:
@@ -117,7 +117,7 @@ class Direct:
         ]
 
     def await_clones(self) -> None:
-        """Comes back when no clone is under way: what was to be made is made, and nothing more will be."""
+        """Wait until no clone is under way: what was to be made is made, and nothing more will be."""
         while self.running_clones():
             time.sleep(0.02)
 

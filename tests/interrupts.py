@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from libcloud_vsphere_clone.lab import Lab
 
 Interrupted = Callable[..., "subprocess.Popen[str]"]
-"""Starts a program that makes a call once for each run: see ``PROGRAM``. Takes both, and options of Python."""
+"""A function that starts ``PROGRAM`` with a call and runs of it; options of Python may follow."""
 
 PROGRAM = """
 import json, os, signal, sys, threading
@@ -31,12 +31,12 @@ with VsphereCloneNodeDriver(**words) as driver:
         except KeyboardInterrupt as interrupt:
             print("interrupted", *getattr(interrupt, "__notes__", []), sep="|")
 """
-"""Makes a call per run, and interrupts it at the run's moments, in seconds after its start."""
+"""A program that makes a call per run, and interrupts it at the run's moments, in seconds after its start."""
 
 
 @contextmanager
 def interrupted_programs(lab: Lab) -> Iterator[Interrupted]:
-    """Starts them on the lab; whatever fails, they have ended in the end."""
+    """Start programs on the lab; whatever fails, they have ended in the end."""
     words = {"key": lab.username, "secret": lab.password, "host": lab.host, "port": lab.port, "ca_cert": lab.ca_cert}
     started: list[subprocess.Popen[str]] = []
 

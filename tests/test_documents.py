@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import itertools
 import re
 import shlex
 import tomllib
@@ -12,12 +14,22 @@ from typing import Any
 
 import click
 import pytest
+from pyVmomi import VmomiSupport
 
 import libcloud_vsphere_clone
 from libcloud_vsphere_clone.cli import main
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.model import marks
-from tests.documents import BLOCK, DOCUMENTS, ROOT, block_commands, document_id
+from tests.documents import (
+    BLOCK,
+    DOCUMENTS,
+    ROOT,
+    block_commands,
+    code_named_in,
+    document_id,
+    items_of,
+    section_of,
+)
 
 VERBS = [
     verb
@@ -180,3 +192,70 @@ def test_every_table_has_a_head() -> None:
     for document in DOCUMENTS:
         for table in re.findall(r"(?:^\|.*\n)+", document.read_text(), re.MULTILINE):
             assert re.match(r"\|.*\n\|[-:|]+\n", table), f"{document.name}: {table[:80]}"
+
+
+# One create_node, step by step
+
+STEPS = section_of((ROOT / "docs/how-it-works.md").read_text(), "One create_node, step by step")
+NAMED = [named for item in items_of(STEPS) for named in code_named_in(item)]
+API_METHODS = {name for _, name in VmomiSupport._wsdlMethodMap}
+
+
+def names_in(file: Path) -> set[str]:
+    """The classes, functions, parameters and constants of a file; methods with and without their class."""
+    found = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {ast.unparse(target) for target in targets}
+        for each in ast.walk(node):
+            if isinstance(each, ast.FunctionDef | ast.ClassDef):
+                found.add(each.name)
+            if isinstance(each, ast.arg):
+                found.add(each.arg)
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{each.name}" for each in node.body if isinstance(each, ast.FunctionDef)}
+    return found
+
+
+def test_each_step_of_create_node_names_a_file_and_a_function() -> None:
+    assert len(items_of(STEPS)) >= 3
+    for item in items_of(STEPS):
+        assert {bool(name) for _, name in code_named_in(item)} == {False, True}, item
+
+
+@pytest.mark.parametrize(("file", "name"), dict.fromkeys(NAMED), ids=lambda value: value or "itself")
+def test_what_the_steps_of_create_node_name_is_there(file: str, name: str) -> None:
+    assert path_of(file).is_file()
+    beside = {other for other, _ in NAMED if path_of(other).is_file()}  # what a step says of another step's objects
+    assert not name or name in API_METHODS or any(name in names_in(path_of(other)) for other in (file, *beside))
+
+
+def test_the_name_after_a_file_is_in_it() -> None:
+    for (file, name), (_, following) in itertools.pairwise(NAMED):
+        if not name and following:
+            assert following in names_in(path_of(file)), f"{file}: {following}"
+
+
+def path_of(file: str) -> Path:
+    return ROOT / "libcloud_vsphere_clone" / file.removeprefix("libcloud_vsphere_clone/")
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        ("1. `driver/nodes.py` `NodeVerbs.create_node` asks", ["", "NodeVerbs.create_node"]),
+        ("- `driver/nodes.py: create_node` asks for a *clone*", ["", "create_node"]),
+        ("| ask | `driver/nodes.py` | `create_node()` and `CloneVM_Task` |", ["", "create_node", "CloneVM_Task"]),
+        ("- `CloneVM_Task` is sent, says `driver/nodes.py`", [""]),
+        ("- `driver/nodes.py` says `ex_group=`, `a b` and `ex_`", [""]),
+        ("- nothing", []),
+    ],
+)
+def test_a_step_is_read(item: str, named: list[str]) -> None:
+    assert code_named_in(item) == [("driver/nodes.py", name) for name in named]
+
+
+def test_items_are_those_of_lists_and_tables() -> None:
+    section = "Words.\n\n1. one\n   goes on\n2. two\n\nMore words.\n\n| a | b |\n|---|---|\n| c | d |\n\nEnd.\n"
+    assert [item.strip() for item in items_of(section)] == ["1. one\n   goes on", "2. two", "| c | d |"]

@@ -49,7 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "lab": set(),
     "cli": {
         *(*EVERYWHERE, "__init__", "model", "driver", "lab"),
-        *("plan.nics", "plan.guest.user_data", "sessions.ssh.keys", "sessions.streaming", "sessions.transports"),
+        *("plan.guest.user_data", "sessions.ssh.keys", "sessions.streaming", "sessions.transports"),
     },
     "pytest_plugin": set(),
 }
@@ -60,6 +60,8 @@ LATER: dict[str, set[str]] = {
     "pytest_plugin": {"lab"},
 }
 
+TESTS = sorted(Path(__file__).parent.rglob("test_*.py"))
+
 LIBCLOUD_OBJECTS = (
     "libcloud.compute.base",
     "libcloud.compute.types",
@@ -69,7 +71,7 @@ LIBCLOUD_OBJECTS = (
 """Where Libcloud's own nouns are: Node, NodeImage, Object and so on."""
 
 KNOWS_LIBCLOUD_OBJECTS = {"driver", "deploy", "sessions", "cli"}
-"""The command is in it as a caller of the driver, like anyone else's program."""
+"""The command is in it as a caller of the driver, like any other program."""
 
 PURE = (
     *("model", "plan", "driver.convert", "vcenter.rows", "vcenter.types"),
@@ -84,6 +86,20 @@ PURE = (
 DOES_IO = {"http", "paramiko", "requests", "select", "socket", "ssl", "subprocess", "urllib"}
 MAKES_ROUND_TRIPS = re.compile(r"\.(fetch_|start_|wait_|run_)\w+$|\.Session$")
 """Names say what does I/O, so rooms that do none can take pure functions from a room that does."""
+
+ACROSS_MODULES = {
+    # tests of a room's modules together
+    *("sessions/test_alike.py", "deploy/test_interrupts.py", "vcenter/test_expiry.py", "vcenter/test_interrupts.py"),
+    *("inventory/test_failures.py", "guest/test_customized_guests.py", "driver/test_calls.py"),
+    "plan/guest/test_host_keys.py",
+    # what the lab's Go program does
+    *(
+        "lab/test_announcements.py",
+        "lab/test_customization.py",
+        "lab/test_guest_operations.py",
+        "lab/test_guestinfo.py",
+    ),
+}
 
 NOT_YET: set[str] = set()
 
@@ -123,7 +139,7 @@ def _named_in_rooms(tree: ast.Module, package: str) -> set[str]:
     }
     chains = (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     split = (chain.partition(".") for chain in chains)
-    return {f"{rooms[root]}.{rest}" for root, _, rest in split if root in rooms}
+    return {f"{rooms[root]}.{rest}" for root, _, rest in split if root in rooms and re.fullmatch(r"[\w.]+", rest)}
 
 
 def _run_time_nodes(parent: ast.AST, *, in_function: bool) -> Iterator[tuple[ast.AST, bool]]:
@@ -280,6 +296,18 @@ def test_pure_modules_do_no_io(path: Path) -> None:
     names = imports_of(path) | imports_of(path, deferred=True)
     assert not {name.split(".")[0] for name in names} & DOES_IO
     assert not {name for name in names if _is_in(name, PACKAGE) and MAKES_ROUND_TRIPS.search(name)}
+
+
+def test_tests_lie_beside_the_modules_that_they_test() -> None:
+    """``test_files.py`` for files.py, or ``test_files_over_ssh.py`` for a part of it."""
+    astray = set()
+    for path in TESTS:
+        name = path.relative_to(Path(__file__).parent)
+        modules = FOLDER.joinpath(*name.parts[:-1]).glob("*.py")
+        beside = any(f"{path.stem}_".startswith(f"test_{module.stem}_") for module in modules)
+        if len(name.parts) > 1 and not beside:
+            astray.add(str(name))
+    assert astray == ACROSS_MODULES
 
 
 SPELLS_NO_OPTION = {"model", "plan", "inventory", "operations"}

@@ -62,7 +62,7 @@ def test_an_error_is_raised_when_all_are_done() -> None:
     assert sorted(done) == [1, 2, 3]
 
 
-def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
+def test_after_an_interrupt_nothing_is_begun_or_waited_for() -> None:
     begun: list[int] = []
     both, leave = threading.Barrier(2), threading.Event()
 
@@ -70,7 +70,7 @@ def test_after_an_interrupt_nothing_is_begun_and_nobody_waits() -> None:
         begun.append(number)
         if both.wait(timeout=60) == 0:
             interrupt_the_main_thread()
-        assert leave.wait(60), "somebody waited for those at work"
+        assert leave.wait(60), "those at work were waited for"
 
     with pytest.raises(KeyboardInterrupt):
         in_parallel(work, range(5), threads=2, name="test")
@@ -128,11 +128,11 @@ def test_those_at_work_may_have_some_time_after_an_interrupt(noticed: threading.
         done.append(number)
 
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(partial(work, go_on=partial(time.sleep, 0.3)), range(9), threads=2, name="test", patience_s=60)
+        in_parallel(partial(work, go_on=partial(time.sleep, 0.3)), range(9), threads=2, name="test", grace_s=60)
     assert sorted(done) == [0, 1]
     noticed.clear()
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(partial(work, go_on=partial(leave.wait, 60)), range(9), threads=2, name="test", patience_s=0.1)
+        in_parallel(partial(work, go_on=partial(leave.wait, 60)), range(9), threads=2, name="test", grace_s=0.1)
     assert sorted(done) == [0, 1]
     leave.set()
     join_those_at_work()

@@ -61,7 +61,7 @@ def test_reload_of_libcloud_keeps_the_driver() -> None:
     )
 
 
-def test_twice_is_once() -> None:
+def test_a_second_registration_changes_nothing() -> None:
     run_python(
         "import sys, _vsphere_clone_boot as boot; boot.install()\n"
         "del sys.modules['_vsphere_clone_boot']\n"

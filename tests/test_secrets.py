@@ -2,8 +2,8 @@
 
 A program of a user's does it, with all that can be logged being logged. Where an API takes a password in clear there
 is no choice, and TLS around it: the guest operations' login (``NamePasswordAuthentication``), sysprep's passwords
-(``CustomizationPassword``, which vCenter wants readable from who has not its key), and the keys of a log-in that are
-typed (``PutUsbScanCodes``). None of them may be kept by anybody.
+(``CustomizationPassword``, which vCenter wants readable where its key is not known), and the keys of a log-in that are
+typed (``PutUsbScanCodes``). None of them may be kept anywhere.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from libcloud_vsphere_clone.sessions.keyboard.client import TypingSpeed
 from libcloud_vsphere_clone import Keyboard, WinRM
 
 logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
-for name in list(logging.root.manager.loggerDict):  # those too that are silent unless somebody asks
+for name in list(logging.root.manager.loggerDict):  # those too that are silent unless asked
     logging.getLogger(name).setLevel(logging.DEBUG)
 asked = json.load(sys.stdin)
 

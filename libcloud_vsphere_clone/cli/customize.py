@@ -42,10 +42,10 @@ PLACE_OPTIONS = (
 )
 
 
-def build_options(group: str, given: Mapping[str, Any]) -> NodeOptions:
+def build_options(given: Mapping[str, Any]) -> NodeOptions:
     """The options of a new node that the command line means.
 
-    :param given: what click made of CUSTOMIZE_OPTIONS and PLACE_OPTIONS: ``{parameter: value}``.
+    :param given: ``{parameter: value}`` of CUSTOMIZE_OPTIONS, PLACE_OPTIONS and the group, as click read them.
     :raises click.UsageError: ``--network`` or ``--metadata`` is not written as it must be.
     :raises InvalidRequestError: an option cannot be right.
     """
@@ -54,7 +54,7 @@ def build_options(group: str, given: Mapping[str, Any]) -> NodeOptions:
     userdata: IO[bytes] | None = given["userdata"]
     script: IO[str] | None = given["first_boot_script"]
     return NodeOptions(
-        group=group,
+        group=given["group"],
         datastore=given["datastore"],
         resource_pool=given["resource_pool"],
         networks=[_parse_network(text) for text in given["networks"]] or None,

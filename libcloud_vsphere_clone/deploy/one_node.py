@@ -14,6 +14,7 @@ from libcloud.compute.types import DeploymentError
 
 from ..errors import InvalidRequestError, NotFoundError, VsphereError
 from ..model.checks import check_count
+from ..model.defaults import MAX_TRIES
 from ..sessions.access import Access
 from ..sessions.base import Target
 from ..sessions.opener import ImageFacts, SessionOpener, build_opener
@@ -28,9 +29,6 @@ __all__ = ["AtExit", "DeployOptions", "Deployer", "build_deployer"]
 
 AtExit = Callable[..., object]
 """Called with ``driver`` and ``node`` when the program ends while the node is being deployed."""
-
-MAX_TRIES = 3
-"""Libcloud's default."""
 
 
 @dataclass(frozen=True)

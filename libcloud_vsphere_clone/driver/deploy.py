@@ -9,15 +9,16 @@ from libcloud.compute.base import Node
 from libcloud.compute.deployment import Deployment
 from libcloud.compute.ssh import BaseSSHClient
 
-from ..deploy.one_node import MAX_TRIES, DeployOptions
+from ..deploy.one_node import DeployOptions
 from ..guest.readiness import wait_running
 from ..guest.wait import build_wait, expected_of
 from ..inventory import nodes as inventory
+from ..model.defaults import MAX_TRIES, REACH_TIMEOUT_S
+from ..model.login import DEFAULT_USER
 from ..model.vm import check_writable
-from ..sessions.access import DEFAULT_USERNAME
 from ..sessions.base import Transport
 from ..sessions.opener import build_opener
-from ..sessions.options import REACH_TIMEOUT_S, LoginOptions, ReachOptions, Stage
+from ..sessions.options import LoginOptions, ReachOptions, Stage
 from ..sessions.reach import REACH_PATHS
 from .base import BaseVerbs
 from .options import moid_of
@@ -30,7 +31,7 @@ class DeployVerbs(BaseVerbs):
     def deploy_node(
         self,
         deploy: Deployment,
-        ssh_username: str = DEFAULT_USERNAME,
+        ssh_username: str = DEFAULT_USER,
         ssh_alternate_usernames: list[str] | None = None,
         ssh_port: int = 22,
         ssh_timeout: float = 10,

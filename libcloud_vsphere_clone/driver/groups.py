@@ -23,7 +23,7 @@ from ..model.windows import Windows
 from ..operations.clone import CloneProgress
 from ..operations.folders import remove_group_folder
 from ..operations.power import DISK_PATHS, TASK_TIMEOUT_S, destroy_all
-from ..operations.provision import Provisioner
+from ..operations.provision import CloneResults, Provisioner
 from ..option_names import option
 from ..plan.clone import ClonePlan, build_clone_plans
 from ..sessions.reach import REACH_PATHS
@@ -107,22 +107,8 @@ class GroupVerbs(BaseVerbs):
         )  # fmt: skip
         _check_count(count, ex_names, ex_max_in_flight)
         members = build_members(options, ex_each, count)
-        places = _location_ids(location)
-
-        def plan(positions: Sequence[int]) -> tuple[list[ClonePlan], CloneSource]:
-            names = ex_names or draw_names(group, len(positions))
-            own = [members[position] for position in positions]
-            requests = build_requests(names, own, self._sizes, size, None, auth)
-            source = self._fetch_source(image, options)
-            return build_clone_plans(requests, source, places), source
-
-        plans, source = plan(range(count))
-        results = Provisioner(self._session, self._names).create_all(
-            plans,
-            source,
-            max_in_flight=ex_max_in_flight,
-            on_progress=ex_on_progress,
-            replan=None if ex_names else lambda positions: plan(positions)[0],
+        results = self._clone_members(
+            members, ex_names, size, image, _location_ids(location), auth, ex_max_in_flight, ex_on_progress
         )
         nodes = [self._to_node(row, results.found) for row in results.found.rows]
         _raise_partial(f"created in group {group!r}", count, nodes, results.errors)
@@ -216,6 +202,36 @@ class GroupVerbs(BaseVerbs):
         if ex_remove_folder:
             remove_group_folder(self._session, folder, group, timeout_s=TASK_TIMEOUT_S)
         return True
+
+    def _clone_members(
+        self,
+        members: Sequence[NodeOptions],
+        names: Sequence[str] | None,
+        size: NodeSize | None,
+        image: NodeImage,
+        places: Sequence[str],
+        auth: Any,
+        max_in_flight: int,
+        on_progress: CloneProgress | None,
+    ) -> CloneResults:
+        """Clone the image to the members of a group, and draw names again that are taken, unless they are given."""
+        group = members[0].group
+
+        def plan(positions: Sequence[int]) -> tuple[list[ClonePlan], CloneSource]:
+            own = [members[position] for position in positions]
+            named = names or draw_names(group, len(own))
+            requests = build_requests(named, own, self._sizes, size, None, auth)
+            source = self._fetch_source(image, own[0])
+            return build_clone_plans(requests, source, places), source
+
+        plans, source = plan(range(len(members)))
+        return Provisioner(self._session, self._names).create_all(
+            plans,
+            source,
+            max_in_flight=max_in_flight,
+            on_progress=on_progress,
+            replan=None if names else lambda positions: plan(positions)[0],
+        )
 
 
 def _check_count(count: int, names: Sequence[str] | None, max_in_flight: int) -> None:

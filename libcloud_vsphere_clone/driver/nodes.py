@@ -11,8 +11,8 @@ from libcloud.compute.base import Node, NodeImage, NodeLocation, NodeSize
 from ..errors import InvalidRequestError, NotFoundError
 from ..inventory.nodes import find_node
 from ..model.checks import check_keywords, check_seconds
+from ..model.defaults import GUEST_TIMEOUT_S
 from ..model.nics import Nic
-from ..model.timeouts import GUEST_TIMEOUT_S
 from ..model.windows import Windows
 from ..operations import power
 from ..operations.provision import Provisioner
@@ -72,7 +72,7 @@ class NodeVerbs(BaseVerbs):
         :param ex_cpus: instead of the size's; likewise ``ex_memory_mib``.
         :param ex_disk_gib: the root disk; it can only grow.
         :param ex_metadata: JSON that ``extra["metadata"]`` gives back.
-        :param ex_username: whom ``auth`` is for; default the image's own user for logins, else root.
+        :param ex_username: the user that ``auth`` is for; default the image's own user for logins, else root.
         :param ex_hostname: the guest's host name; default the node's name, as far as it can be one.
         :param ex_domain: the domain that the host name is in.
         :param ex_dns: addresses of DNS servers; ``ex_dns_search``: domains to look names up in.
@@ -80,9 +80,9 @@ class NodeVerbs(BaseVerbs):
         :param ex_userdata: cloud-config, a script, or any other user data that cloud-init knows; for Ignition its JSON.
         :param ex_first_boot_script: a script that the guest runs once, as root, when it is set up; or a function
             that makes it from the node's name.
-        :param ex_windows: what only Windows asks for.
-        :param ex_customize: how the guest is told: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
-            ``ignition`` or ``none``; default what the image says, else what suits its guest.
+        :param ex_windows: settings that only Windows has.
+        :param ex_customize: how the guest is set up: ``cloud-init``, ``cloudinit-prep``, ``linux-prep``, ``sysprep``,
+            ``ignition`` or ``none``; default the image's mark, else what suits its guest.
         :param ex_customization_spec: the name of a customization specification in vCenter, on which the rest is put.
         :param ex_annotation: the VM's notes.
         :param ex_power_on: False leaves it off.

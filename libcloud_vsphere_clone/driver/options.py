@@ -92,7 +92,10 @@ def build_members(options: NodeOptions, each: object, count: int) -> list[NodeOp
 
 
 def refuse_unknown(options: Mapping[str, object]) -> None:
-    """:raises InvalidRequestError: there are options that a verb does not have."""
+    """Refuse options that a verb does not have.
+
+    :raises InvalidRequestError: there are some.
+    """
     if options:
         raise InvalidRequestError(f"unknown options {', '.join(sorted(options))}; check the spelling")
 

@@ -7,13 +7,14 @@ from typing import Any, TypedDict
 
 from libcloud.compute.base import NodeImage
 
-from ..deploy.one_node import MAX_TRIES, Deployer, DeployOptions
+from ..deploy.one_node import Deployer, DeployOptions
 from ..errors import InvalidRequestError
 from ..model.checks import check_keywords
-from ..sessions.access import DEFAULT_USERNAME
+from ..model.defaults import MAX_TRIES, REACH_TIMEOUT_S
+from ..model.login import DEFAULT_USER
 from ..sessions.base import Transport
 from ..sessions.opener import ImageFacts
-from ..sessions.options import REACH_TIMEOUT_S, LoginOptions, ReachOptions, Stage
+from ..sessions.options import LoginOptions, ReachOptions, Stage
 
 __all__ = [
     "ReachKeywords",
@@ -45,7 +46,7 @@ class ReachKeywords(TypedDict, total=False):
 def build_reach_options(
     verb: str,
     *,
-    ssh_username: str | None = DEFAULT_USERNAME,
+    ssh_username: str | None = DEFAULT_USER,
     ssh_alternate_usernames: Sequence[str] | None = None,
     ssh_port: int = 22,
     ssh_timeout: float = 10,
@@ -87,7 +88,7 @@ def build_reach_options(
 
 def split_deploy_keywords(
     *,
-    ssh_username: str | None = DEFAULT_USERNAME,
+    ssh_username: str | None = DEFAULT_USER,
     ssh_alternate_usernames: Sequence[str] | None = None,
     ssh_port: int = 22,
     ssh_timeout: float = 10,

@@ -1,4 +1,4 @@
-"""Groups found and made: the folders that nodes are in."""
+"""Groups found: the folders that nodes are in."""
 
 from __future__ import annotations
 

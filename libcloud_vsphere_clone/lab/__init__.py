@@ -12,7 +12,7 @@ The code, in the order in which it is best read:
 3. ``build``        the program, compiled from ``go/`` into the user's cache
 4. ``engine``       the container engine that runs the guests
 5. ``guest_image``  the guests' images, built from ``guest/``
-6. ``control``      what tests steer it with: faults, delays, dead sessions
+6. ``control``      what tests steer it with: delays, dead sessions, and ``faults``
 7. ``record``, ``identity``, ``places``  what is written down about a lab, which process is which, where it is kept
 """
 

@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from .build import Progress
-from .control import CallCounts, Faults, LabControl
+from .control import CallCounts, LabControl
 from .errors import LabError
+from .faults import Faults
 from .identity import identity_of
 from .process import find_lab, launch, stop
 from .record import LabOptions, LabRecord

@@ -10,7 +10,9 @@ from ..errors import InvalidRequestError
 
 
 def to_seconds(word: str, value: object) -> float:
-    """The seconds that a caller gave as ``word``.
+    """Check that a number of seconds is positive, and give it back as a float.
+
+    :param word: the option that it was given as, for the error.
 
     :raises InvalidRequestError: not a positive number.
     """
@@ -20,7 +22,7 @@ def to_seconds(word: str, value: object) -> float:
 
 
 def check_keywords(words: Mapping[str, Any], where: str, *, ignored: Iterable[str] = ()) -> None:
-    """Refuse unknown keyword arguments. What starts with ``__`` is the caller's framework talking to itself.
+    """Refuse unknown keyword arguments. Those that start with ``__`` are of the caller's framework, and pass.
 
     :raises InvalidRequestError: names the words.
     """
@@ -30,7 +32,7 @@ def check_keywords(words: Mapping[str, Any], where: str, *, ignored: Iterable[st
 
 
 def check_seconds(seconds: float, word: str) -> float:
-    """The seconds themselves; none are as good as less than none.
+    """Check that a number of seconds is a number, and give it back; zero and less mean no time at all.
 
     :raises InvalidRequestError: no number.
     """
@@ -40,7 +42,7 @@ def check_seconds(seconds: float, word: str) -> float:
 
 
 def check_count(word: str, number: object) -> int:
-    """The number itself.
+    """Check that a number is whole and positive, and give it back.
 
     :raises InvalidRequestError: not a positive whole number.
     """

@@ -57,7 +57,10 @@ def build_computer_name(host_name: str, node_id: str) -> str:
 
 
 def check_host_name(name: object) -> None:
-    """:raises InvalidRequestError: it is not one RFC 1123 label."""
+    """Refuse what cannot be a host name.
+
+    :raises InvalidRequestError: it is not one RFC 1123 label.
+    """
     if isinstance(name, str) and _LABEL.fullmatch(name):
         return
     hint = f"; the domain goes into {option('domain=')}" if isinstance(name, str) and "." in name.strip(".") else ""
@@ -67,7 +70,10 @@ def check_host_name(name: object) -> None:
 
 
 def check_computer_name(name: str) -> None:
-    """:raises InvalidRequestError: Windows takes no computer of this name."""
+    """Refuse a name that Windows cannot have.
+
+    :raises InvalidRequestError: Windows takes no computer of this name.
+    """
     if len(name) > MAX_NETBIOS_LENGTH or name.isdigit():
         raise InvalidRequestError(
             f"{name!r} can't be the name of a Windows computer: it has at most {MAX_NETBIOS_LENGTH} characters, not "
@@ -76,7 +82,10 @@ def check_computer_name(name: str) -> None:
 
 
 def check_domain(name: object, where: str) -> None:
-    """:raises InvalidRequestError: it is no domain name; ``where`` has it."""
+    """Refuse what cannot be a domain name.
+
+    :raises InvalidRequestError: it is no domain name; ``where`` has it.
+    """
     if not isinstance(name, str) or len(name) > MAX_DOMAIN_LENGTH or not all(map(_LABEL.fullmatch, name.split("."))):
         raise InvalidRequestError(
             f"{where}: {name!r} is no domain name; write it like 'lab.example.com', at most {MAX_DOMAIN_LENGTH} long"

@@ -1,4 +1,4 @@
-"""Who may log in to a new node, whatever mechanism tells its guest. (pure)"""
+"""The login that a new node shall have, whatever mechanism sets it up. (pure)"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .names import check_text
 __all__ = ["DEFAULT_USER", "WINDOWS_ADMINISTRATOR", "Login"]
 
 DEFAULT_USER = "root"
-"""Whom a login is for when neither the caller nor the image names anybody."""
+"""The user of a login when neither the caller nor the image names one."""
 
 WINDOWS_ADMINISTRATOR = "Administrator"
 """The only user whose password sysprep can set, whatever the account is called in the guest's language."""
@@ -27,7 +27,7 @@ USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 @dataclass(frozen=True)
 class Login:
-    """Who may log in to the node, and with what.
+    """A user of the node, and what the user logs in with.
 
     On Linux the user is created where the image lacks it, with sudo without a password. The image's default user stays.
 

@@ -19,7 +19,7 @@ METADATA = "libcloud.metadata"
 DISKS = "libcloud.disks"
 """Device keys of the disks that the clone brought, comma-separated: others are attached volumes."""
 GUEST = "libcloud.guest"
-"""On an image: what customizes its guest, one of ``MECHANISMS``; without it the guest's operating system tells."""
+"""On an image: what customizes its guest, one of ``MECHANISMS``; without it the guest's operating system decides."""
 LOGIN = "libcloud.login"
 """On an image: its own user for logins."""
 TRANSPORT = "libcloud.transport"
@@ -27,7 +27,7 @@ TRANSPORT = "libcloud.transport"
 CUSTOMIZATION = "libcloud.customization"
 """On a node: what its guest was customized with, and why with that: ``cloud-init: the image's mark``."""
 ADDRESSES = "libcloud.addresses"
-"""On a node: the static addresses that its guest was told, comma-separated."""
+"""On a node: the static addresses that its guest was given, comma-separated."""
 HOST_KEY = "libcloud.hostkey"
 """On a node: the fingerprints of its SSH host keys."""
 PUBLISHED_HOST_KEYS = "guestinfo.libcloud.hostkeys"
@@ -60,7 +60,7 @@ def read_customization(row: Row) -> tuple[str | None, str | None]:
 
 
 def read_addresses(row: Row) -> list[str]:
-    """The static addresses that a node's guest was told when it was made."""
+    """The static addresses that a node's guest was given when it was made."""
     return [address for address in (read_mark(row, ADDRESSES) or "").split(",") if address]
 
 
@@ -73,7 +73,7 @@ def is_managed(row: Row) -> bool | None:
 
 
 def read_metadata(row: Row) -> dict[str, Any]:
-    """The caller's metadata; empty when there is none, or someone has put no JSON object there."""
+    """The caller's metadata; empty when there is none, or what is there is no JSON object."""
     text = read_mark(row, METADATA)
     try:
         metadata = json.loads(text) if text else {}
@@ -83,6 +83,6 @@ def read_metadata(row: Row) -> dict[str, Any]:
 
 
 MECHANISMS = ("cloud-init", "cloudinit-prep", "linux-prep", "sysprep", "ignition", "none")
-"""How a guest can be told what it shall be; an image's mark names one of them."""
+"""How a guest can be set up; an image's mark names one of them."""
 SPEC_MECHANISMS = ("cloudinit-prep", "linux-prep", "sysprep")
 """vSphere's own guest customization: VMware Tools bring a CustomizationSpec into the guest."""

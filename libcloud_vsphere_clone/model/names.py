@@ -29,9 +29,9 @@ def unescape_name(stored: str) -> str:
 
 
 def check_name(name: str, what: str) -> str:
-    """The name itself, when vCenter will take it.
+    """Check that vCenter takes a name, and give it back.
 
-    :param what: whose name it is, for the error.
+    :param what: what has the name, for the error.
     :raises InvalidRequestError: empty, too long, or with control characters.
     """
     if not name or not name.strip():
@@ -46,7 +46,7 @@ def check_name(name: str, what: str) -> str:
 
 
 def check_text(text: str, what: str) -> str:
-    """The text itself, when XML can carry it to vCenter.
+    """Check that XML can carry a text to vCenter, and give it back.
 
     :raises InvalidRequestError: it holds control characters, or halves of surrogate pairs.
     Source: Extensible Markup Language (XML) 1.0, 2.2 Characters.
@@ -73,5 +73,5 @@ def draw_names(group: str, count: int) -> list[str]:
 
 
 def draw_hex(digits: int) -> str:
-    """So many hexadecimal digits, by chance."""
+    """Random hexadecimal digits, as many as asked for."""
     return secrets.token_hex(digits)[:digits]

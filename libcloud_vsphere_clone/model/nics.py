@@ -1,4 +1,4 @@
-"""The network adapters that a node shall have, and what its guest shall be told of them, each checked by itself. (pure)
+"""The network adapters that a node shall have, with their settings in its guest, each checked by itself. (pure)
 
 Source: RFC 4291 §2.5.6, §2.6.1, RFC 3021 (addresses of a subnet that no host has), VMware vSphere documentation,
 "Static MAC Address Assignment" (the MAC addresses that callers may choose from).
@@ -125,7 +125,7 @@ class Nic:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the guest need not be told anything: DHCP tells it all."""
+        """Whether the guest needs no settings for it: DHCP has them all."""
         return not (self.addresses or self.gateways or self.routes or self.name_servers)
 
 

@@ -21,13 +21,19 @@ _ZONE = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}")
 
 
 def check_mechanism(name: object, where: str) -> None:
-    """:raises InvalidRequestError: there is no such mechanism; ``where`` names it."""
+    """Refuse what is no mechanism.
+
+    :raises InvalidRequestError: there is no such mechanism; ``where`` names it.
+    """
     if name is not None and name not in MECHANISMS:
         raise InvalidRequestError(f"{where} must be one of {', '.join(MECHANISMS)}, got {name!r}")
 
 
 def check_metadata(metadata: object) -> None:
-    """:raises InvalidRequestError: it is no mapping that JSON can hold."""
+    """Refuse metadata that a mark cannot hold.
+
+    :raises InvalidRequestError: it is no mapping that JSON can hold.
+    """
     if not metadata:
         return
     if not isinstance(metadata, Mapping):
@@ -40,7 +46,10 @@ def check_metadata(metadata: object) -> None:
 
 
 def check_names(hostname: object, domain: object, timezone: object, customization_spec: object) -> None:
-    """:raises InvalidRequestError: one of them cannot be such a name."""
+    """Refuse names that cannot be right; None is none.
+
+    :raises InvalidRequestError: one of them cannot be such a name.
+    """
     if hostname is not None:
         check_host_name(hostname)
     if domain is not None:
@@ -54,21 +63,30 @@ def check_names(hostname: object, domain: object, timezone: object, customizatio
 
 
 def check_network(dns: object, dns_search: object) -> None:
-    """:raises InvalidRequestError: they are no lists of addresses and of domains."""
+    """Refuse DNS servers and search domains that cannot be right.
+
+    :raises InvalidRequestError: they are no lists of addresses and of domains.
+    """
     for domain in _checked_list(dns_search, option("dns_search")):
         check_domain(domain, option("dns_search"))
     to_addresses(_checked_list(dns, option("dns")), option("dns"))
 
 
 def check_userdata(userdata: object) -> None:
-    """:raises InvalidRequestError: it is neither text nor bytes."""
+    """Refuse user data of another type.
+
+    :raises InvalidRequestError: it is neither text nor bytes.
+    """
     if not isinstance(userdata, str | bytes | None):
         raise InvalidRequestError(f"{option('userdata')} must be text or bytes, got a {type(userdata).__name__}")
     _check_halves(userdata, option("userdata"))
 
 
 def check_script(script: object) -> None:
-    """:raises InvalidRequestError: it is not the text of a first-boot script."""
+    """Refuse what is no first-boot script; None is none.
+
+    :raises InvalidRequestError: it is not the text of a first-boot script.
+    """
     name = option("first_boot_script")
     if script is not None and (not isinstance(script, str) or "\0" in script):
         raise InvalidRequestError(f"{name} must be the text of a script, got a {type(script).__name__}")
@@ -77,16 +95,15 @@ def check_script(script: object) -> None:
     _check_halves(script, name)
 
 
-def to_nics(networks: object) -> list[Nic]:
+def to_nics(networks: Sequence[str | Nic] | None) -> list[Nic]:
     """An adapter for each network; its name alone is an adapter on it.
 
     :raises InvalidRequestError: it is no list of networks.
     """
     wrong = f"{option('networks')} must be a list of names, paths, ids and Nic(...), got"
-    networks = networks or ()
-    if not isinstance(networks, Sequence) or isinstance(networks, str):
+    if isinstance(networks, str) or not isinstance(networks or (), Sequence):
         raise InvalidRequestError(f"{wrong} {networks!r}")
-    nics = [Nic(network) if isinstance(network, str) else network for network in networks]
+    nics = [Nic(network) if isinstance(network, str) else network for network in networks or ()]
     for nic in nics:
         if not isinstance(nic, Nic):
             raise InvalidRequestError(f"{wrong} {nic!r} in it")
@@ -94,7 +111,10 @@ def to_nics(networks: object) -> list[Nic]:
 
 
 def check_nics(nics: Sequence[Nic]) -> None:
-    """:raises InvalidRequestError: they cannot be the adapters of one node."""
+    """Refuse adapters that one node cannot have together.
+
+    :raises InvalidRequestError: they cannot be the adapters of one node.
+    """
     if len(nics) > MOST_ADAPTERS:
         raise InvalidRequestError(
             f"{option('networks')} names {len(nics)} networks; a VM has at most {MOST_ADAPTERS} adapters"
@@ -123,7 +143,7 @@ def repeated(nics: Sequence[Nic], host_names: Sequence[str] = ()) -> Iterator[tu
 
 def _check_time_zone(name: object) -> None:
     known = _time_zones()
-    # A machine without the database can only tell what looks like a name.
+    # A machine without the database can only check what looks like a name.
     if not isinstance(name, str) or (name not in known if known else not _ZONE.fullmatch(name)):
         raise InvalidRequestError(
             f"{option('timezone')}: {name!r} is not in the time zone database; write it like 'Europe/Berlin' or 'UTC'"

@@ -98,7 +98,10 @@ class NodeOptions:
 
 
 def check_nothing_shared(nodes: Sequence[NodeOptions]) -> None:
-    """:raises InvalidRequestError: several nodes would share what only one can have."""
+    """Refuse options of several nodes that only one node can have.
+
+    :raises InvalidRequestError: several nodes would share what only one can have.
+    """
     names = [node.hostname.lower() for node in nodes if node.hostname]
     for what, count in repeated([nic for node in nodes for nic in node.nics], names):
         raise InvalidRequestError(

@@ -12,7 +12,7 @@ from .layout import Layout
 from .tree import Tree
 
 UUID_PATHS = ("config.instanceUuid", "summary.config.instanceUuid")
-"""Where a VM tells its id; the second may answer where there is no ``config``."""
+"""Where a VM has its id; the second may answer where there is no ``config``."""
 
 
 def vm_id(row: Row) -> str:
@@ -65,7 +65,7 @@ SESSION_PATHS = (
     "network",
     *map(marks.mark_path, (marks.LOGIN, marks.TRANSPORT, marks.ADDRESSES, marks.HOST_KEY, marks.PUBLISHED_HOST_KEYS)),
 )
-"""What is asked of a node that a session into is to be opened: it tells how."""
+"""What is read of a node to open a guest session: it decides how."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def is_system_vm(row: Row) -> bool:
 
 
 def check_writable(row: Row, tree: Tree, *, allow_unmanaged: bool, action: str) -> None:
-    """Refuse to touch what this driver did not make.
+    """Refuse to write to a VM that this driver did not make.
 
     :raises InvalidRequestError: the VM has no config, is not managed, or its marks are unreadable.
     """

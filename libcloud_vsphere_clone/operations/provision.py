@@ -1,7 +1,7 @@
 """Clone plans → running nodes: all started, awaited together, and undone where they fail.
 
 A clone is never sent twice. When its reply is lost, its task is looked for on the source and awaited, then the id that
-the driver chose beforehand tells whether the node is there. What fails half-way is removed before the error goes on.
+the driver chose beforehand shows whether the node is there. What fails half-way is removed before the error goes on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ THREADS = 8
 """Failed clones that are looked into, or removed, at once."""
 
 RENAMES = 5
-"""Times that names are drawn again where others took them meanwhile."""
+"""Times that names are drawn again where other callers took them meanwhile."""
 
 Replan = Callable[[Sequence[int]], Sequence[ClonePlan]]
 """Plans anew, with other names, the nodes at these positions of the group."""
@@ -84,7 +84,7 @@ class Provisioner:
 
         :param source: what the plans were made of.
         :param max_in_flight: clones under way at once.
-        :param replan: called for the nodes whose names were taken; None makes these errors.
+        :param replan: called for nodes that were refused their names; None makes these errors.
         """
         options = plans[0].request.options
         folder = ensure_group_folder(self.session, source.tree, source.layout, self.names, options.group)
@@ -172,7 +172,7 @@ def _refused_keys_error(row: Row, clone: Clone) -> TaskError | None:
 
 
 def _rename(clones: list[Clone], replan: Replan | None, make: Callable[[ClonePlan], Clone]) -> list[Clone]:
-    """Put new clones at the positions of those whose names were taken: vCenter has made nothing of these."""
+    """Put new clones at the positions of those that were refused their names: vCenter has made nothing of these."""
     positions = [position for position, clone in enumerate(clones) if isinstance(clone.error, NameInUseError)]
     if not positions or replan is None:
         return []

@@ -148,7 +148,7 @@ def _build_config(
 
 
 def _build_guest_marks(image: Row, setup: GuestSetup, host_keys: str) -> dict[str, str]:
-    """How the guest is told what it shall be, how to get into it later, and how to know it then."""
+    """The marks on the node's guest: what sets it up, how to get into it later, and how to know it then."""
     choice = setup.choice
     found = {
         marks.CUSTOMIZATION: f"{choice.mechanism}: {spell(choice.reason)}",

@@ -25,7 +25,7 @@ _NEW_KEY = -101
 
 
 def list_adapters(image: Row) -> list[dict[str, Any]]:
-    """The network adapters, in the order in which the guest sees them; told by what only adapters have."""
+    """The network adapters, in the order in which the guest sees them, known by properties that only adapters have."""
     return [device for device in list_devices(image, "") if "macAddress" in device or "addressType" in device]
 
 

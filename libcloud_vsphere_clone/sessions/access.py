@@ -15,15 +15,12 @@ from .options import LoginOptions
 if TYPE_CHECKING:
     import paramiko
 
-__all__ = ["DEFAULT_USERNAME", "Access", "build_access"]
+__all__ = ["Access", "build_access"]
 
 Auth = NodeAuthPassword | NodeAuthSSHKey
 
 PASSWORD_BYTES = 18
 """Random bytes in a generated password: 24 characters, out of reach of guessing even from its hash."""
-
-DEFAULT_USERNAME = DEFAULT_USER
-"""Libcloud's default for ``ssh_username``, which counts as none."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +68,11 @@ def build_access(
     :raises NotImplementedError: ``auth`` is of another type (Libcloud's own answer).
     :raises InvalidRequestError: a key cannot be used.
     """
-    named = (options.username if options.username != DEFAULT_USERNAME else None) or marked
+    named = (options.username if options.username != DEFAULT_USER else None) or marked
     auth, keys = _auth_and_keys(options, generate=generate)
     return Access(
         auth,
-        [named or default or DEFAULT_USERNAME, *(options.alternate_usernames or ())],
+        [named or default or DEFAULT_USER, *(options.alternate_usernames or ())],
         options.port,
         options.timeout_s,
         keys,

@@ -14,13 +14,14 @@ from ..errors import InvalidRequestError, VsphereError
 from ..guest.wait import Wait, build_wait
 from ..model import marks
 from ..model.checks import to_seconds
+from ..model.defaults import REACH_TIMEOUT_S
 from ..option_names import expression, option
 from ..vcenter.rows import Row
 from ..vcenter.session import Session
 from .access import Access, build_access
 from .base import Target, Tell, Transport
 from .cloud_init import wait_cloud_init
-from .options import REACH_TIMEOUT_S, ReachOptions
+from .options import ReachOptions
 from .reach import Reacher
 from .transports import find_transport, suitable_transport
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..model.defaults import REACH_TIMEOUT_S
+
 if TYPE_CHECKING:
     from libcloud.compute.base import Node, NodeAuthPassword, NodeAuthSSHKey
 
     from .base import Transport
     from .ssh.keys import KeySource
 
-__all__ = ["REACH_TIMEOUT_S", "LoginOptions", "ReachOptions", "Stage"]
-
-REACH_TIMEOUT_S = 300
-"""Seconds for a node to run, and again for its guest to accept a login: Libcloud's default."""
+__all__ = ["LoginOptions", "ReachOptions", "Stage"]
 
 Stage = Callable[["Node", str], None]
 """Called with a node and what is being done with it now, in words."""

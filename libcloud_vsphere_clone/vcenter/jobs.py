@@ -158,7 +158,7 @@ def _send(session: Session, batch: Sequence[Job]) -> None:
         except VsphereError as lost:
             losses.append(lost)
 
-    in_parallel(send, batch, threads=SENDERS, name="start", patience_s=REPLY_S)
+    in_parallel(send, batch, threads=SENDERS, name="start", grace_s=REPLY_S)
     for lost in losses:
         raise lost
 

@@ -35,8 +35,11 @@ SHORT_S = 0.25
 """The longest that a task is expected to take for a look to be worth its call: what takes longer varies more, and is
 subscribed to, so that no wait goes on long after its task."""
 
-SPARE_S = 0.002
-"""How much later than expected a short task is looked at."""
+SPARE_S, SPARE_SHARE = 0.002, 0.1
+"""How much later than expected a short task is looked at: this long, and this share of what it should take."""
+
+AGAIN_SHARE = 0.25
+"""From a look at a short task that was early to the other, of what it should take."""
 
 
 class Look(NamedTuple):
@@ -78,7 +81,10 @@ class Durations:
         if expected_s is None:
             first_s = FIRST_LOOKS_S.get(kind, FIRST_LOOK_S)
             return Look(sent + first_s, first_s)
-        return Look(sent + expected_s + SPARE_S, expected_s / 2 + SPARE_S) if expected_s <= SHORT_S else None
+        if expected_s > SHORT_S:
+            return None
+        spare_s = SPARE_S + expected_s * SPARE_SHARE
+        return Look(sent + expected_s + spare_s, expected_s * AGAIN_SHARE + spare_s)
 
 
 class Pace:

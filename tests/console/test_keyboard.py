@@ -29,13 +29,13 @@ def calls(lab: Lab) -> int:
     return lab.calls().by_method.get("PutUsbScanCodes", 0)
 
 
-def test_a_call_has_few_keys(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_a_call_has_few_keys(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     bare_lab.reset_calls()
     keyboard(pace=TypingSpeed(keys_per_call=10, pause_s=0)).type("x" * 95)
-    assert (bare_lab.typed(typist), calls(bare_lab)) == ("x" * 95, 10)
+    assert (bare_lab.typed(console_node), calls(bare_lab)) == ("x" * 95, 10)
 
 
-def test_calls_keep_their_distance(keyboard: Keyboard) -> None:
+def test_calls_are_a_pause_apart(keyboard: Keyboard) -> None:
     typing, begun = keyboard(pace=TypingSpeed(keys_per_call=2, pause_s=0.05)), time.monotonic()
     typing.type("abc")
     typing.type("d")
@@ -44,28 +44,30 @@ def test_calls_keep_their_distance(keyboard: Keyboard) -> None:
 
 
 @pytest.mark.parametrize("accepts", [[1], [3], [7, 0, 2], [8, 8, 0]])
-def test_what_was_not_taken_is_sent_again(keyboard: Keyboard, bare_lab: Lab, typist: Node, accepts: list[int]) -> None:
-    bare_lab.control.limit_typing(typist, accepts)
+def test_what_was_not_taken_is_sent_again(
+    keyboard: Keyboard, bare_lab: Lab, console_node: Node, accepts: list[int]
+) -> None:
+    bare_lab.control.limit_typing(console_node, accepts)
     text = TEXT[: 8 * max(accepts)]
     keyboard().type_keys(f"{text.replace('<', '[')}<enter><leftCtrlOn>abc<leftCtrlOff>d")
-    assert bare_lab.typed(typist) == f"{text.replace('<', '[')}<enter><leftCtrlOn>abc<leftCtrlOff>d"
+    assert bare_lab.typed(console_node) == f"{text.replace('<', '[')}<enter><leftCtrlOn>abc<leftCtrlOff>d"
 
 
-def test_a_console_that_takes_nothing_is_given_up(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
-    bare_lab.control.limit_typing(typist, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-    with pytest.raises(TaskError, match=r"console of 'typist': it has taken no key for 0.1 s; 3 of 6 are typed"):
+def test_a_console_that_takes_nothing_is_given_up(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
+    bare_lab.control.limit_typing(console_node, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    with pytest.raises(TaskError, match=r"console of 'web-1': it has taken no key for 0.1 s; 3 of 6 are typed"):
         keyboard(pace=TypingSpeed(pause_s=0.01, patience_s=0.1)).type("secret")
-    assert bare_lab.typed(typist) == "sec"
+    assert bare_lab.typed(console_node) == "sec"
 
 
-def test_modifiers_are_held_across_calls_and_let_go_of(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_modifiers_are_held_across_calls_and_let_go_of(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     keyboard(pace=TypingSpeed(keys_per_call=2, pause_s=0)).type_keys("<leftCtrlOn><leftAltOn>abcde")
-    assert bare_lab.typed(typist) == "<leftCtrlOn><leftAltOn>abcde<leftCtrlOff><leftAltOff>"
+    assert bare_lab.typed(console_node) == "<leftCtrlOn><leftAltOn>abcde<leftCtrlOff><leftAltOff>"
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
 def test_interrupted_typing_lets_go_of_modifiers(
-    keyboard: Keyboard, bare_lab: Lab, typist: Node, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+    keyboard: Keyboard, bare_lab: Lab, console_node: Node, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(seconds: float) -> None:
         if seconds > 1:
@@ -74,25 +76,25 @@ def test_interrupted_typing_lets_go_of_modifiers(
     monkeypatch.setattr(time, "sleep", interrupted)
     with pytest.raises(kind):
         keyboard().type_keys("<leftCtrlOn>ab<wait5>c<leftCtrlOff>")
-    assert bare_lab.typed(typist) == "<leftCtrlOn>ab<leftCtrlOff>"
+    assert bare_lab.typed(console_node) == "<leftCtrlOn>ab<leftCtrlOff>"
 
 
-def test_a_lost_answer_is_not_typed_again(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_a_lost_answer_is_not_typed_again(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     """The modifier is let go of all the same: it may be down."""
     bare_lab.faults.add("PutUsbScanCodes", when="reset-after")
-    with pytest.raises(ConnectionFailedError, match="type on the console of 'typist'"):
+    with pytest.raises(ConnectionFailedError, match="type on the console of 'web-1'"):
         keyboard().type_keys("<leftCtrlOn>abc")
-    assert bare_lab.typed(typist) == "<leftCtrlOn>abc<leftCtrlOff>"
+    assert bare_lab.typed(console_node) == "<leftCtrlOn>abc<leftCtrlOff>"
 
 
-def test_time_is_over(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_typing_that_takes_too_long_is_a_time_out(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     slow = keyboard(pace=TypingSpeed(keys_per_call=1, pause_s=0.2))
-    with pytest.raises(TaskTimeoutError, match="could not type all on the console of 'typist' in time"):
+    with pytest.raises(TaskTimeoutError, match="could not type all on the console of 'web-1' in time"):
         slow._console.type(parse_text("x" * 1000, LAYOUTS["us"]), timeout_s=0.7)
-    assert 0 < len(bare_lab.typed(typist)) < 10
+    assert 0 < len(bare_lab.typed(console_node)) < 10
 
 
-def test_refusals(keyboard: Keyboard, bare_lab: Lab) -> None:
+def test_what_vcenter_refuses_to_type_says_why(keyboard: Keyboard, bare_lab: Lab) -> None:
     bare_lab.faults.add(
         "PutUsbScanCodes", fault="NoPermission", fields={"privilegeId": "VirtualMachine.Interact.PutUsbScanCodes"}
     )
@@ -100,7 +102,7 @@ def test_refusals(keyboard: Keyboard, bare_lab: Lab) -> None:
         keyboard().type("hunter2")
     assert caught.value.privilege == "VirtualMachine.Interact.PutUsbScanCodes"
     bare_lab.faults.add("PutUsbScanCodes", fault="InvalidPowerState", fields={"existingState": "suspended"})
-    with pytest.raises(TaskError, match="'typist': it is suspended; start it first"):
+    with pytest.raises(TaskError, match="'web-1': it is suspended; start it first"):
         keyboard().type("hunter2")
     bare_lab.faults.add("PutUsbScanCodes", fault="MethodNotFound", fields={"method": "PutUsbScanCodes"})
     with pytest.raises(InvalidRequestError, match=r"vCenter can since vSphere 6.5, and this one speaks API 8"):
@@ -108,6 +110,6 @@ def test_refusals(keyboard: Keyboard, bare_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("words", [{"keys_per_call": 0}, {"pause_s": -1}, {"patience_s": -1}])
-def test_no_pace(words: dict[str, float]) -> None:
+def test_a_pace_that_cannot_be_is_refused(words: dict[str, float]) -> None:
     with pytest.raises(InvalidRequestError):
         TypingSpeed(**words)  # type: ignore[arg-type]

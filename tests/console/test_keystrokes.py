@@ -46,7 +46,7 @@ def test_codes_are_as_the_api_wants_them() -> None:
         ("<rightSuper><leftMeta>", (key(0xE7), key(0xE3))),
     ],
 )
-def test_notation(notation: str, events: tuple[KeyStroke | Pause, ...]) -> None:
+def test_a_notation_is_parsed_into_keystrokes(notation: str, events: tuple[KeyStroke | Pause, ...]) -> None:
     assert parse_keys(notation, US) == events
 
 
@@ -72,7 +72,7 @@ def test_a_word_in_brackets_can_be_typed() -> None:
         ("<wait900h>", "<wait900h> at position 0: nothing waits longer than a day"),
     ],
 )
-def test_wrong_notation_says_where(notation: str, said: str) -> None:
+def test_a_wrong_notation_says_where_it_is_wrong(notation: str, said: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse_keys(notation, US)
     assert said in str(caught.value)

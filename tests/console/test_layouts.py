@@ -28,19 +28,21 @@ def test_no_two_characters_take_the_same_presses(name: str) -> None:
 
 
 def test_the_us_layout_is_what_a_us_guest_reads(
-    keyboard: Callable[..., KeyboardClient], bare_lab: Lab, typist: Any
+    keyboard: Callable[..., KeyboardClient], bare_lab: Lab, console_node: Any
 ) -> None:
     keyboard().type(PRINTABLE + "\n\t")
-    assert bare_lab.typed(typist) == PRINTABLE + "<enter><tab>"
+    assert bare_lab.typed(console_node) == PRINTABLE + "<enter><tab>"
 
 
-def test_other_layouts_press_other_keys(keyboard: Callable[..., KeyboardClient], bare_lab: Lab, typist: Any) -> None:
+def test_other_layouts_press_other_keys(
+    keyboard: Callable[..., KeyboardClient], bare_lab: Lab, console_node: Any
+) -> None:
     """The lab reads all as a US keyboard: so it shows which keys were pressed."""
     keyboard(layout="de").type("zy-Ö_@{^")
-    assert bare_lab.typed(typist) == "yz/:?<rightAltOn>q<rightAltOff><rightAltOn>7<rightAltOff>` "
-    bare_lab.clear_typed(typist)
+    assert bare_lab.typed(console_node) == "yz/:?<rightAltOn>q<rightAltOff><rightAltOn>7<rightAltOff>` "
+    bare_lab.clear_typed(console_node)
     keyboard(layout="FR").type("Aq1!mM#")
-    assert bare_lab.typed(typist) == "Qa!/;:<rightAltOn>3<rightAltOff>"
+    assert bare_lab.typed(console_node) == "Qa!/;:<rightAltOn>3<rightAltOff>"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_other_layouts_press_other_keys(keyboard: Callable[..., KeyboardClient],
         (" ", 0x2C, 0),
     ],
 )
-def test_usage_ids(character: str, usage_id: int, modifiers: int) -> None:
+def test_a_character_has_the_usage_id_of_its_key(character: str, usage_id: int, modifiers: int) -> None:
     """Some of the table in HID Usage Tables, by hand."""
     assert LAYOUTS["us"][character] == ((usage_id, modifiers),)
 
@@ -80,7 +82,7 @@ def test_a_layout_of_ones_own() -> None:
         ({"a": ()}, "'a' must be (usage id, modifiers)"),
     ],
 )
-def test_no_layout(layout: Any, said: str) -> None:
+def test_an_unknown_layout_is_refused(layout: Any, said: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         find_layout(layout)
     assert said in str(caught.value)

@@ -72,7 +72,7 @@ def test_ctrl_c_in_any_stage_leaves_nothing(driver: VsphereCloneNodeDriver, stag
 
 
 @pytest.mark.usefixtures("left")
-def test_a_caller_who_has_seen_to_it_keeps_the_node(driver: VsphereCloneNodeDriver) -> None:
+def test_a_caller_that_has_seen_to_it_keeps_the_node(driver: VsphereCloneNodeDriver) -> None:
     with pytest.raises(KeyboardInterrupt):
         deploy(driver, _Interrupted(), at_exit_func=lambda **_: None)
     assert [node.name for node in driver.list_nodes(ex_group="made")] == ["web"]

@@ -12,7 +12,7 @@ from libcloud.compute.base import Node, NodeAuthPassword
 from libcloud_vsphere_clone.driver.compute import VsphereCloneNodeDriver
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import names as model_names
-from libcloud_vsphere_clone.operations.clone import Clone
+from libcloud_vsphere_clone.vcenter.stub import VcenterStub
 
 CreateGroup = Callable[..., list[Node]]
 PASSWORD = NodeAuthPassword("secret-1")
@@ -20,7 +20,7 @@ PASSWORD = NodeAuthPassword("secret-1")
 
 @pytest.fixture
 def create_group(driver: VsphereCloneNodeDriver) -> CreateGroup:
-    """Makes nodes of ``debian-12`` in the group ``web`` that stay off, unless told otherwise."""
+    """Make nodes of ``debian-12`` in the group ``web`` that stay off, unless told otherwise."""
     image = driver.ex_get_image_by_name("debian-12")
 
     def create(count: int, location: Any = None, group: str = "web", **options: Any) -> list[Node]:
@@ -38,30 +38,47 @@ def notes_of(error: BaseException) -> list[str]:
     return list(getattr(error, "__notes__", []))
 
 
-@pytest.fixture
-def on_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], None], Callable[[], None]], None]:
-    """Does things just before and just after the clone of the node of this name is sent; no other is sent meanwhile."""
-    start, one_at_a_time = Clone._start, threading.Lock()
+def nothing() -> None:
+    """Do nothing."""
 
-    def steer(name: str, before: Callable[[], None], after: Callable[[], None]) -> None:
-        def steered(clone: Clone) -> Any:
-            with one_at_a_time:
-                if clone.name != name:
-                    return start(clone)
+
+class CloneCalls:
+    """The calls that start clones; what is to be done before and after that of one node is done while no other is sent.
+
+    :param monkeypatch: of the test, after which all is as before.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch, self._one_at_a_time = monkeypatch, threading.Lock()
+
+    def surround(self, name: str, *, before: Callable[[], None] = nothing, after: Callable[[], None] = nothing) -> None:
+        """Have these done just before and just after the clone of the node of this name is sent."""
+        call = VcenterStub.call
+
+        def surrounded(stub: VcenterStub, target: Any, info: Any, args: Any, *rest: Any, **options: Any) -> Any:
+            if info.wsdlName != "CloneVM_Task":
+                return call(stub, target, info, args, *rest, **options)
+            _, clone_name, _ = args
+            with self._one_at_a_time:
+                if clone_name != name:
+                    return call(stub, target, info, args, *rest, **options)
                 before()
                 try:
-                    return start(clone)
+                    return call(stub, target, info, args, *rest, **options)
                 finally:
                     after()
 
-        monkeypatch.setattr(Clone, "_start", steered)
+        self._monkeypatch.setattr(VcenterStub, "call", surrounded)
 
-    return steer
+
+@pytest.fixture
+def clone_calls(monkeypatch: pytest.MonkeyPatch) -> CloneCalls:
+    return CloneCalls(monkeypatch)
 
 
 @pytest.fixture
 def small_stores(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> Iterator[Callable[[dict[str, int]], None]]:
-    """Sets datastores' free space; undone after the test."""
+    """Set datastores' free space; undone after the test."""
     stores = {store.name: store for store in driver.ex_list_datastores()}
 
     def change(free_bytes: dict[str, int]) -> None:
@@ -75,7 +92,7 @@ def small_stores(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> Iterator[Call
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Draws these endings of names, and the last one for ever."""
+    """Have these endings of names drawn, and the last one for ever."""
 
     def draw_these(*endings: str) -> None:
         left = list(endings)

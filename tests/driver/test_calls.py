@@ -21,7 +21,7 @@ Create = Callable[..., Node]
 
 @pytest.fixture
 def create(driver: VsphereCloneNodeDriver) -> Create:
-    """Makes a node of ``debian-12`` that runs."""
+    """Make a node of ``debian-12`` that runs."""
     image = driver.ex_get_image_by_name("debian-12")
     return lambda name, **options: driver.create_node(name, None, image, **{"ex_group": "counted", **options})
 

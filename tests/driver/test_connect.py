@@ -1,4 +1,4 @@
-"""The constructor's words: checked before anything is sent, and no secret told to anyone."""
+"""The constructor's parameters: checked before anything is sent, and no secret leaves for an unknown server."""
 
 from __future__ import annotations
 

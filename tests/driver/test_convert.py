@@ -154,7 +154,7 @@ def test_addresses_are_public_or_private_by_scope_and_the_vms_own() -> None:
         ({"config.instanceUuid": None}, NodeState.UNKNOWN),
     ],
 )
-def test_states(values: dict[str, Any], state: NodeState) -> None:
+def test_power_and_connection_decide_a_nodes_state(values: dict[str, Any], state: NodeState) -> None:
     assert to_state(build_vm("vm-9", "web-1", values=values)) == state
 
 
@@ -191,13 +191,13 @@ def test_a_master_is_no_template() -> None:
     assert image({"config.template": False, "runtime.powerState": "poweredOn"}).extra["kind"] == "vm"
 
 
-def test_a_size() -> None:
+def test_a_size_becomes_libclouds() -> None:
     made = to_size(Size("tiny", 1, 512, 10), DRIVER)
     assert (made.id, made.name, made.ram, made.disk, made.price) == ("tiny", "tiny", 512, 10, 0.0)
     assert made.extra == {"cpus": 1}
 
 
-def test_locations() -> None:
+def test_clusters_and_hosts_become_locations() -> None:
     tree = build_tree()
     drs, no_drs, alone = (to_location(tree.rows[ref], tree, DRIVER) for ref in (DRS, NO_DRS, ALONE))
     assert (drs.id, drs.name, drs.country) == ("domain-c1", "cluster-drs", "")
@@ -208,7 +208,7 @@ def test_locations() -> None:
     json.dumps(drs.extra)
 
 
-def test_groups_networks_and_datastores() -> None:
+def test_groups_networks_and_datastores_have_ids_and_paths() -> None:
     tree = build_tree(
         {LOCAL_1: {"parent": Ref("StoragePod", "group-p1")}}, Row(Ref("StoragePod", "group-p1"), {"name": "pod"})
     )

@@ -167,7 +167,7 @@ def test_nothing_to_log_in_with_is_said_at_once(guests: VsphereCloneNodeDriver) 
 
 
 def test_a_windows_is_reached_by_winrm_as_its_administrator(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
-    """It is none, so nobody answers there; whom it would log in as is what shows."""
+    """It is none, so nothing answers there; the user that it would log in as is what shows."""
     image = guests.ex_get_image_by_name("debian-12-static")
     node = guests.create_node("windows", None, image, ex_group="reached")
     guests.wait_until_running([node], timeout=240)
@@ -312,7 +312,7 @@ def test_one_that_fails_does_not_keep_the_others(guests: VsphereCloneNodeDriver)
 
 
 class _Counting(CallbackReceiver):
-    """Says who reported."""
+    """Say which node reported."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)

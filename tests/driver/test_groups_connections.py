@@ -19,7 +19,7 @@ from libcloud_vsphere_clone.operations import provision
 from libcloud_vsphere_clone.operations.clone import Clone
 from libcloud_vsphere_clone.vcenter import stub
 from tests.direct import Direct, writes
-from tests.driver.conftest import CreateGroup, names_of, notes_of
+from tests.driver.conftest import CloneCalls, CreateGroup, names_of, notes_of
 
 
 def test_a_session_that_ends_midway_is_renewed(bare_lab: Lab, create_group: CreateGroup, direct: Direct) -> None:
@@ -75,7 +75,7 @@ def test_a_stalled_reply_is_recovered(bare_lab: Lab, direct: Direct) -> None:
 
 
 def test_a_vcenter_that_is_lost_midway_is_told_what_may_remain(
-    bare_lab: Lab, create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch, on_start: Any
+    bare_lab: Lab, create_group: CreateGroup, direct: Direct, monkeypatch: pytest.MonkeyPatch, clone_calls: CloneCalls
 ) -> None:
     monkeypatch.setattr(stub, "REPEAT_DELAYS_S", ())  # the waits have tests of their own
     methods = ("CloneVM_Task", "RetrievePropertiesEx", "FindByUuid", "CurrentTime", "WaitForUpdatesEx", "CancelTask")
@@ -87,7 +87,7 @@ def test_a_vcenter_that_is_lost_midway_is_told_what_may_remain(
 
     bare_lab.delay_tasks({"CloneVM": 200})
     names = [f"n-{number}" for number in range(9)]
-    on_start("n-5", lose, lambda: None)
+    clone_calls.surround("n-5", before=lose)
     bare_lab.reset_calls()
     with pytest.raises(GroupError, match="9 of 9") as caught:
         create_group(9, ex_names=names, ex_max_in_flight=4)

@@ -65,7 +65,7 @@ def test_a_deployment_that_cannot_be_copied_is_refused_unsent(bare_lab: Lab, dri
 def test_each_node_is_deployed_at_its_own_address(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, direct: Direct
 ) -> None:
-    """The guests report an address of nobody's as well, and before their own."""
+    """The guests report an address that is not theirs as well, and before their own."""
     logins: dict[str, str] = {}
 
     class Refusing(SSH):
@@ -105,7 +105,7 @@ def test_a_script_needs_a_way_in(bare_lab: Lab, driver: VsphereCloneNodeDriver) 
     assert bare_lab.calls().total == 0
 
 
-def test_a_script_goes_to_nobody_elses_machine(driver: VsphereCloneNodeDriver) -> None:
+def test_a_script_goes_to_no_foreign_machine(driver: VsphereCloneNodeDriver) -> None:
     results = driver.ex_run_script_on_group("legacy", "id", auth=PASSWORD, timeout=1)
     assert {result.node.name for result in results} == {"legacy-db", "legacy-web"}
     assert {type(result.error) for result in results} == {InvalidRequestError}

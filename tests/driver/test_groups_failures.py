@@ -1,4 +1,4 @@
-"""Groups when all goes wrong, or somebody interrupts at any call: the report is exact, and nothing is left over."""
+"""Groups when all goes wrong, or an interrupt comes at any call: the report is exact, and nothing is left over."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
 
 @pytest.fixture
 def create(driver: VsphereCloneNodeDriver, monkeypatch: pytest.MonkeyPatch) -> Create:
-    """Makes nodes of ``debian-12`` in the group ``hard``."""
+    """Make nodes of ``debian-12`` in the group ``hard``."""
     monkeypatch.setattr(stub, "REPEAT_DELAYS_S", (0.02, 0.05, 0.1))
     image = driver.ex_get_image_by_name("debian-12")
     return lambda count, **options: driver.ex_create_nodes_in_group("hard", count, None, image, **options)
@@ -84,7 +84,7 @@ def test_each_of_many_is_made_once(
 
 @pytest.fixture
 def interrupt(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], None]]:
-    """Interrupts before, or after, the main thread's call of this number, counted from now."""
+    """Interrupt before, or after, the main thread's call of this number, counted from now."""
     perform = VcenterStub.perform
     left: list[tuple[int, str]] = []
 

@@ -70,7 +70,7 @@ def test_every_node_runs_its_own_copy_and_says_how_it_went(driver: VsphereCloneN
     assert (down.node.name, down.exit_status, down.stdout) == ("g-b", None, "")
     assert isinstance(down.error, TaskError)
     assert "'g-b' is poweredOff; start it" in str(down.error)
-    assert time.monotonic() - begun < 200  # nobody waits for the one that is off
+    assert time.monotonic() - begun < 200  # the one that is off is not waited for
 
 
 class _FailingOn(Deployment):
@@ -164,7 +164,7 @@ def test_ctrl_c_while_deploying_destroys_all_and_says_what_remains(
         out, errors = process.communicate(timeout=240)
         lab.faults.clear()
     assert errors == ""
-    assert time.monotonic() - interrupted < 200  # nobody waits for guests that are gone: the script would take 300
+    assert time.monotonic() - interrupted < 200  # guests that are gone are not waited for: the script would take 300
     words_out = out.strip().split("|")
     assert words_out[0] == "interrupted"
     assert ["remains: could not destroy" in word for word in words_out[1:]] == ([True, True] if refused else [])

@@ -54,7 +54,7 @@ def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, int
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=120)
-    assert time.monotonic() - started < 15  # nobody waits for the threads at work
+    assert time.monotonic() - started < 15  # the threads at work are not waited for
     words = out.strip().split("|")
     assert words[0] == "interrupted"
     assert len(words) == 4  # three were in flight

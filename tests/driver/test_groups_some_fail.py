@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from libcloud.compute.base import Node
@@ -25,7 +24,7 @@ from libcloud_vsphere_clone.errors import (
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.model import names as model_names
 from tests.direct import Direct, writes
-from tests.driver.conftest import CreateGroup, names_of, notes_of
+from tests.driver.conftest import CloneCalls, CreateGroup, names_of, notes_of
 
 
 @pytest.mark.parametrize("when", ["task", "before"])
@@ -79,16 +78,16 @@ def test_a_name_is_not_drawn_for_ever(create_group: CreateGroup, direct: Direct,
     assert direct.children("vm/web") == ["web-00001", "web-00002"]
 
 
-def test_one_that_fits_nowhere_when_it_is_drawn_again_fails_alone(
+def test_a_node_that_fits_nowhere_when_it_is_drawn_again_fails_alone(
     create_group: CreateGroup,
     direct: Direct,
     draw: Callable[..., None],
     small_stores: Callable[[dict[str, int]], None],
-    on_start: Callable[[str, Callable[[], None], Callable[[], None]], None],
+    clone_calls: CloneCalls,
 ) -> None:
     create_group(1, ex_names=["web-00001"])
     draw("00001", "00002", "00003")
-    on_start("web-00001", lambda: small_stores({"shared-1": 0}), lambda: None)
+    clone_calls.surround("web-00001", before=lambda: small_stores({"shared-1": 0}))
     with pytest.raises(GroupError) as caught:
         create_group(2, ex_datastore="shared-1")
     assert {name: type(error) for name, error in caught.value.errors.items()} == {"web-00001": NoPlacementError}
@@ -141,7 +140,9 @@ def test_two_programs_that_draw_the_same_names_get_different_nodes(
     assert {node.id for node in driver.list_nodes(ex_group="web")} == {node.id for node in nodes}
 
 
-def test_all_fail(bare_lab: Lab, create_group: CreateGroup, direct: Direct) -> None:
+def test_a_group_of_which_all_nodes_fail_says_so_for_each(
+    bare_lab: Lab, create_group: CreateGroup, direct: Direct
+) -> None:
     bare_lab.faults.add("CloneVM_Task", fault="NoPermission", times=0)
     with pytest.raises(GroupError, match=r"7 of 7.*and 2 more") as caught:
         create_group(7)
@@ -171,7 +172,7 @@ def test_an_error_of_a_deployment_is_pickled_as_its_text(driver: VsphereCloneNod
     assert str(copy.errors["a"]) == str(cause)
 
 
-def test_why_one_failed_may_be_unreadable_for_a_while(bare_lab: Lab, create_group: CreateGroup) -> None:
+def test_why_a_node_failed_may_be_unreadable_for_a_while(bare_lab: Lab, create_group: CreateGroup) -> None:
     bare_lab.faults.add("CloneVM_Task", fault="NoDiskSpace", when="task")
     bare_lab.faults.add("RetrieveProperties", fault="NotSupported")
     with pytest.raises(GroupError) as caught:
@@ -181,7 +182,7 @@ def test_why_one_failed_may_be_unreadable_for_a_while(bare_lab: Lab, create_grou
 
 
 def test_an_overdue_clone_is_cancelled_and_the_others_are_there(
-    bare_lab: Lab, create_group: CreateGroup, direct: Direct, on_start: Any
+    bare_lab: Lab, create_group: CreateGroup, direct: Direct, clone_calls: CloneCalls
 ) -> None:
     slow, quick = {"CloneVM": 30_000}, {"CloneVM": 50}
     bare_lab.delay_tasks(quick)
@@ -190,7 +191,7 @@ def test_an_overdue_clone_is_cancelled_and_the_others_are_there(
         direct.await_clones()  # the one beside it, if it was sent before
         bare_lab.delay_tasks(slow)
 
-    on_start("late", slow_down, lambda: bare_lab.delay_tasks(quick))
+    clone_calls.surround("late", before=slow_down, after=lambda: bare_lab.delay_tasks(quick))
     started = time.monotonic()
     with pytest.raises(GroupError) as caught:
         create_group(4, ex_names=["a", "late", "b", "c"], ex_timeout_s=3, ex_max_in_flight=2)

@@ -59,9 +59,7 @@ def test_a_fresh_listing_is_one_bulk_read_each_time(bare_lab: Lab) -> None:
         assert bare_lab.calls().by_method == {"RetrievePropertiesEx": 3}
 
 
-def test_one_who_waits_for_changes_holds_up_nobody(
-    driver: VsphereCloneNodeDriver, create: Create, bare_lab: Lab
-) -> None:
+def test_a_watch_holds_up_no_other_call(driver: VsphereCloneNodeDriver, create: Create, bare_lab: Lab) -> None:
     create("web")
     events = driver.ex_watch_nodes(timeout_s=60)
     bare_lab.reset_calls()
@@ -155,7 +153,7 @@ def test_any_other_filter_is_refused_and_nothing_sent(
     assert bare_lab.calls().total == 0
 
 
-def test_a_watch_of_one_who_sees_nothing_says_so(
+def test_a_watch_of_a_user_that_sees_nothing_says_so(
     driver: VsphereCloneNodeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fake: the lab's users see all there is."""
@@ -217,7 +215,7 @@ def test_the_first_node_comes_before_the_last_bytes(
     assert len(taken) > before
 
 
-def test_one_that_is_left_early_harms_nobody(driver: VsphereCloneNodeDriver, bare_lab: Lab) -> None:
+def test_a_listing_that_is_left_early_does_no_harm(driver: VsphereCloneNodeDriver, bare_lab: Lab) -> None:
     for _ in range(20):  # more than there are connections
         nodes = driver.ex_iterate_nodes()
         next(nodes)

@@ -31,7 +31,7 @@ class Guest:
         (self._nic,) = direct.devices(self.vm, vim.vm.device.VirtualEthernetCard)
 
     def report(self, *addresses: str, **values: object) -> None:
-        """Sets the addresses of its only NIC, and other properties."""
+        """Set the addresses of its only NIC, and other properties."""
         details = [{"ipAddress": text.split("/")[0], "prefixLength": 24} for text in addresses]
         net = {
             "macAddress": self._nic.macAddress,
@@ -53,7 +53,7 @@ class Guest:
         self._control.connect_nics(self.ref.moid, connected=connected)
 
     def say(self, direct: Direct, text: str) -> None:
-        """Writes the key of guestinfo, as a guest does."""
+        """Write the key of guestinfo, as a guest does."""
         option = vim.option.OptionValue(key=marks.CUSTOMIZED, value=text)
         direct.wait(self.vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option])))
 
@@ -68,7 +68,7 @@ def session(driver: VsphereCloneNodeDriver) -> Session:
 
 @pytest.fixture
 def guest(bare_lab: Lab, direct: Direct, create: Create) -> MakeGuest:
-    """Makes a node that is on."""
+    """Make a node that is on."""
     return lambda name="web": Guest(bare_lab.control, direct, create(name, ex_power_on=True))
 
 

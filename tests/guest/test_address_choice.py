@@ -65,14 +65,14 @@ def test_ipv6_gateways_are_told_apart_by_their_device() -> None:
     assert chosen(two, only_ipv4=False) == Choice(["fd00:2::5", "fd00:1::5"], Wait().settle_s)
 
 
-def test_ipv6_only() -> None:
+def test_an_ipv6_address_counts_only_if_asked_for() -> None:
     six = row("fd00::5/64")
     assert chosen(six).addresses == []
     assert chosen(six, only_ipv4=False) == Choice(["fd00::5"], Wait().settle_s)
     assert chosen(six, expected="fd00::5") == Choice(["fd00::5"], 0.0)
 
 
-def test_ipv4_before_ipv6() -> None:
+def test_ipv4_addresses_come_before_ipv6() -> None:
     assert chosen(row("fd00::5/64 10.0.0.5/24"), only_ipv4=False) == Choice(["10.0.0.5", "fd00::5"], 0.0)
 
 
@@ -81,33 +81,33 @@ def test_ipv4_before_ipv6_whatever_the_routes() -> None:
     assert chosen(both, only_ipv4=False) == Choice(["10.0.0.5", "fd00::5"], Wait().settle_s)
 
 
-def test_the_expected_before_all() -> None:
+def test_the_expected_address_comes_before_all() -> None:
     both = row("8.8.8.8/24 10.0.0.5/24", routes=(("8.8.8.1", "0"),))
     assert chosen(both) == Choice(["8.8.8.8"], 0.0)
     assert chosen(both, expected="10.0.0.5/24") == Choice(["10.0.0.5", "8.8.8.8"], 0.0)
     assert chosen(both, expected="10.0.0.6") == Choice(["8.8.8.8"], Wait().expected_s)
 
 
-def test_public_or_private() -> None:
+def test_the_interface_chooses_public_or_private_addresses() -> None:
     both = row("10.0.0.5/24 8.8.8.8/24")
     assert chosen(both).addresses == ["8.8.8.8"]
     assert chosen(both, ssh_interface="private_ips").addresses == ["10.0.0.5"]
 
 
-def test_only_some_networks() -> None:
+def test_a_filter_leaves_addresses_of_its_networks_only() -> None:
     three = row("10.1.0.5/24", "10.2.0.5/24", "8.8.8.8/24")
     assert chosen(three, address_filter="10.2.0.0/16").addresses == ["10.2.0.5"]
     assert chosen(three, address_filter=["10.0.0.0/8"]).addresses == ["10.1.0.5", "10.2.0.5"]
     assert chosen(three, address_filter="172.16.0.0/12").addresses == []
 
 
-def test_only_some_adapters() -> None:
+def test_macs_leave_addresses_of_their_adapters_only() -> None:
     two = row("10.1.0.5/24", "10.2.0.5/24")
     assert chosen(two, Wait(macs=("00:50:56:00:00:01",))).addresses == ["10.2.0.5"]
     assert chosen(two, Wait(macs=("02:42:ac:11:00:02",))).addresses == []
 
 
-def test_nothing_known() -> None:
+def test_a_vm_that_reports_nothing_has_no_address() -> None:
     assert chosen(Row(VM)).addresses == []
     assert seen_addresses(Row(VM)) == []
 

@@ -44,7 +44,9 @@ def nic(*addresses: str, key: Any = 4000, mac: str = "00:50:56:aa:bb:01", **stat
         ("", ([], [])),
     ],
 )
-def test_scope(address: str, expected: tuple[list[str], list[str]]) -> None:
+def test_the_scope_of_an_address_decides_whether_it_is_the_nodes(
+    address: str, expected: tuple[list[str], list[str]]
+) -> None:
     assert own_addresses([nic(address)]) == expected
 
 
@@ -71,7 +73,7 @@ def test_macs_decide_when_they_are_known() -> None:
     assert own_addresses(nics, frozenset()) == ([], [])
 
 
-def test_states() -> None:
+def test_addresses_that_cannot_be_used_are_left_out() -> None:
     states = {
         "10.0.0.1": "preferred",
         "10.0.0.2": "deprecated",

@@ -69,7 +69,9 @@ def test_every_failure_event_of_the_api_is_known() -> None:
         ("SUCCEEDED", "", "error: no such user", FAILED),
     ],
 )
-def test_state(status: str, kind: str, told: str, expected: str) -> None:
+def test_status_event_and_key_decide_the_state_of_a_customization(
+    status: str, kind: str, told: str, expected: str
+) -> None:
     assert customization_outcome(row(status, told), event(kind) if kind else None).state == expected
 
 
@@ -109,7 +111,7 @@ def test_the_guests_word_counts_where_it_is_asked_for(told: str) -> None:
         (row(told="Error"), None, "Error; the guest's log: /var/log/cloud-init.log"),
     ],
 )
-def test_why_it_failed(found: Row, about: dict[str, Any] | None, expected: str) -> None:
+def test_a_failed_customization_says_why(found: Row, about: dict[str, Any] | None, expected: str) -> None:
     outcome = customization_outcome(found, about)
     assert customization_failure(found, outcome) == f"the customization of node 'web' failed: {expected}"
 

@@ -127,7 +127,7 @@ def test_each_guest_of_a_group_is_told_what_is_its_own(driver: VsphereCloneNodeD
 
 SLOW = "#!/bin/sh\nsleep 3\nvmware-rpctool 'info-set guestinfo.slow ended'\n"
 NODES = {"plain": None, "slow": SLOW, "failing": "#!/bin/sh\nexit 3\n"}
-"""``{node: its user data}``; nobody can log in to them."""
+"""``{node: its user data}``; no user can log in to them."""
 
 
 def test_guests_tell_the_end_of_cloud_init_without_a_log_in(driver: VsphereCloneNodeDriver, lab: Lab) -> None:

@@ -27,7 +27,7 @@ def node(create: Create) -> Any:
 
 @pytest.fixture
 def report(bare_lab: Lab, direct: Direct, node: Any) -> Report:
-    """Puts the addresses of its only NIC."""
+    """Set the addresses of its only NIC."""
     [nic] = direct.devices(direct.vm(node.extra["moid"]), vim.vm.device.VirtualEthernetCard)
 
     def put(*addresses: str) -> None:

@@ -33,24 +33,24 @@ def obstacle(
     return str(find_obstacle(found, wait, outcome, debounce) or "")
 
 
-def test_nothing_in_the_way() -> None:
+def test_a_vm_that_is_on_and_connected_has_no_obstacle() -> None:
     assert obstacle(row()) == ""
     assert obstacle(Row(Ref("VirtualMachine", "vm-1"), {"name": "web"})) == ""
 
 
-def test_a_question() -> None:
+def test_a_question_is_an_obstacle_at_once() -> None:
     found = obstacle(row(runtime__question={"text": "moved or copied?"}), after_s=0)
     assert found == "node 'web' asks 'moved or copied?' and waits; answer it in vCenter"
 
 
 @pytest.mark.parametrize("state", ["poweredOff", "suspended"])
-def test_off(state: str) -> None:
+def test_a_vm_that_stays_off_is_an_obstacle(state: str) -> None:
     found = row(runtime__powerState=state)
     assert obstacle(found, after_s=1.9) == ""
     assert obstacle(found, after_s=2) == f"no address can come: 'web' is {state}; start it with start_node"
 
 
-def test_disconnected_adapters() -> None:
+def test_disconnected_adapters_are_an_obstacle_after_a_while() -> None:
     found = row(config__hardware__device=[UNPLUGGED, UNPLUGGED])
     assert obstacle(found, after_s=29) == ""
     assert "has disconnected network adapters only (00:50:56:00:00:01, 00:50:56:00:00:01)" in obstacle(found)
@@ -59,7 +59,7 @@ def test_disconnected_adapters() -> None:
     assert obstacle(found, Wait("tools")) == ""
 
 
-def test_no_adapter() -> None:
+def test_a_vm_without_adapters_has_an_obstacle() -> None:
     assert "node 'web' has no network adapter; connect one" in obstacle(row(config__hardware__device=[]))
 
 
@@ -67,13 +67,13 @@ def test_adapters_are_disconnected_while_vcenter_customizes() -> None:
     assert obstacle(row(config__hardware__device=[UNPLUGGED]), outcome=CustomizationOutcome(UNDER_WAY)) == ""
 
 
-def test_no_tools() -> None:
+def test_a_vm_without_tools_has_an_obstacle_after_a_while() -> None:
     found = row(**NO_TOOLS)
     assert obstacle(found, after_s=119) == ""
     expected = "nothing can be heard of the guest of node 'web': VMware Tools are not installed in it"
     for word in ("ssh", "address", "customized", "tools"):
         assert obstacle(found, Wait(word)).startswith(expected)
-    assert obstacle(found, Wait(expected=("10.0.0.5",))) == ""  # nobody has to tell
+    assert obstacle(found, Wait(expected=("10.0.0.5",))) == ""  # it is known without tools
     assert obstacle(row(**{**NO_TOOLS, "guest.toolsRunningStatus": "guestToolsRunning"})) == ""
     assert obstacle(row(guest__toolsVersionStatus2="guestToolsUnmanaged")) == ""
 
@@ -92,7 +92,7 @@ def test_tools_are_ready(ready: bool | None, running: str | None, expected: bool
     assert are_tools_ready(row(guest__guestOperationsReady=ready, guest__toolsRunningStatus=running)) is expected
 
 
-def test_what_was_last_reported() -> None:
+def test_a_report_says_what_the_guest_last_said() -> None:
     net = [{"macAddress": "00:50:56:00:00:01", "deviceConfigId": "4000", "ipAddress": ["fd00::5"]}]
     assert report(row(guest__net=net)) == "'web' is poweredOn, its tools are unknown, its addresses are fd00::5"
     assert report(row(config__hardware__device=[])).endswith("its addresses are none, it has no network adapter")
@@ -111,7 +111,7 @@ def test_what_was_last_reported() -> None:
         ),
     ],
 )
-def test_advice(wait: Wait, outcome: CustomizationOutcome, expected: str) -> None:
+def test_a_wait_that_is_over_gives_advice(wait: Wait, outcome: CustomizationOutcome, expected: str) -> None:
     assert advice(row(guest__toolsRunningStatus="guestToolsRunning"), wait, outcome) == expected
     tools = "; vCenter learns addresses from VMware Tools only: install them"
     assert advice(row(), wait, outcome) == expected + tools

@@ -22,13 +22,15 @@ EVENT_SUBSCRIPTION = {**SUBSCRIPTION, "RetrievePropertiesEx": 1, "CreateCollecto
 # Ready
 
 
-def test_an_address(session: Session, guest: MakeGuest, later: Later) -> None:
+def test_a_wait_ends_with_the_guests_address(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     later(one.report, "10.0.0.5")
     assert wait_running(session, {one.ref: Wait()}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
-def test_each_as_soon_as_it_is_ready_over_one_subscription(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
+def test_each_vm_comes_as_soon_as_it_is_ready_over_one_subscription(
+    bare_lab: Lab, session: Session, guest: MakeGuest
+) -> None:
     guests = [guest(f"web-{number}") for number in range(4)]
     bare_lab.reset_calls()
     ready = watch_running(session, {one.ref: Wait() for one in guests}, timeout_s=LONG_S)
@@ -41,7 +43,7 @@ def test_each_as_soon_as_it_is_ready_over_one_subscription(bare_lab: Lab, sessio
     assert calls == SUBSCRIPTION
 
 
-def test_one_collector_of_events_for_all(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
+def test_one_collector_of_events_serves_all_vms(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
     guests = [guest(f"web-{number}") for number in range(3)]
     bare_lab.reset_calls()
     ready = watch_running(session, {one.ref: Wait("customized") for one in guests}, timeout_s=LONG_S)
@@ -91,13 +93,17 @@ def test_what_is_known_already_needs_no_subscription(bare_lab: Lab, session: Ses
 @pytest.mark.parametrize(
     "ready", [{"guest.guestOperationsReady": True}, {"guest.toolsRunningStatus": "guestToolsRunning"}]
 )
-def test_tools(session: Session, guest: MakeGuest, ready: dict[str, object], later: Later) -> None:
+def test_a_wait_for_tools_ends_when_they_take_operations(
+    session: Session, guest: MakeGuest, ready: dict[str, object], later: Later
+) -> None:
     one = guest()
     later(one.set, **{name.replace(".", "__"): value for name, value in ready.items()})
     assert wait_running(session, {one.ref: Wait("tools")}, timeout_s=LONG_S) == {one.ref: []}
 
 
-def test_tools_that_run_but_take_no_operations_yet(session: Session, guest: MakeGuest, later: Later) -> None:
+def test_tools_that_run_but_take_no_operations_yet_are_waited_for(
+    session: Session, guest: MakeGuest, later: Later
+) -> None:
     one = guest()
     one.set(guest__guestOperationsReady=False, guest__toolsRunningStatus="guestToolsRunning")
     later(one.set, guest__guestOperationsReady=True)
@@ -106,7 +112,9 @@ def test_tools_that_run_but_take_no_operations_yet(session: Session, guest: Make
 
 @pytest.mark.parametrize("wait", [Wait("customized"), Wait("ssh", customizing=True)])
 @pytest.mark.parametrize("word", [{"status": "SUCCEEDED"}, {"event": "CustomizationSucceeded"}])
-def test_customized(session: Session, guest: MakeGuest, wait: Wait, word: dict[str, str], later: Later) -> None:
+def test_a_wait_for_a_customization_ends_with_its_status_or_event(
+    session: Session, guest: MakeGuest, wait: Wait, word: dict[str, str], later: Later
+) -> None:
     one = guest()
     one.report("10.0.0.5")
     one.customize("RUNNING" if "status" in word else None, "CustomizationStartedEvent")
@@ -115,14 +123,16 @@ def test_customized(session: Session, guest: MakeGuest, wait: Wait, word: dict[s
     assert list(map(told, ready)) == [(one.ref, ["10.0.0.5"])]
 
 
-def test_customized_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest, later: Later) -> None:
+def test_a_wait_for_a_customization_ends_with_the_guests_own_key(
+    session: Session, direct: Direct, guest: MakeGuest, later: Later
+) -> None:
     one = guest()
     one.report("10.0.0.5")
     later(one.say, direct, "done")
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
-def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
+def test_what_a_guest_says_of_its_customization_does_not_delay_its_address(
     session: Session, direct: Direct, guest: MakeGuest, later: Later
 ) -> None:
     """A script that failed is no reason not to log in, nor is one that still runs."""
@@ -133,7 +143,9 @@ def test_what_a_guest_says_of_its_customization_keeps_nobody_from_its_address(
     assert list(map(told, outcomes)) == [(one.ref, ["10.0.0.5"])]
 
 
-def test_customized_without_an_address(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_customized_guest_without_an_address_is_ready_after_a_while(
+    session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(readiness, "ADDRESS_AFTER_S", 0.1)
     one = guest()
     one.customize("SUCCEEDED")
@@ -200,7 +212,9 @@ def test_the_end_of_the_session_is_survived_with_its_events(
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
-def test_a_user_who_may_read_no_events_waits_by_the_status(bare_lab: Lab, session: Session, guest: MakeGuest) -> None:
+def test_without_the_right_to_read_events_a_wait_ends_by_the_status(
+    bare_lab: Lab, session: Session, guest: MakeGuest
+) -> None:
     one = guest()
     one.report("10.0.0.5")
     one.customize("SUCCEEDED")
@@ -208,7 +222,7 @@ def test_a_user_who_may_read_no_events_waits_by_the_status(bare_lab: Lab, sessio
     assert wait_running(session, {one.ref: Wait("customized")}, timeout_s=LONG_S) == {one.ref: ["10.0.0.5"]}
 
 
-def test_nothing_to_wait_for(bare_lab: Lab, session: Session) -> None:
+def test_a_wait_for_no_vm_makes_no_call(bare_lab: Lab, session: Session) -> None:
     bare_lab.reset_calls()
     assert wait_running(session, {}, timeout_s=LONG_S) == {}
     assert bare_lab.calls().total == 0
@@ -217,7 +231,7 @@ def test_nothing_to_wait_for(bare_lab: Lab, session: Session) -> None:
 # Time-outs
 
 
-def test_late_ones_come_at_the_deadline_each_with_what_it_reported(session: Session, guest: MakeGuest) -> None:
+def test_late_vms_come_at_the_deadline_each_with_what_it_reported(session: Session, guest: MakeGuest) -> None:
     one, two, three = guest("one"), guest("two"), guest("three")
     two.report("10.0.0.5")
     three.report("fd00::5")
@@ -229,7 +243,7 @@ def test_late_ones_come_at_the_deadline_each_with_what_it_reported(session: Sess
     assert "neither vCenter nor the guest has said that it is being customized" in str(outcomes[three.ref])
 
 
-def test_several_late_ones_are_one_error(session: Session, guest: MakeGuest) -> None:
+def test_several_late_vms_are_one_error(session: Session, guest: MakeGuest) -> None:
     waits = {guest(name).ref: Wait() for name in ("one", "two")}
     with pytest.raises(TaskTimeoutError) as caught:
         wait_running(session, waits, timeout_s=1)
@@ -237,7 +251,7 @@ def test_several_late_ones_are_one_error(session: Session, guest: MakeGuest) -> 
     assert "; 'two' is poweredOn" in str(caught.value)
 
 
-def test_the_drivers_words(driver: VsphereCloneNodeDriver, guest: MakeGuest) -> None:
+def test_the_drivers_options_reach_the_wait(driver: VsphereCloneNodeDriver, guest: MakeGuest) -> None:
     one, two = guest("one"), guest("two")
     one.report("10.0.0.5", "192.168.0.5", "10.0.0.6")
     two.report("10.0.0.7")

@@ -25,13 +25,15 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_off_from_the_start(session: Session, bare_lab: Lab, direct: Direct, create: Create) -> None:
+def test_a_vm_that_is_off_from_the_start_ends_the_wait(
+    session: Session, bare_lab: Lab, direct: Direct, create: Create
+) -> None:
     one = Guest(bare_lab.control, direct, create("web"))
     assert str(failure(session, one)) == "no address can come: 'web' is poweredOff; start it with start_node"
 
 
 @pytest.mark.usefixtures("hasty")
-def test_the_guest_powers_off_meanwhile(
+def test_a_guest_that_powers_off_meanwhile_ends_the_wait(
     session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
 ) -> None:
     one = guest()
@@ -40,7 +42,7 @@ def test_the_guest_powers_off_meanwhile(
     assert str(failure(session, one, Wait("customized"))).startswith("no guest can answer: 'web' is poweredOff")
 
 
-def test_it_is_removed_meanwhile(
+def test_a_vm_that_is_removed_meanwhile_ends_its_wait(
     session: Session, driver: VsphereCloneNodeDriver, guest: MakeGuest, later: Later
 ) -> None:
     one, two = guest("one"), guest("two")
@@ -51,7 +53,7 @@ def test_it_is_removed_meanwhile(
     outcomes.close()
 
 
-def test_all_adapters_disconnected(session: Session, guest: MakeGuest) -> None:
+def test_a_vm_with_disconnected_adapters_only_ends_the_wait(session: Session, guest: MakeGuest) -> None:
     one = guest()
     one.connect(False)
     found = str(failure(session, one, Wait(nic_grace_s=0.1)))
@@ -59,7 +61,7 @@ def test_all_adapters_disconnected(session: Session, guest: MakeGuest) -> None:
     assert "its tools are guestToolsNotRunning, its addresses are none" in found
 
 
-def test_adapters_that_are_connected_meanwhile(session: Session, guest: MakeGuest, later: Later) -> None:
+def test_adapters_that_are_connected_meanwhile_are_no_failure(session: Session, guest: MakeGuest, later: Later) -> None:
     one = guest()
     one.report("10.0.0.5")
     one.connect(False)
@@ -74,7 +76,7 @@ def test_adapters_that_are_connected_meanwhile(session: Session, guest: MakeGues
 
 
 @pytest.mark.parametrize("word", ["address", "tools", "customized"])
-def test_no_tools(session: Session, guest: MakeGuest, word: str) -> None:
+def test_a_vm_without_tools_ends_the_wait(session: Session, guest: MakeGuest, word: str) -> None:
     one = guest()
     one.set(guest__toolsVersionStatus2="guestToolsNotInstalled")
     found = str(failure(session, one, Wait(word, tools_grace_s=0.1)))
@@ -91,7 +93,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("event", FAILURES)
-def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str, later: Later) -> None:
+def test_a_customization_fails_by_its_event(session: Session, guest: MakeGuest, event: str, later: Later) -> None:
     one = guest()
     one.report("10.0.0.5")
     later(one.customize, event=event, message="The guest said no.")
@@ -99,7 +101,7 @@ def test_a_failure_by_its_event(session: Session, guest: MakeGuest, event: str, 
     assert found.startswith(f"the customization of node 'web' failed: The guest said no ({event}); the guest's log: ")
 
 
-def test_a_failure_by_its_status_and_the_event_that_follows(
+def test_a_customization_fails_by_its_status_and_the_event_that_follows(
     bare_lab: Lab, session: Session, guest: MakeGuest, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "EVENT_S", LONG_S)
@@ -116,14 +118,16 @@ def test_a_failure_by_its_status_and_the_event_that_follows(
     assert "failed: A long story; short (CustomizationFailed); the guest's log: /var/log/vmware-imc/" in found
 
 
-def test_a_failure_without_an_event(session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_customization_fails_by_its_status_without_an_event(
+    session: Session, guest: MakeGuest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(readiness, "EVENT_S", 0.1)
     one = guest()
     one.customize("FAILED", message="short")
     assert "failed: short; the guest's log: " in str(failure(session, one, Wait("ssh", customizing=True)))
 
 
-def test_a_failure_during_a_plain_wait_is_looked_up(
+def test_a_customization_that_fails_during_a_plain_wait_is_looked_up(
     bare_lab: Lab, session: Session, guest: MakeGuest, later: Later
 ) -> None:
     one = guest()
@@ -140,7 +144,9 @@ def test_a_failure_during_a_plain_wait_is_looked_up(
     assert bare_lab.control.leftovers().collectors == 0
 
 
-def test_a_failure_by_the_guests_own_word(session: Session, direct: Direct, guest: MakeGuest, later: Later) -> None:
+def test_a_customization_fails_by_the_guests_own_key(
+    session: Session, direct: Direct, guest: MakeGuest, later: Later
+) -> None:
     one = guest()
     later(one.say, direct, "error: no such user")
     found = str(failure(session, one, Wait("customized")))

@@ -19,7 +19,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_wrong_words(case: str) -> None:
+def test_wrong_options_of_a_wait_are_refused(case: str) -> None:
     words, message = BAD[case]
     with pytest.raises(InvalidRequestError) as caught:
         build_wait(**words)

@@ -36,7 +36,7 @@ def test_sizes_ask_nothing(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> Non
     assert bare_lab.calls().total == 0
 
 
-def test_locations(driver: VsphereCloneNodeDriver) -> None:
+def test_locations_are_clusters_and_hosts_with_what_they_have(driver: VsphereCloneNodeDriver) -> None:
     drs, no_drs, alone = sorted(driver.list_locations(), key=lambda location: location.name)
     assert [drs.name, no_drs.name, alone.name] == ["cluster-drs", "cluster-nodrs", "esx-alone.lab"]
     assert (drs.extra["drs"], no_drs.extra["drs"], alone.extra["drs"]) == (True, False, False)
@@ -53,7 +53,7 @@ def test_networks_are_those_that_adapters_can_be_on(driver: VsphereCloneNodeDriv
     assert kinds == {"VM Network": "standard", "dvpg-web": "distributed"}
 
 
-def test_datastores(driver: VsphereCloneNodeDriver) -> None:
+def test_datastores_say_their_pod_and_their_room(driver: VsphereCloneNodeDriver) -> None:
     stores = {store.name: store.extra for store in driver.ex_list_datastores()}
     assert sorted(stores) == ["local-1", "pod-1-a", "pod-1-b", "shared-1", "shared-2"]
     assert (stores["pod-1-a"]["pod"], stores["shared-1"]["pod"]) == ("pod-1", None)

@@ -41,7 +41,7 @@ def test_a_name_in_place_of_an_id(driver: VsphereCloneNodeDriver, what: str, ver
         find_vm_by_uuid(driver._session, what, "debian-12", ("name",))
 
 
-def test_where_a_vm_is(driver: VsphereCloneNodeDriver, direct: Direct) -> None:
+def test_a_vm_is_located_by_its_uuid(driver: VsphereCloneNodeDriver, direct: Direct) -> None:
     vm = direct.find("vm/legacy/legacy-db")
     found = locate_vm(driver._session, str(direct.read(vm, "config.instanceUuid")))
     assert found is not None

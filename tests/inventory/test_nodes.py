@@ -130,7 +130,7 @@ def test_an_orphaned_vm_is_unknown(bare_lab: Lab, driver: VsphereCloneNodeDriver
     bare_lab.control.change_vm(node.extra["moid"], {"runtime.connectionState": "connected"})
 
 
-def test_enums_that_nobody_knows_yet_break_nothing(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
+def test_unknown_enums_break_nothing(bare_lab: Lab, driver: VsphereCloneNodeDriver) -> None:
     node = create(driver, "from-the-future")
     bare_lab.control.change_vm(
         node.extra["moid"], {"runtime.powerState": "hibernated", "guest.toolsRunningStatus": "guestToolsDreaming"}

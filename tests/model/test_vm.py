@@ -36,7 +36,7 @@ def reason(row: Row) -> str | None:
         (build_vm("vm-9", "web", ROOT), "nodes folder"),
     ],
 )
-def test_what_is_a_node(vm: Row, expected: str | None) -> None:
+def test_place_and_kind_decide_what_is_a_node(vm: Row, expected: str | None) -> None:
     found = reason(vm)
     assert found is None if expected is None else expected in str(found)
 

@@ -19,14 +19,14 @@ Create = Callable[..., Any]
 
 @pytest.fixture
 def create_kept(driver: VsphereCloneNodeDriver) -> Create:
-    """Makes a node of ``debian-12`` in the group ``kept``."""
+    """Make a node of ``debian-12`` in the group ``kept``."""
     image = driver.ex_get_image_by_name("debian-12")
     return lambda name, **kwargs: driver.create_node(name, None, image, ex_group="kept", **kwargs)
 
 
 @pytest.fixture
 def short_question(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions are soon taken for such as nobody answers."""
+    """Have a question count as unanswered after half a second."""
     monkeypatch.setattr(jobs, "QUESTION_S", 0.5)
 
 

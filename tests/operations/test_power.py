@@ -24,7 +24,7 @@ TOOLS = {"guest.toolsRunningStatus": "guestToolsRunning"}
 
 
 @pytest.mark.parametrize("place", ["cluster-drs", "cluster-nodrs", "esx-alone.lab"])
-def test_off_and_on_again(
+def test_a_node_is_switched_off_and_on_again(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create, direct: Direct, place: str
 ) -> None:
     [location] = [found for found in driver.list_locations() if found.name == place]
@@ -36,7 +36,7 @@ def test_off_and_on_again(
     assert state(direct, node) == "poweredOn"
 
 
-def test_on_already_and_off_already_send_nothing(
+def test_a_node_that_is_on_or_off_already_is_sent_nothing(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create
 ) -> None:
     on, off = create_kept("on"), create_kept("off", ex_power_on=False)
@@ -54,7 +54,9 @@ def test_a_stale_node_is_read_afresh(driver: VsphereCloneNodeDriver, create_kept
     assert state(direct, node) == "poweredOff"
 
 
-def test_off_in_the_meantime_is_off(bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create) -> None:
+def test_a_node_that_is_off_in_the_meantime_is_stopped(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create
+) -> None:
     node = create_kept("raced")
     off = {"requestedState": "poweredOff", "existingState": "poweredOff"}
     bare_lab.faults.add("PowerOffVM_Task", fault="InvalidPowerState", fields=off, when="task")
@@ -62,7 +64,9 @@ def test_off_in_the_meantime_is_off(bare_lab: Lab, driver: VsphereCloneNodeDrive
 
 
 @pytest.mark.parametrize("verb", ["start_node", "stop_node", "reboot_node", "destroy_node"])
-def test_ten_who_ask_for_the_same_all_get_it(driver: VsphereCloneNodeDriver, create_kept: Create, verb: str) -> None:
+def test_ten_callers_that_ask_for_the_same_all_get_it(
+    driver: VsphereCloneNodeDriver, create_kept: Create, verb: str
+) -> None:
     node = create_kept("popular", ex_power_on=verb != "start_node")
     with ThreadPoolExecutor(10) as pool:
         futures = [pool.submit(getattr(driver, verb), node) for _ in range(10)]
@@ -127,7 +131,7 @@ def test_no_time_for_the_guest_is_time_for_the_switch(
     assert state(direct, node) == "poweredOff"
 
 
-def test_hard_asks_no_guest(bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create) -> None:
+def test_a_hard_stop_asks_no_guest(bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create) -> None:
     node = create_kept("pulled")
     bare_lab.control.change_vm(node.extra["moid"], TOOLS)
     bare_lab.reset_calls()
@@ -186,7 +190,7 @@ def test_a_power_on_that_fails_says_why(bare_lab: Lab, driver: VsphereCloneNodeD
 
 
 @pytest.mark.parametrize("verb", ["start_node", "stop_node", "reboot_node", "destroy_node"])
-def test_words_that_nobody_knows_are_refused(
+def test_unknown_options_are_refused(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create, verb: str
 ) -> None:
     node = create_kept("spelled")
@@ -199,7 +203,7 @@ def test_words_that_nobody_knows_are_refused(
 # What PowerOnMultiVM_Task answers, by hand: the simulator attempts everything
 
 
-def test_attempted_only_is_fine() -> None:
+def test_a_power_on_that_was_attempted_is_fine() -> None:
     attempted = {"attempted": {"vm": Ref("VirtualMachine", "vm-9"), "task": Ref("Task", "task-9")}}
     _check_power_on(attempted, "power on vm-9")
     _check_power_on(None, "power on vm-9")
@@ -216,12 +220,12 @@ def test_attempted_only_is_fine() -> None:
         (None, "no reason"),
     ],
 )
-def test_not_attempted_is_an_error(fault: Any, text: str) -> None:
+def test_a_power_on_that_was_not_attempted_is_an_error(fault: Any, text: str) -> None:
     with pytest.raises(TaskError, match=f"did not attempt it: .*{text}"):
         _check_power_on({"notAttempted": {"vm": Ref("VirtualMachine", "vm-9"), "fault": fault}}, "power on vm-9")
 
 
-def test_not_attempted_because_it_is_on_is_fine() -> None:
+def test_a_power_on_that_was_not_attempted_because_the_vm_is_on_is_fine() -> None:
     fault = {"fault": {TYPE_KEY: "InvalidPowerState", "existingState": "poweredOn"}}
     _check_power_on({"notAttempted": {"fault": fault}}, "power on vm-9")
 

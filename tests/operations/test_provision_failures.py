@@ -1,8 +1,7 @@
-"""Nodes that could not be made, or nearly not: races, faults, lost replies, Ctrl-C. What is left of them is nothing."""
+"""Nodes that could not be made, or nearly not: races, faults, lost replies. What is left of them is nothing."""
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,8 +30,7 @@ from libcloud_vsphere_clone.model.request import NodeRequest
 from libcloud_vsphere_clone.operations.provision import Provisioner
 from libcloud_vsphere_clone.plan.clone import ClonePlan, build_clone_plan
 from libcloud_vsphere_clone.vcenter import stub
-from tests.direct import Create, Direct, await_calls, writes
-from tests.interrupts import Interrupted
+from tests.direct import Create, Direct, writes
 
 UUID = "50000000-0000-4000-8000-{:012d}"
 
@@ -96,7 +94,7 @@ def test_a_clone_that_fails_says_why_and_leaves_nothing(
 
 
 @pytest.mark.usefixtures("unharmed")
-def test_a_refused_clone_waits_for_nobody_elses(bare_lab: Lab, create: Create, direct: Direct) -> None:
+def test_a_refused_clone_waits_for_no_other(bare_lab: Lab, create: Create, direct: Direct) -> None:
     bare_lab.delay_tasks({"CloneVM": 60_000})
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(create, "slow")
@@ -154,7 +152,7 @@ def test_a_time_out_shorter_than_the_clone_cancels_it(bare_lab: Lab, create: Cre
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_progress_is_told(create: Create, bare_lab: Lab) -> None:
+def test_the_progress_of_a_clone_is_told(create: Create, bare_lab: Lab) -> None:
     bare_lab.delay_tasks({"CloneVM": 200})
     seen: list[int] = []
     create("watched", ex_on_progress=seen.append)
@@ -356,51 +354,3 @@ STORM = (
     ("Destroy_Task", "reset-after", 2),
 )
 """Method, how it goes wrong, and one in how many times."""
-
-
-# Ctrl-C
-
-MAKE_ONE = 'driver.create_node(f"cut-{os.getpid()}-{moments}", None, image, ex_group="cut")'
-
-
-@pytest.mark.usefixtures("unharmed")
-def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
-    bare_lab.delay_tasks({"CloneVM": 3000})  # no run is over before its moment
-    series = [[0.001, 0.005, 0.01, 0.015, 0.25], [0.02, 0.025, 0.03, 0.04, 0.1]]
-    processes = [interrupted(MAKE_ONE, [[moment] for moment in moments]) for moments in series]
-    outcomes = [process.communicate(timeout=120) for process in processes]
-    for (out, errors), moments in zip(outcomes, series, strict=True):
-        assert (out.split(), errors) == (["interrupted"] * len(moments), "")
-    direct.await_clones()
-    assert direct.children("vm/cut") == []
-
-
-@pytest.mark.usefixtures("unharmed")
-def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
-    reads_before = 3  # of the image by its name two, for the plan one; the next reads the new node
-    bare_lab.faults.add("RetrievePropertiesEx", when="stall", delay_ms=2000, every=reads_before + 1)
-    bare_lab.reset_calls()
-    process = interrupted(MAKE_ONE, [[]])
-    await_calls(bare_lab, "RetrievePropertiesEx", reads_before + 1)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=120)
-    assert (out.split(), errors) == (["interrupted"], "")
-    assert [rule["hits"] for rule in bare_lab.faults.rules()] == [1]
-    assert writes(bare_lab)["Destroy_Task"] >= 1
-
-
-@pytest.mark.usefixtures("driver")  # which removes what remained
-def test_a_second_ctrl_c_says_what_may_remain(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
-    bare_lab.delay_tasks({"CloneVM": 20_000})
-    bare_lab.faults.add("CancelTask", when="stall", delay_ms=20_000)
-    bare_lab.reset_calls()
-    process = interrupted(MAKE_ONE, [[]])
-    await_calls(bare_lab, "WaitForUpdatesEx", 1)  # the clone's task is known, and waited for
-    process.send_signal(signal.SIGINT)
-    await_calls(bare_lab, "CancelTask", 1)
-    process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=120)
-    direct.await_clones()
-    assert out.startswith("interrupted|VM 'cut-")
-    assert "may remain: KeyboardInterrupt" in out
-    assert "may remain" in errors  # the log's

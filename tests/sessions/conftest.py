@@ -101,7 +101,7 @@ SshdFactory = Callable[..., Sshd]
 
 @pytest.fixture(scope="session")
 def make_key(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Makes a private key file with ssh-keygen; the public one lies beside it."""
+    """Make a private key file with ssh-keygen; the public one lies beside it."""
     folder = tmp_path_factory.mktemp("keys")
 
     def make(*arguments: str, passphrase: str = "") -> Path:
@@ -123,7 +123,7 @@ def client_key(make_key: Callable[..., Path]) -> Path:
 def new_sshd(
     tmp_path_factory: pytest.TempPathFactory, make_key: Callable[..., Path], client_key: Path
 ) -> Iterator[SshdFactory]:
-    """Makes servers, not yet started, that take ``client_key``; stops them all in the end."""
+    """Make servers, not yet started, that take ``client_key``; stop them all in the end."""
     made: list[Sshd] = []
 
     def make(**options: str) -> Sshd:
@@ -174,7 +174,7 @@ def no_thread_left() -> Iterator[None]:
 
 @contextmanager
 def password_user(password: str) -> Iterator[str]:
-    """A user of this machine for the time of a test, by a name that nobody has; for root only."""
+    """A user of this machine for the time of a test, by a name of its own; for root only."""
     from passlib.hash import sha512_crypt
 
     hashed = sha512_crypt.using(rounds=5000).hash(password)

@@ -77,7 +77,7 @@ def test_no_secret_is_in_what_it_looks_like(key_file: str) -> None:
     assert str(generated.password) not in repr(generated)
 
 
-def test_root_is_libclouds_default_and_counts_as_none() -> None:
+def test_root_is_libclouds_default_and_names_no_user() -> None:
     options = LoginOptions("root", ["debian"])
     assert build_access(options).usernames == ["root", "debian"]
     assert build_access(options, "admin").usernames == ["admin", "debian"]

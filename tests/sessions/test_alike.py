@@ -37,7 +37,7 @@ TRANSPORTS = ("ssh", "tools", "pull")
 SESSIONS = ("ssh", "tools")
 
 READS = {"ssh": 1, "tools": 2, "pull": 1}
-"""The reads of one ``deploy_node`` after the node is made: the node, and, for guest operations, who does them."""
+"""The reads of one ``deploy_node`` after the node is made: the node, and, for guest operations, their managers."""
 CALLS = {"ssh": 1, "tools": 32, "pull": 1}
 """The most calls to vCenter that it may take then for the four steps, beside waiting for the guest. Guest operations
 are calls each: a temporary folder, a start, two transfers."""

@@ -77,7 +77,7 @@ def test_a_key_that_comes_late(new_sshd: SshdFactory, client_key: Path, username
     client.close()
 
 
-def test_the_user_who_can_log_in_is_found(sshd: Sshd, client_key: Path, username: str) -> None:
+def test_the_user_that_can_log_in_is_found(sshd: Sshd, client_key: Path, username: str) -> None:
     client = connect_when_ready(
         lambda name: GuestSSHClient("127.0.0.1", sshd.port, name, key_files=client_key),
         ["nobody-of-this-name", username],
@@ -192,7 +192,7 @@ def test_a_server_without_a_common_algorithm(new_sshd: SshdFactory, client_key: 
         )
 
 
-def test_no_user(client_key: Path) -> None:
+def test_a_login_without_a_user_is_refused(client_key: Path) -> None:
     with pytest.raises(InvalidRequestError, match="ssh_username"):
         connect_when_ready(lambda name: GuestSSHClient("127.0.0.1"), [], deadline_s=1)
 

@@ -35,7 +35,7 @@ UPLOADED = frozenset({"C:\\my dir\\a.ps1", "C:\\my dir\\b.cmd", "C:\\my dir\\not
         ("C:\\x.ps1.bak", "C:\\x.ps1.bak"),
     ],
 )
-def test_command_line(command: str, line: str) -> None:
+def test_a_command_becomes_a_command_line(command: str, line: str) -> None:
     assert command_line(command, UPLOADED) == line
 
 

@@ -39,7 +39,7 @@ def test_a_transport_with_settings_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["SSH", "telnet", ""])
-def test_what_is_no_transport(wanted: str) -> None:
+def test_an_unknown_transport_is_refused(wanted: str) -> None:
     with pytest.raises(InvalidRequestError, match="ex_transport must be one of ssh, tools, winrm, keyboard, pull, got"):
         find_transport(wanted)
 

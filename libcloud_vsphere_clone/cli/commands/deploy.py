@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -53,7 +53,7 @@ def deploy(
     count: int | None,
     max_in_flight: int | None,
     as_json: bool,
-    **words: Any,
+    **given: Any,
 ) -> None:
     """Clone an image to the node NAME and run a script in it.
 
@@ -69,9 +69,9 @@ def deploy(
         raise click.UsageError("give the NAME of one node, or --count for many")
     if count is None and max_in_flight is not None:
         raise click.UsageError("--max-in-flight is for --count")
-    if count is None and len(words["locations"]) > 1:
+    if count is None and len(given["locations"]) > 1:
         raise click.UsageError("one node has one --location; several are for --count")
-    order = _build_order(**words)
+    order = _build_order(given)
     if count is not None and order.wait_for == "customized" and order.script is None:
         raise click.UsageError("--wait-for customized: with --count it is for nodes that run a script")
     if name is not None:
@@ -101,46 +101,28 @@ def _deploy_many(connection: Connection, order: Order, count: int, max_in_flight
     return exit_status_of(results)
 
 
-def _build_order(
-    *,
-    image: str,
-    group: str,
-    size: str | None,
-    locations: Sequence[str],
-    script: IO[bytes] | None,
-    command: str | None,
-    boot_timeout: float,
-    no_wait: bool,
-    destroy_on_failure: bool,
-    destroy_after: bool,
-    transport: str | None,
-    wait_for: str | None,
-    ssh_username: str,
-    ssh_key: str | None,
-    ssh_key_password_file: str | None,
-    ssh_password_file: str | None,
-    **given: Any,
-) -> Order:
+def _build_order(given: Mapping[str, Any]) -> Order:
+    """The order that the command line means: ``{parameter: value}`` as click read it."""
     from ..order import Order
 
-    if no_wait and (script or command is not None):
+    if given["no_wait"] and (given["script"] or given["command"] is not None):
         raise click.UsageError("--no-wait is for nodes without a script: one that runs a script is waited for")
     return Order(
-        image=image,
-        options=build_options(group, given),
-        size=size,
-        locations=locations,
-        script=read_script(script, command),
+        image=given["image"],
+        options=build_options(given),
+        size=given["size"],
+        locations=given["locations"],
+        script=read_script(given["script"], given["command"]),
         login=build_login(
-            ssh_username=ssh_username,
-            ssh_key=ssh_key,
-            ssh_key_password_file=ssh_key_password_file,
-            ssh_password_file=ssh_password_file,
+            ssh_username=given["ssh_username"],
+            ssh_key=given["ssh_key"],
+            ssh_key_password_file=given["ssh_key_password_file"],
+            ssh_password_file=given["ssh_password_file"],
         ),
-        wait=not no_wait,
-        boot_timeout_s=boot_timeout,
-        destroy_on_failure=destroy_on_failure,
-        destroy_after=destroy_after,
-        transport=transport,
-        wait_for=wait_for,
+        wait=not given["no_wait"],
+        boot_timeout_s=given["boot_timeout"],
+        destroy_on_failure=given["destroy_on_failure"],
+        destroy_after=given["destroy_after"],
+        transport=given["transport"],
+        wait_for=given["wait_for"],
     )

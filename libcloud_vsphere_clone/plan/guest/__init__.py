@@ -1,4 +1,4 @@
-"""What guests are told, by each mechanism: cloud-init, guest customization, Ignition. (pure)"""
+"""Guests set up, by each mechanism: cloud-init, guest customization, Ignition. (pure)"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def build_global_settings(setup: GuestSetup) -> Any:
 def build_adapter_mappings(setup: GuestSetup) -> list[Any]:
     """A mapping for each adapter; of a stored specification those of the adapters of which nothing is wanted.
 
-    :raises InvalidRequestError: an adapter wants what the guest cannot be told this way.
+    :raises InvalidRequestError: an adapter needs what a specification cannot express.
     """
     base = getattr(setup.stored_spec, "nicSettingMap", None) or []
     known = [*base, *(None for _ in range(len(setup.nics) - len(base)))]

@@ -1,4 +1,4 @@
-"""What cloud-init in the guest is told, as guestinfo keys or as the data of vSphere's CloudinitPrep. (pure)
+"""The input of cloud-init in the guest, as guestinfo keys or as the data of vSphere's CloudinitPrep. (pure)
 
 Takes the setup of the guest; gives metadata and user data. Never sends anything, and never lets a password
 through in clear. The network is in the metadata; names, login and time zone are a cloud-config of ours, merged with the
@@ -44,7 +44,7 @@ ROOT_LOGIN_FILE = "/etc/ssh/sshd_config.d/00-libcloud-root-login.conf"
 def build_guestinfo(setup: GuestSetup) -> dict[str, str]:
     """The guestinfo keys that make cloud-init set up the guest: ``{key: value}``.
 
-    The guest is always told to say when cloud-init has ended. With the same arguments the result is the same, but for
+    The guest always reports when cloud-init has ended. With the same arguments the result is the same, but for
     the salt of a password.
 
     :raises InvalidRequestError: cloud-init would not know the user data, or something is too long.
@@ -61,7 +61,7 @@ def build_guestinfo(setup: GuestSetup) -> dict[str, str]:
 
 
 def build_raw_data(setup: GuestSetup) -> tuple[str, str | None]:
-    """Metadata and user data as the text that vSphere's CloudinitPrep takes; vCenter itself tells how that goes."""
+    """Metadata and user data as the text that vSphere's CloudinitPrep takes; vCenter itself reports how that goes."""
     metadata = _build_metadata(setup)
     if setup.named_nics:
         metadata["network"] = build_network_config(setup)
@@ -75,7 +75,7 @@ def _build_metadata(setup: GuestSetup) -> dict[str, Any]:
 
 
 def is_cleaned(setup: GuestSetup) -> bool:
-    """Whether the guest is told to remove its user data from guestinfo once it has read it.
+    """Whether the guest removes its user data from guestinfo once it has read it.
 
     A hash has done its work after the first boot, and so have a script and what else is ours. The caller's user data
     stays: parts of it may be for every boot, and cloud-init reads it anew each time.

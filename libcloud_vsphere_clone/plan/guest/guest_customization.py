@@ -1,6 +1,6 @@
 """vSphere's own guest customization: the setup of a guest in, a CustomizationSpec out. (pure)
 
-VMware Tools bring it into the guest, and vCenter tells how that went. Linux takes names, network and a script
+VMware Tools bring it into the guest, and vCenter reports how that went. Linux takes names, network and a script
 (``linux-prep``) or raw data for cloud-init (``cloudinit-prep``); for Windows see ``sysprep``.
 
 A specification that is stored in vCenter may be the base: what is wanted is put on a copy of it.

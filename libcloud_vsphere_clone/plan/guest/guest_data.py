@@ -1,4 +1,4 @@
-"""What a CloneSpec tells its guest, by the mechanism that the guest understands. (pure)"""
+"""What a CloneSpec holds for its guest, by the mechanism that the guest understands. (pure)"""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class GuestData:
 
 
 def build_guest_data(setup: GuestSetup) -> GuestData:
-    """What the guest of one node is told, as its mechanism tells it.
+    """What the guest's mechanism makes of its setup.
 
-    :raises InvalidRequestError: the mechanism cannot tell it.
+    :raises InvalidRequestError: the mechanism cannot express it.
     """
     match setup.mechanism:
         case "cloud-init":

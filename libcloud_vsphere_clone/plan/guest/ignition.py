@@ -1,8 +1,8 @@
-"""What Ignition in the guest is told, as guestinfo keys of the CloneSpec: for Fedora CoreOS and Flatcar. (pure)
+"""The input of Ignition in the guest, as guestinfo keys of the CloneSpec: for Fedora CoreOS and Flatcar. (pure)
 
 Takes the setup of the guest; gives a config of spec version 3.3.0, which both read. The caller's own config is
 not touched: ours names it to be merged, and where both say something, theirs holds, as Ignition merges children over
-their parent. The network is told as NetworkManager's keyfiles for Fedora CoreOS and as systemd-networkd's units for
+their parent. The network is written as NetworkManager's keyfiles for Fedora CoreOS and as systemd-networkd's units for
 Flatcar; neither system reads the other's, so both kinds are there.
 
 Source: Ignition documentation, "Configuration Specification v3.3.0", "Operator Notes" (merging), "Supported Platforms"

@@ -1,4 +1,4 @@
-"""Which mechanism tells a clone's guest what it shall be, and why; and what each mechanism can carry. (pure)
+"""Which mechanism sets up a clone's guest, and why; and what each mechanism can carry. (pure)
 
 The caller's choice counts before the image's mark, and that before what the guest's operating system suggests.
 """
@@ -13,7 +13,7 @@ from ...model.marks import MECHANISMS
 from ...model.vm import is_windows
 from ...option_names import expression, option
 from ...vcenter.rows import Row
-from .setup import Choice, GuestSetup
+from .setup import GuestSetup, MechanismChoice
 
 __all__ = ["check_carried", "choose_mechanism"]
 
@@ -33,7 +33,7 @@ CARRIES: dict[str, set[str]] = {
     "sysprep": {*_NAMES, *_NETWORK, option("windows"), option("customization_spec")},
     "none": set(),
 }
-"""``{mechanism: wishes that it can carry into a guest}``, in the words of ``_wishes``. A password of the user whose
+"""``{mechanism: wishes that it can carry into a guest}``, as ``_wishes`` names them. A password of the user whose
 password a specification can set is another matter."""
 
 _CLOUD_INIT = option("customize='cloud-init'")
@@ -49,24 +49,27 @@ HINTS = {
 }
 
 
-def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> Choice:
-    """What tells the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
+def choose_mechanism(image: Row, asked: str | None = None, spec_mechanism: str | None = None) -> MechanismChoice:
+    """What sets up the guest of a clone of ``image``, which was read with ``IMAGE_PATHS``.
 
     :param asked: the caller's option ``customize``.
     :param spec_mechanism: what the specification stored in vCenter is for, if the caller named one.
     """
     if asked is not None:
-        return Choice(asked, f"asked for with {option('customize')}")
+        return MechanismChoice(asked, f"asked for with {option('customize')}")
     if spec_mechanism is not None:
-        return Choice(spec_mechanism, "what the customization specification is for")
+        return MechanismChoice(spec_mechanism, "what the customization specification is for")
     mark = marks.read_mark(image, marks.GUEST)
     if mark in MECHANISMS:
-        return Choice(str(mark), "the image's mark")
+        return MechanismChoice(str(mark), "the image's mark")
     return _suggested(image)
 
 
 def check_carried(image_name: str, setup: GuestSetup, *, generated_password: bool) -> None:
-    """:raises InvalidRequestError: the mechanism cannot tell the guest all that is wanted."""
+    """Refuse what the mechanism cannot carry into the guest.
+
+    :raises InvalidRequestError: something that is wanted cannot reach the guest.
+    """
     choice = setup.choice
     asked = [wish for wish in _wishes(setup, generated_password) if wish not in CARRIES[choice.mechanism]]
     if not asked:
@@ -82,8 +85,7 @@ def check_carried(image_name: str, setup: GuestSetup, *, generated_password: boo
 
 
 def _wishes(setup: GuestSetup, generated_password: bool) -> Iterable[str]:
-    """What a mechanism must be able to carry. A password that the caller chose may be the image's own: the log-in will
-    tell."""
+    """What a mechanism must be able to carry. A password that the caller chose may be the image's own."""
     options = setup.options
     given = {
         "a key": setup.login is not None and setup.login.public_keys,
@@ -103,14 +105,18 @@ def _wishes(setup: GuestSetup, generated_password: bool) -> Iterable[str]:
     return [wish for wish, is_given in given.items() if is_given]
 
 
-def _suggested(image: Row) -> Choice:
-    """What suits the operating system that vCenter has been told of."""
+def _suggested(image: Row) -> MechanismChoice:
+    """What suits the guest operating system that vCenter has on record."""
     guest_id = str(image.get("config.guestId") or "").lower()
     name = str(image.get("config.guestFullName") or "")
     if is_windows(image):
         if image.get("guest.toolsVersionStatus2") == NO_TOOLS:
-            return Choice("none", f"the guest is {name or 'Windows'} without VMware Tools, which sysprep needs")
-        return Choice("sysprep", f"the guest is {name or 'Windows'}")
+            return MechanismChoice(
+                "none", f"the guest is {name or 'Windows'} without VMware Tools, which sysprep needs"
+            )
+        return MechanismChoice("sysprep", f"the guest is {name or 'Windows'}")
     if guest_id.startswith(("coreos", "flatcar")) or any(word in name.lower() for word in ("coreos", "flatcar")):
-        return Choice("ignition", f"the guest is {name or 'CoreOS'}")
-    return Choice("cloud-init", f"the guest is {name}, and nothing else is said" if name else "nothing else is said")
+        return MechanismChoice("ignition", f"the guest is {name or 'CoreOS'}")
+    return MechanismChoice(
+        "cloud-init", f"the guest is {name}, and nothing else is said" if name else "nothing else is said"
+    )

@@ -17,7 +17,7 @@ from ..network import complete_nics
 from .guest_customization import mechanism_of, sets_password
 from .ignition import DEFAULT_LOGIN as CORE_USER
 from .mechanism import check_carried, choose_mechanism
-from .setup import Choice, GuestSetup, needs_macs
+from .setup import GuestSetup, MechanismChoice, needs_macs
 
 __all__ = ["default_login", "host_key_mark", "resolve_setup"]
 
@@ -26,10 +26,10 @@ DEFAULT_LOGINS = {"ignition": CORE_USER, "sysprep": WINDOWS_ADMINISTRATOR}
 
 
 def resolve_setup(request: NodeRequest, source: CloneSource, reserved_macs: set[str]) -> GuestSetup:
-    """What the guest of one node is told.
+    """How the guest of one node shall be set up.
 
     :param reserved_macs: MAC addresses that other clones of the group will have; those of this one are added.
-    :raises InvalidRequestError: the image's mechanism cannot tell it.
+    :raises InvalidRequestError: the image's mechanism cannot express it.
     """
     options, image, stored_spec = request.options, source.image, source.stored_spec
     choice = choose_mechanism(image, options.customize, mechanism_of(stored_spec) if stored_spec is not None else None)
@@ -50,27 +50,27 @@ def resolve_setup(request: NodeRequest, source: CloneSource, reserved_macs: set[
     return replace(setup, host_key_config=_host_key_config(request.host_keys, setup))
 
 
-def default_login(image: Row, choice: Choice) -> str | None:
+def default_login(image: Row, choice: MechanismChoice) -> str | None:
     """The user of a login that names none: the image's own user, else the mechanism's; None leaves it to root."""
     return marks.read_mark(image, marks.LOGIN) or DEFAULT_LOGINS.get(choice.mechanism)
 
 
 def host_key_mark(keys: HostKeys | None, setup: GuestSetup) -> str:
     """The mark that says which host keys the guest will have; empty where it makes its own."""
-    return keys.mark if keys is not None and _tells_host_keys(setup) and not setup.options.userdata else ""
+    return keys.mark if keys is not None and _takes_host_keys(setup) and not setup.options.userdata else ""
 
 
 def _host_key_config(keys: HostKeys | None, setup: GuestSetup) -> Mapping[str, Any]:
     """Cloud-config on host keys, perhaps empty.
 
-    Private keys are told only to guests that remove them from guestinfo after the first boot: that is where nothing but
+    Private keys go only to guests that remove them from guestinfo after the first boot: that is where nothing but
     ours is in the user data.
     """
-    if keys is None or not _tells_host_keys(setup):
+    if keys is None or not _takes_host_keys(setup):
         return {}
     return keys.publish if setup.options.userdata else keys.install
 
 
-def _tells_host_keys(setup: GuestSetup) -> bool:
-    """Whether the guest can be told of host keys, and there is a login for which they matter."""
+def _takes_host_keys(setup: GuestSetup) -> bool:
+    """Whether the mechanism has a place for host keys, and there is a login for which they matter."""
     return setup.mechanism == "cloud-init" and setup.login is not None

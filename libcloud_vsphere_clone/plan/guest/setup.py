@@ -1,4 +1,4 @@
-"""``GuestSetup``: what one guest is told, resolved once and handed to each mechanism. (pure)"""
+"""``GuestSetup``: how one guest shall be set up, resolved once and handed to each mechanism. (pure)"""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ...model.login import Login
 from ...model.nics import Nic
 from ...model.options import NodeOptions
 
-__all__ = ["Choice", "GuestSetup"]
+__all__ = ["GuestSetup", "MechanismChoice"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class MechanismChoice:
     """A mechanism, and why it was chosen."""
 
     mechanism: str
@@ -25,11 +25,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class GuestSetup:
-    """What one guest is told: the caller's options, and all that they leave open decided.
+    """How one guest shall be set up: the caller's options, and all that they leave open decided.
 
     :param node_id: the node's instanceUuid; by it cloud-init knows that this is a first boot.
     :param host_name: the option ``hostname``, or made of the node's name.
-    :param login: with a user name; None: nobody is let in who could not log in to the image.
+    :param login: with a user name; None adds no login to those of the image.
     :param nics: every adapter of the clone, each with its MAC address where ``needs_macs``.
     :param first_boot_script: the text for this node.
     :param host_key_config: further cloud-config, on host keys.
@@ -38,7 +38,7 @@ class GuestSetup:
     """
 
     node_id: str
-    choice: Choice
+    choice: MechanismChoice
     host_name: str
     options: NodeOptions = field(default_factory=NodeOptions)
     login: Login | None = None
@@ -73,6 +73,6 @@ class GuestSetup:
 
 
 def needs_macs(mechanism: str, options: NodeOptions, nics: Sequence[Nic]) -> bool:
-    """Whether the guest is told its adapters by their MAC addresses, so that they have to be known beforehand."""
+    """Whether the guest's data names adapters by their MAC addresses, so that these have to be known beforehand."""
     by_mac = mechanism in ("cloud-init", "cloudinit-prep", "ignition")
     return by_mac and bool(options.dns or options.dns_search or not all(nic.is_plain for nic in nics))

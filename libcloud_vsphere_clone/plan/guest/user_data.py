@@ -67,7 +67,7 @@ def build_user_data(
 def to_script(text: str) -> str:
     """A script that names its interpreter; without a word it is the shell. One written on Windows is made readable."""
     text = text.removeprefix("\ufeff")
-    if text.partition("\n")[0].endswith("\r"):  # cloud-init goes by the first line, too; nobody else would see to it
+    if text.partition("\n")[0].endswith("\r"):  # cloud-init goes by the first line, too, and does not repair it
         text = text.replace("\r\n", "\n")
     return text if text.startswith("#!") else f"#!/bin/sh\n{text}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from libcloud_vsphere_clone.model.nics import Nic
 from libcloud_vsphere_clone.model.options import NodeOptions
-from libcloud_vsphere_clone.plan.guest.setup import Choice, GuestSetup
+from libcloud_vsphere_clone.plan.guest.setup import GuestSetup, MechanismChoice
 
 NODE_ID = "50000000-0000-4000-8000-0000000000ff"
 
@@ -21,5 +21,5 @@ def build_setup(mechanism: str, nics: Sequence[Nic] = (), name: str = "web-1", *
     own = {field.name for field in fields(GuestSetup)}
     options = {name: value for name, value in settings.items() if name not in own or name == "first_boot_script"}
     resolved = {name: value for name, value in settings.items() if name in own}
-    choice = Choice(mechanism, "asked")
+    choice = MechanismChoice(mechanism, "asked")
     return GuestSetup(NODE_ID, choice, name, NodeOptions(**options), nics=nics, **resolved)

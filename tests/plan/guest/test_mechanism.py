@@ -14,7 +14,7 @@ from libcloud_vsphere_clone.model.nics import Nic
 from libcloud_vsphere_clone.model.windows import Windows
 from libcloud_vsphere_clone.option_names import option, spell
 from libcloud_vsphere_clone.plan.guest.mechanism import CARRIES, check_carried, choose_mechanism
-from libcloud_vsphere_clone.plan.guest.setup import Choice
+from libcloud_vsphere_clone.plan.guest.setup import MechanismChoice
 from tests.by_hand import build_image
 from tests.plan.guest.setups import build_setup
 
@@ -25,11 +25,13 @@ WINDOWS = {"config.guestId": "windows2022srvNext_64Guest", "config.guestFullName
 def test_the_callers_word_counts_first_then_the_mark_then_the_guest() -> None:
     image = build_image({**WINDOWS, MARK: "none"})
     asked = choose_mechanism(image, "linux-prep")
-    assert asked == Choice("linux-prep", f"asked for with {option('customize')}")
+    assert asked == MechanismChoice("linux-prep", f"asked for with {option('customize')}")
     assert spell(asked.reason) == "asked for with ex_customize"
     assert choose_mechanism(image, None, "sysprep").mechanism == "sysprep"
-    assert choose_mechanism(image) == Choice("none", "the image's mark")
-    assert choose_mechanism(build_image(WINDOWS)) == Choice("sysprep", "the guest is Microsoft Windows Server 2025")
+    assert choose_mechanism(image) == MechanismChoice("none", "the image's mark")
+    assert choose_mechanism(build_image(WINDOWS)) == MechanismChoice(
+        "sysprep", "the guest is Microsoft Windows Server 2025"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``guest/keyboard.py`` and ``guest/typist.py``: sessions that type, on the lab's console."""
+"""Sessions that type, on the lab's console."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Keyboard = Callable[..., KeyboardClient]
 PASSWORD = 'hunter2-"|~<enter>'
 
 
-def test_text_and_keys(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_text_and_keys_are_typed(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     client = keyboard()
     client.type("say <enter>\n")
     client.type_keys("root<enter><leftShiftOn>a<leftShiftOff><wait1ms>b")
     said = "say <enter><enter>root<enter><leftShiftOn>A<leftShiftOff>b"
-    assert bare_lab.typed(typist) == said
-    assert repr(client) == "KeyboardClient(typist)"
+    assert bare_lab.typed(console_node) == said
+    assert repr(client) == "KeyboardClient(web-1)"
 
 
-def test_nothing_is_typed_that_could_not_be_typed_whole(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_nothing_is_typed_that_could_not_be_typed_whole(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     client = keyboard()
     for attempt in (
         lambda: client.type("caf\u00e9 na\u00efve"),
@@ -47,43 +47,45 @@ def test_nothing_is_typed_that_could_not_be_typed_whole(keyboard: Keyboard, bare
     ):
         with pytest.raises(InvalidRequestError):
             attempt()
-    assert bare_lab.typed(typist) == ""
+    assert bare_lab.typed(console_node) == ""
 
 
-def test_connect(driver: VsphereCloneNodeDriver, keyboard: Keyboard, create: Create, typist: Node) -> None:
+def test_connecting_needs_a_node_that_is_on(
+    driver: VsphereCloneNodeDriver, keyboard: Keyboard, create: Create, console_node: Node
+) -> None:
     client = keyboard()
     assert client.connect()
     assert client.close()
     assert isinstance(client, BaseSSHClient)
-    driver.stop_node(typist, ex_hard=True)
+    driver.stop_node(console_node, ex_hard=True)
     for attempt in (client.connect, lambda: client.type("x")):
-        with pytest.raises(TaskError, match="console of 'typist': it is poweredOff; start it first"):
+        with pytest.raises(TaskError, match="console of 'web-1': it is poweredOff; start it first"):
             attempt()
-    driver.destroy_node(typist)
-    with pytest.raises(NotFoundError, match="no node 'typist'"):
+    driver.destroy_node(console_node)
+    with pytest.raises(NotFoundError, match="no node 'web-1'"):
         client.connect()
     with pytest.raises(NotFoundError):
         KeyboardClient(driver._session, Ref("VirtualMachine", "vm-nowhere")).type("x")
 
 
-def test_an_old_vcenter_cannot_type(bare_lab: Lab, typist: Node) -> None:
+def test_an_old_vcenter_cannot_type(bare_lab: Lab, console_node: Node) -> None:
     trust = Trust(bare_lab.ca_cert)
     endpoint = Endpoint(bare_lab.host, bare_lab.port, bare_lab.username, bare_lab.password, trust, api_version="6.0")
     with Session(endpoint) as session:
-        client = KeyboardClient(session, Ref("VirtualMachine", typist.extra["moid"]))
+        client = KeyboardClient(session, Ref("VirtualMachine", console_node.extra["moid"]))
         with pytest.raises(InvalidRequestError, match=r"vCenter can since vSphere 6.5, and this one speaks API 6.0"):
             client.type("x")
 
 
-def test_run(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_run_types_a_line_and_knows_no_status(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     assert keyboard().run("ip link set eth0 up") == ("", "", -1)
-    assert bare_lab.typed(typist) == "ip link set eth0 up<enter>"
+    assert bare_lab.typed(console_node) == "ip link set eth0 up<enter>"
     with pytest.raises(SSHCommandTimeoutError) as caught:
         keyboard(pace=TypingSpeed(keys_per_call=1, pause_s=0.05)).run("sleep 600", timeout=0.1)
     assert caught.value.timeout == 0.1
 
 
-def test_deployments(keyboard: Keyboard, bare_lab: Lab, typist: Node, tmp_path: Path) -> None:
+def test_libclouds_deployments_are_typed(keyboard: Keyboard, bare_lab: Lab, console_node: Node, tmp_path: Path) -> None:
     """Libcloud's own steps; what they typed is given to a real shell."""
     home, source = tmp_path / "home", tmp_path / "source"
     home.mkdir()
@@ -91,9 +93,9 @@ def test_deployments(keyboard: Keyboard, bare_lab: Lab, typist: Node, tmp_path: 
     source.chmod(0o600)
     script = ScriptDeployment('#!/bin/sh\nprintf "%s|" "$@" > done\n', args=["a", "b"], delete=True)
     steps = MultiStepDeployment([FileDeployment(str(source), "etc/copy"), SSHKeyDeployment("ssh-x AAAA"), script])
-    steps.run(typist, keyboard())
+    steps.run(console_node, keyboard())
     assert (script.stdout, script.stderr, script.exit_status) == ("", "", -1)
-    lines = bare_lab.typed(typist).replace("<enter>", "\n")
+    lines = bare_lab.typed(console_node).replace("<enter>", "\n")
     subprocess.run(
         ["sh"], input=lines, text=True, check=True, cwd=home, env={"HOME": str(home), "PATH": "/usr/bin:/bin"}
     )
@@ -104,7 +106,7 @@ def test_deployments(keyboard: Keyboard, bare_lab: Lab, typist: Node, tmp_path: 
     assert sorted(file.name for file in home.iterdir()) == [".ssh", "done", "etc"]
 
 
-def test_put(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
+def test_put_gives_the_path_in_the_guest(keyboard: Keyboard, bare_lab: Lab, console_node: Node) -> None:
     client = keyboard(layout="de")
     assert client.put("x", "y", 0o700) == "~/x"
     assert client.putfo("/x") == "/x"
@@ -112,13 +114,13 @@ def test_put(keyboard: Keyboard, bare_lab: Lab, typist: Node) -> None:
         client.put("x", mode="r")
 
 
-def test_a_password_is_typed_and_told_nobody(
-    keyboard: Keyboard, bare_lab: Lab, typist: Node, caplog: pytest.LogCaptureFixture
+def test_a_password_is_typed_and_shown_nowhere(
+    keyboard: Keyboard, bare_lab: Lab, console_node: Node, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     client = keyboard()
     client.log_in("root", PASSWORD, wait_s=0)
-    assert bare_lab.typed(typist) == f"root<enter>{PASSWORD}<enter>"
+    assert bare_lab.typed(console_node) == f"root<enter>{PASSWORD}<enter>"
     # The user name needs one call; the next one has the password.
     bare_lab.faults.add("PutUsbScanCodes", fault="NoPermission", every=2)
     with pytest.raises(NotPermittedError) as caught:

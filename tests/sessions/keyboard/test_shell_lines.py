@@ -34,7 +34,7 @@ def typed(lines: list[str], home: Path) -> None:
     "contents", [b"", b"x", b"line\n\ttab 'quote' $HOME !! \\\n", NOISE, SCRIPT[:300], SCRIPT, NOISE + SCRIPT[:9000]]
 )
 @pytest.mark.parametrize("path", ["plain", "new/folder/it's $HOME", "{}/absolute/file"])
-def test_files(tmp_path: Path, path: str, contents: bytes) -> None:
+def test_lines_write_a_file_of_any_contents(tmp_path: Path, path: str, contents: bytes) -> None:
     path = path.format(tmp_path)
     lines = write_lines(path, contents, 0o640, append=False)
     assert all(len(line) <= MAX_LINE for line in lines)
@@ -87,11 +87,11 @@ def _read_to_its_end(terminal: IO[bytes]) -> None:
 @pytest.mark.parametrize(
     ("path", "absolute"), [("a", "~/a"), (".ssh/x", "~/.ssh/x"), ("/a", "/a"), ("~/a", "~/a"), ("~x/a", "~/~x/a")]
 )
-def test_paths(path: str, absolute: str) -> None:
+def test_a_path_becomes_absolute(path: str, absolute: str) -> None:
     assert absolute_path(path) == absolute
 
 
-def test_too_much_to_type() -> None:
+def test_a_file_too_big_to_type_is_refused() -> None:
     write_lines("big", bytes(MAX_FILE_BYTES), None, append=False)
     with pytest.raises(InvalidRequestError, match=r"big: 65537 bytes are too many to type, at most 65536"):
         write_lines("big", bytes(MAX_FILE_BYTES + 1), None, append=False)

@@ -127,7 +127,7 @@ def test_a_password_that_cannot_be_typed_is_refused_before_a_vm_exists(
     assert "→" not in str(caught.value)
 
 
-def test_nobody_can_be_asked_whether_it_is_customized(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
+def test_whether_it_is_customized_cannot_be_asked(guests: VsphereCloneNodeDriver, lab: Lab) -> None:
     lab.reset_calls()
     with pytest.raises(InvalidRequestError, match=r"'keyboard'.*ex_wait_for='customized'"):
         deploy(guests, "refused", ScriptDeployment("true"), Keyboard(), ex_wait_for="customized")

@@ -87,7 +87,7 @@ def test_guests_are_known_apart(receiver: CallbackReceiver) -> None:
             receiver.take(token, timeout_s=5)
 
 
-def test_many_at_once(receiver: CallbackReceiver) -> None:
+def test_many_reports_at_once_are_all_taken(receiver: CallbackReceiver) -> None:
     urls = {f"t{number}": receiver.expect(f"t{number}") for number in range(60)}
     with ThreadPoolExecutor(60) as pool:
         answers = list(pool.map(lambda token: post(urls[token], {**REPORT, "token": token}), urls))
@@ -95,7 +95,7 @@ def test_many_at_once(receiver: CallbackReceiver) -> None:
     assert all(receiver.take(token, timeout_s=0) for token in urls)
 
 
-def test_a_forgotten_one(receiver: CallbackReceiver, url: str) -> None:
+def test_a_forgotten_report_is_refused(receiver: CallbackReceiver, url: str) -> None:
     receiver.forget("t")
     assert post(url, REPORT) == 404
     receiver.forget("t")
@@ -110,7 +110,7 @@ def test_the_address_as_guests_see_it(receiver: CallbackReceiver, url: str) -> N
     assert receiver.expect("t", "https://front.example.com/reports/") == f"https://front.example.com/reports{path}"
 
 
-def test_ipv6() -> None:
+def test_a_receiver_can_be_at_an_ipv6_address() -> None:
     try:
         receiver = CallbackReceiver("::1")
     except OSError:

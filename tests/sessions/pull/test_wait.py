@@ -1,4 +1,4 @@
-"""Deployments that guests carry out by themselves, on real guests: as over SSH, but for who connects."""
+"""Deployments that guests carry out by themselves, on real guests: as over SSH, but that the guest connects."""
 
 from __future__ import annotations
 
@@ -188,13 +188,13 @@ def test_user_that_the_guest_lacks(pull: Callable[..., Node]) -> None:
         pull(ScriptDeployment("true"), "nobody-here")
 
 
-def test_guest_that_powers_off(pull: Callable[..., Node]) -> None:
+def test_a_guest_that_powers_off_ends_the_deployment(pull: Callable[..., Node]) -> None:
     off = "is poweredOff and has not reported; the last it said is 'running 2 of 2'"
     with pytest.raises(TaskError, match=f"{off}|was shut down in step 2 of 2"):
         pull(ScriptDeployment("poweroff; sleep 60"))
 
 
-def test_guest_that_reboots(pull: Callable[..., Node]) -> None:
+def test_a_guest_that_reboots_is_noticed(pull: Callable[..., Node]) -> None:
     with pytest.raises(TaskError, match="cannot carry out the deployment: the guest was shut down in step 2 of 2"):
         pull(ScriptDeployment("reboot; sleep 60"))
 

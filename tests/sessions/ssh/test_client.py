@@ -84,7 +84,7 @@ def test_run_of_a_killed_command_has_status_minus_one(client: GuestSSHClient) ->
     assert client.run("kill -9 $$")[2] == -1
 
 
-def test_connecting_again_after_close(client: GuestSSHClient) -> None:
+def test_a_closed_session_can_be_connected_again(client: GuestSSHClient) -> None:
     client.put("/dev/null", "x")
     assert client.close() is True
     assert client.close() is True
@@ -108,16 +108,16 @@ def test_a_server_that_goes_away_while_a_command_runs(new_sshd: SshdFactory, cli
     session.close()
 
 
-def test_nothing_warns(sshd: Sshd, client_key: Path, username: str) -> None:
+def test_a_session_warns_of_nothing(sshd: Sshd, client_key: Path, username: str) -> None:
     """In a fresh interpreter, as what is imported matters."""
     program = (
         "from libcloud_vsphere_clone.sessions.ssh.client import GuestSSHClient as C\n"
         f"c = C('127.0.0.1', {sshd.port}, {username!r}, key_files={str(client_key)!r})\n"
         "c.connect(); print(c.run('echo fine')[0]); c.close()\n"
         "from libcloud_vsphere_clone.plan.guest.cloud_init import build_guestinfo\n"
-        "from libcloud_vsphere_clone.plan.guest.setup import Choice, GuestSetup\n"
+        "from libcloud_vsphere_clone.plan.guest.setup import MechanismChoice, GuestSetup\n"
         "from libcloud_vsphere_clone.model.login import Login\n"
-        "build_guestinfo(GuestSetup('i', Choice('cloud-init', ''), 'h', login=Login(password='x')))\n"
+        "build_guestinfo(GuestSetup('i', MechanismChoice('cloud-init', ''), 'h', login=Login(password='x')))\n"
     )
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)

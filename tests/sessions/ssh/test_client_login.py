@@ -25,7 +25,7 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="makes a user of this mac
 @pytest.mark.parametrize(
     "arguments", [("-t", "rsa", "-b", "2048", "-m", "PEM"), ("-t", "ecdsa", "-m", "PKCS8"), ("-t", "ed25519")]
 )
-def test_login_with_each_kind_of_key(
+def test_a_key_of_each_kind_logs_in(
     new_sshd: SshdFactory, make_key: Callable[..., Path], username: str, arguments: tuple[str, ...]
 ) -> None:
     path = make_key(*arguments, passphrase="a passphrase")
@@ -46,7 +46,7 @@ def test_the_second_key_is_tried(sshd: Sshd, make_key: Callable[..., Path], clie
         assert session.connect()
 
 
-def test_a_refused_key(sshd: Sshd, make_key: Callable[..., Path], username: str) -> None:
+def test_a_refused_key_is_an_authentication_error(sshd: Sshd, make_key: Callable[..., Path], username: str) -> None:
     session = GuestSSHClient("127.0.0.1", sshd.port, username, key_files=make_key("-t", "rsa", "-b", "2048"))
     with pytest.raises(AuthenticationError) as caught:
         session.connect()
@@ -66,7 +66,7 @@ def test_nothing_but_what_is_given_is_tried(
 
 
 @AS_ROOT
-def test_login_with_a_password(new_sshd: SshdFactory) -> None:
+def test_a_password_logs_in_and_a_wrong_one_is_tried_once(new_sshd: SshdFactory) -> None:
     server = new_sshd()
     server.start()
     server.wait()
@@ -95,7 +95,7 @@ def test_a_password_is_not_sent_where_passwords_are_off(new_sshd: SshdFactory) -
     assert "Failed password" not in server.log  # what fail2ban counts
 
 
-def test_nobody_there(client_key: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_port_without_a_server_is_a_connection_error(client_key: Path, capfd: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     with pytest.raises(ConnectionFailedError) as caught:
         GuestSSHClient("127.0.0.1", port, key_files=client_key).connect()
@@ -105,7 +105,9 @@ def test_nobody_there(client_key: Path, capfd: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-def test_something_else_answers(greeting: bytes, client_key: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_another_protocols_server_is_a_connection_error(
+    greeting: bytes, client_key: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
 
         def answer() -> None:
@@ -131,6 +133,6 @@ def test_a_server_that_never_speaks(client_key: Path) -> None:
         assert time.monotonic() - started < 12  # paramiko's own limit is 15 s
 
 
-def test_key_loading_is_shared(client_key: Path) -> None:
+def test_a_client_takes_key_files_and_loaded_keys(client_key: Path) -> None:
     key = load_private_key(client_key)
     assert GuestSSHClient("h", key_files=[client_key], pkeys=[key]).pkeys == (key, key)

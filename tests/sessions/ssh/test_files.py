@@ -53,7 +53,7 @@ def test_put_of_a_relative_path_starts_at_home_each_time(client: GuestSSHClient)
         client.run(f"rm -r {folder}")
 
 
-def test_put_of_something_big(client: GuestSSHClient, tmp_path: Path) -> None:
+def test_put_sends_a_big_file_whole(client: GuestSSHClient, tmp_path: Path) -> None:
     contents = os.urandom(5_000_000)
     client.put(str(tmp_path / "big"), contents)
     assert (tmp_path / "big").read_bytes() == contents
@@ -66,7 +66,7 @@ def test_put_where_nothing_can_be_written(client: GuestSSHClient) -> None:
         client.put("x", "text", mode="r")
 
 
-def test_putfo_and_delete(client: GuestSSHClient, tmp_path: Path) -> None:
+def test_putfo_sends_a_file_and_delete_removes_it(client: GuestSSHClient, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "new" / "target"
     source.write_bytes(b"\0\1" * 100_000)
     with source.open("rb") as file:
@@ -77,7 +77,7 @@ def test_putfo_and_delete(client: GuestSSHClient, tmp_path: Path) -> None:
         client.delete(str(target))
 
 
-def test_libclouds_deployments(client: GuestSSHClient, node: Node, tmp_path: Path) -> None:
+def test_libclouds_deployments_run_unchanged(client: GuestSSHClient, node: Node, tmp_path: Path) -> None:
     source = tmp_path / "local.sh"
     source.write_text("#!/bin/sh\necho from a file $1\n")
     source.chmod(0o640)
@@ -91,7 +91,9 @@ def test_libclouds_deployments(client: GuestSSHClient, node: Node, tmp_path: Pat
     assert (tmp_path / "x" / "copy").stat().st_mode & 0o777 == 0o640
 
 
-def test_libclouds_key_deployment(client: GuestSSHClient, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libclouds_key_deployment_runs_unchanged(
+    client: GuestSSHClient, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[tuple[str, bytes | str | None, str]] = []
 
     def put(path: str, contents: bytes | str | None = None, chmod: int | None = None, mode: str = "w") -> str:
@@ -116,7 +118,9 @@ def test_a_shell_that_talks_where_sftp_should(new_sshd: SshdFactory, client_key:
             session.put("x", "y")
 
 
-def test_without_sftp(new_sshd: SshdFactory, client_key: Path, username: str) -> None:
+def test_a_server_without_sftp_runs_commands_but_takes_no_files(
+    new_sshd: SshdFactory, client_key: Path, username: str
+) -> None:
     server = new_sshd(Subsystem="none /bin/false")
     server.start()
     server.wait()

@@ -46,7 +46,7 @@ def by_ssh_keygen(public_key: Path) -> str:
 
 @pytest.fixture
 def session(client_key: Path, username: str) -> Iterator[Connect]:
-    """Makes sessions into a loopback server, not yet connected."""
+    """Make sessions into a loopback server, not yet connected."""
     made: list[GuestSSHClient] = []
 
     def session(sshd: Sshd, *known: str) -> GuestSSHClient:

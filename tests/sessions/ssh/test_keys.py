@@ -59,7 +59,9 @@ def refusal(source: str | Path, password: str | None = None) -> str:
 @pytest.mark.parametrize("passphrase", ["", PASSPHRASE])
 @pytest.mark.parametrize("form", ["OPENSSH", "PEM", "PKCS8"])
 @pytest.mark.parametrize("kind", [("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521")])
-def test_formats(make_key: MakeKey, kind: tuple[str, str], form: str, passphrase: str) -> None:
+def test_a_private_key_of_each_format_is_loaded(
+    make_key: MakeKey, kind: tuple[str, str], form: str, passphrase: str
+) -> None:
     options = () if form == "OPENSSH" else ("-m", form)
     path = make_key("-t", kind[0], "-b", kind[1], *options, passphrase=passphrase)
     for source in (path, str(path), path.read_text(), path.read_bytes()):
@@ -69,7 +71,7 @@ def test_formats(make_key: MakeKey, kind: tuple[str, str], form: str, passphrase
 
 
 @pytest.mark.parametrize("encryption", [NO_PASSPHRASE, BestAvailableEncryption(PASSPHRASE.encode())])
-def test_ed25519(make_key: MakeKey, encryption: KeySerializationEncryption) -> None:
+def test_an_ed25519_key_of_each_format_is_loaded(make_key: MakeKey, encryption: KeySerializationEncryption) -> None:
     passphrase = "" if encryption is NO_PASSPHRASE else PASSPHRASE
     path = make_key("-t", "ed25519", passphrase=passphrase)
     assert public_half(load_private_key(path, passphrase), "made by a test") == public_text(path)
@@ -95,7 +97,7 @@ def test_home_is_understood(client_key: Path, tmp_path: Path, monkeypatch: pytes
     assert load_private_key("~/mine") == load_private_key(client_key)
 
 
-def test_several(client_key: Path, make_key: MakeKey) -> None:
+def test_several_keys_are_loaded_in_their_order(client_key: Path, make_key: MakeKey) -> None:
     other = make_key("-t", "rsa", "-b", "2048")
     assert load_private_keys([client_key, str(other)]) == (load_private_key(client_key), load_private_key(other))
     assert load_private_keys(str(other)) == (load_private_key(other),)
@@ -103,7 +105,7 @@ def test_several(client_key: Path, make_key: MakeKey) -> None:
 
 
 @pytest.mark.parametrize("options", [(), ("-m", "PEM"), ("-m", "PKCS8")])
-def test_passphrases(make_key: MakeKey, options: tuple[str, ...]) -> None:
+def test_a_missing_or_wrong_passphrase_is_said(make_key: MakeKey, options: tuple[str, ...]) -> None:
     path = make_key("-t", "rsa", "-b", "2048", *options, passphrase=PASSPHRASE)
     assert refusal(path) == f"the key file {str(path)!r} is encrypted: pass its passphrase as ssh_key_password"
     assert "the passphrase in ssh_key_password is wrong" in refusal(path, "not this one")
@@ -140,13 +142,13 @@ def test_kinds_that_sshd_does_not_take(make_key: MakeKey, tmp_path: Path) -> Non
         assert "DSA" in refusal(tmp_path / "dsa")
 
 
-def test_other_formats(tmp_path: Path) -> None:
+def test_keys_of_other_formats_are_refused_with_advice(tmp_path: Path) -> None:
     putty = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n"
     assert "puttygen KEY.ppk -O private-openssh" in refusal(putty)
     assert "no private key in it is known" in refusal("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 
 
-def test_damaged_keys(client_key: Path, make_key: MakeKey) -> None:
+def test_damaged_keys_are_refused(client_key: Path, make_key: MakeKey) -> None:
     for text in (client_key.read_text(), make_key("-t", "rsa", "-b", "2048", "-m", "PEM").read_text()):
         lines = text.splitlines()
         del lines[2:4]
@@ -201,6 +203,6 @@ def test_private_keys_are_found_in_the_agent(client_key: Path, tmp_path: Path, m
     assert isinstance(key, paramiko.AgentKey)
 
 
-def test_short_rsa_keys(make_key: MakeKey, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_rsa_keys_are_refused(make_key: MakeKey, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "MIN_RSA_BITS", 2049)  # no tool here makes keys that are short for real
     assert "an RSA key of 2048 bits, which sshd finds too short" in refusal(make_key("-t", "rsa", "-b", "2048"))

@@ -42,7 +42,7 @@ def test_public_keys_are_checked(client_key: Path, make_key: MakeKey) -> None:
         ("ssh-rsa !!!!", "pass the contents of a .pub file"),
     ],
 )
-def test_public_junk(text: str, reason: str) -> None:
+def test_what_is_no_public_key_is_refused(text: str, reason: str) -> None:
     with pytest.raises(InvalidRequestError, match=re.escape(reason)) as caught:
         check_public_key(text)
     assert "hunter2" not in str(caught.value)

@@ -60,7 +60,7 @@ def test_the_first_key_of_an_image_without_cloud_init_is_remembered(guests: Vsph
     begun = time.monotonic()
     with pytest.raises(ConnectionFailedError, match="another machine answers at this address") as caught:
         guests.ex_open_session(node, auth=STATIC, timeout=240)
-    assert time.monotonic() - begun < 120  # nobody goes on to try
+    assert time.monotonic() - begun < 120  # no login is tried further
     assert remembered in str(caught.value)
     assert marked_keys(guests, node) == {remembered}
 

@@ -49,7 +49,7 @@ def test_a_command_over_time_is_ended_with_all_it_started(client: GuestToolsClie
     assert "sleep 471" not in client.run("ps axo args")[0]
 
 
-def test_round_trips(client: GuestToolsClient, lab: Lab) -> None:
+def test_a_command_and_a_file_take_few_round_trips(client: GuestToolsClient, lab: Lab) -> None:
     for run, looks in ((client.run, 0), (lambda command: client.stream(command, Heard()), 1)):
         lab.reset_calls()
         run("true")
@@ -107,7 +107,7 @@ def test_the_temporary_folder_goes_when_all_else_fails(client: GuestToolsClient,
         lab.faults.clear()
 
 
-def test_a_closed_session(client: GuestToolsClient) -> None:
+def test_a_closed_session_can_be_connected_again(client: GuestToolsClient) -> None:
     assert client.close() is True
     with pytest.raises(ConnectionFailedError, match="SSH session not active"):
         client.run("true")

@@ -19,7 +19,9 @@ from tests.sessions.tools.conftest import PASSWORD, connect_tools_when_ready
 pytestmark = pytest.mark.guests
 
 
-def test_an_ordinary_user(guest_driver: VsphereCloneNodeDriver, client: GuestToolsClient, vm: Ref) -> None:
+def test_an_ordinary_user_has_the_rights_of_a_login(
+    guest_driver: VsphereCloneNodeDriver, client: GuestToolsClient, vm: Ref
+) -> None:
     client.run("useradd -m -s /bin/sh -G games ann && echo 'ann:ann secret' | chpasswd", timeout=120)
     ann = connect_tools_when_ready(guest_driver._session, vm, ["nobody-yet", "ann"], "ann secret", deadline_s=120)
     assert ann.username == "ann"
@@ -35,13 +37,15 @@ def test_an_ordinary_user(guest_driver: VsphereCloneNodeDriver, client: GuestToo
     assert "sleep 4713" not in client.run("ps axo args")[0]
 
 
-def test_a_user_who_appears_late(guest_driver: VsphereCloneNodeDriver, client: GuestToolsClient, vm: Ref) -> None:
+def test_a_user_that_appears_late_is_waited_for(
+    guest_driver: VsphereCloneNodeDriver, client: GuestToolsClient, vm: Ref
+) -> None:
     client.run("nohup sh -c 'sleep 3; useradd -m late && echo late:later | chpasswd' >/dev/null 2>&1 &")
     session = connect_tools_when_ready(guest_driver._session, vm, ["late"], "later", deadline_s=120)
     assert session.run("whoami")[0] == "late\n"
 
 
-def test_a_wrong_password(guest_driver: VsphereCloneNodeDriver, vm: Ref) -> None:
+def test_a_wrong_password_is_an_authentication_error(guest_driver: VsphereCloneNodeDriver, vm: Ref) -> None:
     with pytest.raises(AuthenticationError, match=r"'tools' as 'root'.*InvalidGuestLogin.*never a key"):
         GuestToolsClient(guest_driver._session, vm, "root", "wrong").connect()
     with pytest.raises(AuthenticationError, match="cloud-init"):
@@ -61,7 +65,7 @@ def test_the_password_is_nowhere(client: GuestToolsClient, lab: Lab, vm: Ref, ca
     assert "secret" not in seen
 
 
-def test_a_vm_without_tools(guest_driver: VsphereCloneNodeDriver) -> None:
+def test_a_vm_without_tools_takes_no_login(guest_driver: VsphereCloneNodeDriver) -> None:
     image = guest_driver.ex_get_image_by_name("debian-12")
     off = guest_driver.create_node("off", None, image, auth=NodeAuthPassword(PASSWORD), ex_power_on=False)
     ref = Ref("VirtualMachine", off.extra["moid"])

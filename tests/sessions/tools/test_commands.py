@@ -92,7 +92,7 @@ def test_on_a_full_disk_the_supervisor_leaves_no_half_result(tmp_path: Path, out
     assert not (tmp_path / "piece0").exists()
 
 
-def test_the_supervisor_leaves_pieces_while_its_output_is_followed(tmp_path: Path) -> None:
+def test_the_supervisor_leaves_pieces_while_output_is_taken(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     supervisor = start(tmp_path, "printf 'a\\303'; echo e >&2; cat fifo; printf '\\244b'; exit 5", live=True)
     wait_until((tmp_path / "piece0").exists)
@@ -170,7 +170,7 @@ def _decoded(line: str) -> str:
     return base64.b64decode(line.rsplit(" ", 1)[1]).decode("utf-16-le")
 
 
-def test_a_windows_command() -> None:
+def test_a_windows_command_runs_in_cmd() -> None:
     program = build_windows(r"C:\Temp\lc-1", "echo it's & exit 3")
     assert program.path.endswith(r"\powershell.exe")
     assert program.arguments.startswith("-NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand ")
@@ -199,14 +199,14 @@ def test_a_windows_command_has_one_line() -> None:
         build_windows("C:\\x", "dir\nexit 3")
 
 
-def test_a_powershell_script() -> None:
+def test_a_powershell_script_is_sent_encoded() -> None:
     line = build_powershell('Write-Output "ü $env:TEMP"; cmd /c exit 3')
     assert line.isascii()
     assert 'Write-Output "ü $env:TEMP"' in _decoded(line)
     assert "exit $LASTEXITCODE" in _decoded(line)
 
 
-def test_paths_of_windows() -> None:
+def test_paths_of_windows_are_understood() -> None:
     assert [is_absolute(path, windows=True) for path in (r"C:\x", "c:/x", r"\\server\share", "x", "/x")] == [
         *(True, True, True),
         *(False, False),

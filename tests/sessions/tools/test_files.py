@@ -67,7 +67,7 @@ def test_a_link_is_followed(client: GuestToolsClient) -> None:
     assert into.getvalue() == b"behind"
 
 
-def test_delete(client: GuestToolsClient) -> None:
+def test_delete_removes_a_file_or_says_it_is_not_there(client: GuestToolsClient) -> None:
     client.put("/root/gone", "x")
     assert client.delete("gone") is True
     with pytest.raises(FileNotFoundError):
@@ -77,7 +77,7 @@ def test_delete(client: GuestToolsClient) -> None:
 
 
 class Stream(io.RawIOBase):
-    """Bytes without end until ``size``, of which nobody knows in advance how many come."""
+    """Bytes without end until ``size``, of which is not known in advance how many come."""
 
     def __init__(self, size: int) -> None:
         self.left, self.digest = size, hashlib.sha256()
@@ -119,7 +119,9 @@ def test_putfo_takes_text_and_bytes(client: GuestToolsClient, source: IO[Any]) -
     assert client.run("cat fo")[0] == "tëxt"
 
 
-def test_libclouds_deployments(client: GuestToolsClient, ssh: GuestSSHClient, node: Node, tmp_path: Path) -> None:
+def test_libclouds_deployments_end_as_over_ssh(
+    client: GuestToolsClient, ssh: GuestSSHClient, node: Node, tmp_path: Path
+) -> None:
     source = tmp_path / "motd"
     source.write_text("hello\n")
     source.chmod(0o640)

@@ -66,8 +66,8 @@ def test_a_streamed_command_over_time(client: GuestToolsClient, tidy: None) -> N
     assert "sleep 4714" not in client.run("ps axo args")[0]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError(errno.EPIPE, "nobody reads")])
-def test_a_command_that_nobody_listens_to_any_more_is_ended(
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError(errno.EPIPE, "the pipe is closed")])
+def test_a_command_whose_output_is_not_taken_any_more_is_ended(
     client: GuestToolsClient, tidy: None, error: BaseException
 ) -> None:
     def leave(piece: bytes, is_error: bool) -> None:

@@ -20,7 +20,7 @@ from tests.sessions.winrm.conftest import PASSWORD, NewClient
 from tests.sessions.winrm.winrm_servers import windows
 
 
-def test_run(client: GuestWinRMClient) -> None:
+def test_run_gives_both_outputs_and_the_status(client: GuestWinRMClient) -> None:
     assert client.run("echo out; echo ä >&2; exit 7") == ("out\n", "ä\n", 7)
     assert client.run("cat; echo end") == ("end\n", "", 0)  # its input is empty
 
@@ -43,8 +43,8 @@ def test_output_comes_while_the_command_runs(client: GuestWinRMClient, drive: Pa
     assert b"".join(piece for piece, is_error in heard if is_error) == b"oops\n"
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError("nobody reads")])
-def test_a_command_that_nobody_listens_to_any_more_is_ended(
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), BrokenPipeError("the pipe is closed")])
+def test_a_command_whose_output_is_not_taken_any_more_is_ended(
     client: GuestWinRMClient, server: LabWinRM, error: BaseException
 ) -> None:
     def leave(piece: bytes, is_error: bool) -> None:
@@ -88,7 +88,7 @@ def test_a_time_out_ends_the_command(client: GuestWinRMClient, server: LabWinRM)
     assert client.run("echo on", timeout=120) == ("on\n", "", 0)
 
 
-def test_run_powershell(client: GuestWinRMClient) -> None:
+def test_run_powershell_gives_output_and_status(client: GuestWinRMClient) -> None:
     assert client.run_powershell("echo from a script; exit 3") == ("from a script\n", "", 3)
 
 
@@ -124,7 +124,7 @@ def test_a_guest_that_forgot_the_session(bare_lab: Lab, drive: Path, server: Lab
         bare_lab.start_winrm(windows(drive), password=PASSWORD, port=server.port)  # for the fixture to stop
 
 
-def test_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pypsrp.client", None)
     monkeypatch.delitem(sys.modules, "libcloud_vsphere_clone.sessions.winrm.shell", raising=False)
     with pytest.raises(InvalidRequestError, match=r"pip install libcloud-vsphere-clone\[winrm\]"):

@@ -22,7 +22,9 @@ from tests.sessions.winrm.conftest import HOME
         ("C:/Windows/Temp/x.txt", "C:\\Windows\\Temp\\x.txt", "windows/temp/x.txt"),
     ],
 )
-def test_put_and_delete(client: GuestWinRMClient, drive: Path, path: str, absolute: str, kept: str) -> None:
+def test_put_sends_a_file_and_delete_removes_it(
+    client: GuestWinRMClient, drive: Path, path: str, absolute: str, kept: str
+) -> None:
     assert client.put(path, "one\n", chmod=0o600) == absolute
     assert client.put(path, "twö\n", mode="a") == absolute
     assert (drive / kept).read_text() == "one\ntwö\n"
@@ -53,20 +55,20 @@ def test_a_file_that_cannot_be_written(client: GuestWinRMClient, drive: Path) ->
         client.put("a.txt", "x")
 
 
-def test_unknown_mode(client: GuestWinRMClient) -> None:
+def test_an_unknown_mode_is_refused(client: GuestWinRMClient) -> None:
     with pytest.raises(ValueError, match="mode 'x' is not known"):
         client.put("a.txt", "x", mode="x")
 
 
 @pytest.mark.parametrize("name", ["C:\\Windows\\Temp\\x.ps1", "my scripts\\x.ps1", "x.CMD.cmd", None])
-def test_script_deployment_unchanged(client: GuestWinRMClient, drive: Path, name: str | None) -> None:
+def test_libclouds_script_deployment_runs_unchanged(client: GuestWinRMClient, drive: Path, name: str | None) -> None:
     step = ScriptDeployment("echo $1-$2; echo no >&2; exit 5\n", args=["a", "b"], name=name, delete=True, timeout=120)
     step.run(None, client)  # type: ignore[arg-type]  # Libcloud only passes the node on
     assert (step.stdout, step.stderr, step.exit_status) == ("a-b\n", "no\n", 5)
     assert not [path for path in drive.rglob("*") if path.is_file()]
 
 
-def test_multi_step_deployment_unchanged(client: GuestWinRMClient, drive: Path, tmp_path: Path) -> None:
+def test_libclouds_multi_step_deployment_runs_unchanged(client: GuestWinRMClient, drive: Path, tmp_path: Path) -> None:
     source = tmp_path / "source.txt"
     source.write_text("from here\n")
     script = ScriptDeployment("echo done", name="C:\\setup.ps1")

@@ -22,7 +22,7 @@ from tests.sessions.winrm.conftest import PASSWORD, NewClient
 from tests.sessions.winrm.winrm_servers import encrypted_front, windows
 
 
-def test_unknown_ca(new_client: NewClient, tmp_path: Path, server: LabWinRM) -> None:
+def test_a_certificate_of_an_unknown_ca_is_refused(new_client: NewClient, tmp_path: Path, server: LabWinRM) -> None:
     with pytest.raises(ConnectionFailedError, match="CERTIFICATE_VERIFY_FAILED") as caught:
         new_client(ca_cert=None).connect()
     assert new_client().is_final(caught.value)
@@ -30,7 +30,7 @@ def test_unknown_ca(new_client: NewClient, tmp_path: Path, server: LabWinRM) -> 
     assert server.counts().refused == 0  # no password went out
 
 
-def test_wrong_host_name(new_client: NewClient) -> None:
+def test_a_certificate_of_another_host_is_refused(new_client: NewClient) -> None:
     with pytest.raises(ConnectionFailedError, match=r"Hostname mismatch|doesn't match") as caught:
         new_client(hostname="127.1").connect()
     assert new_client().is_final(caught.value)
@@ -46,13 +46,13 @@ def test_the_name_in_the_certificate_can_be_told(new_client: NewClient) -> None:
 
 # pypsrp and urllib3 warn of it or hide it process-wide; the user has typed verify=False.
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
-def test_verify_false_trusts_anyone(new_client: NewClient) -> None:
+def test_verify_false_trusts_every_certificate(new_client: NewClient) -> None:
     session = new_client(hostname="127.1", ca_cert=None, verify=False)
     assert session.connect()
     session.close()
 
 
-def test_refused_password(new_client: NewClient, server: LabWinRM) -> None:
+def test_a_refused_password_is_an_authentication_error(new_client: NewClient, server: LabWinRM) -> None:
     session = new_client(password="wrong")
     with pytest.raises(AuthenticationError, match="refused the login as 'Administrator' by basic"):
         session.connect()
@@ -66,7 +66,7 @@ def test_without_the_password_nothing_is_sent(new_client: NewClient, server: Lab
     assert not server.counts().actions
 
 
-def test_unreachable() -> None:
+def test_a_port_without_a_server_is_a_connection_error() -> None:
     port = free_port()
     session = GuestWinRMClient("127.0.0.1", port, password=PASSWORD)
     with pytest.raises(ConnectionFailedError) as caught:
@@ -75,7 +75,7 @@ def test_unreachable() -> None:
     assert not session.is_final(caught.value)
 
 
-def test_not_winrm(bare_lab: Lab) -> None:
+def test_a_server_of_another_kind_is_a_connection_error(bare_lab: Lab) -> None:
     session = GuestWinRMClient("127.0.0.1", bare_lab.port, password=PASSWORD, ca_cert=bare_lab.ca_cert, auth="basic")
     with pytest.raises(ConnectionFailedError, match=r"its answer is HTTP 404; does WinRM listen there\?"):
         session.connect()

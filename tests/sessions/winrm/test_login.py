@@ -38,12 +38,12 @@ def test_refused_logins(login: dict[str, Any], reason: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_ports() -> None:
+def test_the_port_follows_from_ssl() -> None:
     assert GuestWinRMClient("127.0.0.1", password="x").port == 5986
     assert GuestWinRMClient("127.0.0.1", password="x", ssl=False).port == 5985
 
 
-def test_trust() -> None:
+def test_trust_is_the_systems_store_unless_told_otherwise() -> None:
     assert find_trust(None, verify=False) is False
     store = find_trust(None, verify=True)
     assert store is True or Path(str(store)).exists()
@@ -67,7 +67,7 @@ def user_certificate(folder: Path, name: str) -> tuple[str, str]:
     return str(files[0]), str(files[1])
 
 
-def test_login_by_certificate(bare_lab: Lab, tmp_path: Path) -> None:
+def test_a_certificate_logs_in(bare_lab: Lab, tmp_path: Path) -> None:
     known = user_certificate(tmp_path, "known")
     with bare_lab.start_winrm(["/bin/sh", "-c"], password="unused", client_ca=Path(known[0]).read_text()) as server:
         address: dict[str, Any] = {"port": server.port, "auth": "certificate", "ca_cert": bare_lab.ca_cert}

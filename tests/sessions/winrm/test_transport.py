@@ -74,7 +74,7 @@ def test_a_session_by_password_and_a_verified_certificate(
         assert secret not in caplog.text
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(server: LabWinRM, target: Target) -> None:
+def test_a_certificate_of_an_unknown_ca_is_refused(server: LabWinRM, target: Target) -> None:
     with pytest.raises(ConnectionFailedError, match="certificate"):
         open_session(WinRM(port=server.port, auth="basic"), target, timeout_s=2)
     assert server.counts().actions == {}

@@ -32,7 +32,7 @@ def windows(folder: Path) -> list[str]:
 
 
 class EncryptedFront(ThreadingHTTPServer):
-    """Logs in by Negotiate, decrypts, and asks the lab's server."""
+    """Log in by Negotiate, decrypt, and ask the lab's server."""
 
     daemon_threads = True
 

@@ -31,7 +31,9 @@ def test_destroying_removes_all_that_the_clone_brought(
     assert driver.destroy_node(node) is True
 
 
-def test_gone_in_the_meantime_is_gone(bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create) -> None:
+def test_a_node_that_is_gone_in_the_meantime_is_destroyed(
+    bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create
+) -> None:
     gone = {"obj": {"type": "VirtualMachine", "value": "vm-9"}}
     for method in ("PowerOffVM_Task", "Destroy_Task"):
         for when in ("before", "task"):
@@ -52,7 +54,7 @@ def test_a_lost_reply_is_no_failure(
     assert direct.children("vm/kept") == []
 
 
-def test_a_node_that_someone_starts_meanwhile_is_switched_off_again(
+def test_a_node_that_is_started_meanwhile_is_switched_off_again(
     bare_lab: Lab, driver: VsphereCloneNodeDriver, create_kept: Create, direct: Direct
 ) -> None:
     node = create_kept("restless")
@@ -180,11 +182,13 @@ def foreign(own_keys: str | None, *disks: dict[str, Any]) -> list[str]:
         ("2000", "[shared-1] web/sub/data.vmdk", ["2000"]),
     ],
 )
-def test_which_disks_are_foreign(own_keys: str | None, file: str, expected: list[str]) -> None:
+def test_marks_and_directories_decide_which_disks_are_foreign(
+    own_keys: str | None, file: str, expected: list[str]
+) -> None:
     assert foreign(own_keys, build_disk(fileName=file)) == expected
 
 
-def test_a_disk_without_a_file_is_nobodys() -> None:
+def test_a_disk_without_a_file_is_not_foreign() -> None:
     raw = build_disk(2001)
     del raw["backing"]["fileName"]
     assert foreign("2000", build_disk(fileName="[shared-1] web/web.vmdk"), raw) == []

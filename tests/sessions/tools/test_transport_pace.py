@@ -33,7 +33,7 @@ class Scripted:
 
 
 def log_in(outcomes: list[Exception | None], users: list[str]) -> tuple[list[str], list[float], Any]:
-    """Who was tried, how long was slept in between, and what came of it."""
+    """The users that were tried, how long was slept in between, and what came of it."""
     tried: list[str] = []
     slept: list[float] = []
     try:
