@@ -34,8 +34,6 @@ NOT_YET: dict[str, set[str]] = {
     "accesses": {
         "cli.commands.type.type: client.type",
         "cli.commands.type.type: client.type_keys",
-        "sessions.streaming.run_streaming: session.run",
-        "sessions.streaming.run_streaming: session.stream",
     },
     "arguments": {"cli.deploy_group._deploy: _kept(deploy=) <- Script"},
     "keywords": {
