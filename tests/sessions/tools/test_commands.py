@@ -92,7 +92,7 @@ def test_on_a_full_disk_the_supervisor_leaves_no_half_result(tmp_path: Path, out
     assert not (tmp_path / "piece0").exists()
 
 
-def test_the_supervisor_leaves_pieces_while_its_output_is_followed(tmp_path: Path) -> None:
+def test_the_supervisor_leaves_pieces_while_output_is_taken(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     supervisor = start(tmp_path, "printf 'a\\303'; echo e >&2; cat fifo; printf '\\244b'; exit 5", live=True)
     wait_until((tmp_path / "piece0").exists)
