@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -45,30 +46,46 @@ def redacted(value: Any) -> Any:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Rows under a headline; in a pipe no line is ever cut or folded.
+    """Print rows under a headline; in a pipe no line is ever cut or folded.
 
-    :param empty: what to say instead of a table without rows.
+    :param empty: what to print instead of a table without rows.
     """
+    cells = [[cell(value) for value in row] for row in rows]
+    if not cells:
+        click.echo(empty)
+        return
+    lines, width = _lay_out([columns, *cells])
+    if sys.stdout.isatty() and width > shutil.get_terminal_size().columns:
+        _print_folded(columns, cells)
+        return
+    click.secho(lines[0], bold=True)
+    click.echo("\n".join(lines[1:]))
+
+
+def _lay_out(rows: Sequence[Sequence[str]]) -> tuple[list[str], int]:
+    """Each row as a line, its columns under each other; and the width of the widest."""
+    from rich.cells import cell_len  # it knows wide characters, and the rest of Rich stays unloaded
+
+    lengths = [[cell_len(text) for text in row] for row in rows]
+    widths = [max(column) for column in zip(*lengths, strict=True)]
+    lines = [
+        "  ".join(text + " " * (width - own) for text, own, width in zip(row, of_row, widths, strict=True)).rstrip()
+        for row, of_row in zip(rows, lengths, strict=True)
+    ]
+    return lines, sum(widths) + 2 * (len(widths) - 1)
+
+
+def _print_folded(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+    """Print a table that is wider than the terminal: an id that is cut cannot be copied."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for column in table.columns:
-        column.overflow = "fold"  # an id that is cut cannot be copied
-    for row in rows:
-        table.add_row(*(cell(value) for value in row))
-    if not table.row_count:
-        click.echo(empty)
-        return
-    # Rich keeps to 80 columns where there is no terminal.
-    width = None if sys.stdout.isatty() else 10_000
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
-    if width is None:
-        console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        column.overflow = "fold"
+    for row in cells:
+        table.add_row(*row)
+    Console(file=sys.stdout, markup=False, highlight=False, emoji=False).print(table)
 
 
 def cell(value: object) -> str:
@@ -79,4 +96,7 @@ def cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(cell(item) for item in value)
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
