@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -49,6 +49,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
     :param empty: what to say instead of a table without rows.
     """
+    shown = [[cell(value) for value in row] for row in rows]
+    if not shown:
+        click.echo(empty)
+    elif sys.stdout.isatty():
+        _print_on_terminal(columns, shown)
+    else:
+        click.echo("\n".join(_align([columns, *shown])))
+
+
+def _print_on_terminal(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """The table, folded where it is wider than the terminal."""
     from rich.console import Console
     from rich.table import Table
 
@@ -56,19 +67,25 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for column in table.columns:
         column.overflow = "fold"  # an id that is cut cannot be copied
     for row in rows:
-        table.add_row(*(cell(value) for value in row))
-    if not table.row_count:
-        click.echo(empty)
-        return
-    # Rich keeps to 80 columns where there is no terminal.
-    width = None if sys.stdout.isatty() else 10_000
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False, width=width)
-    if width is None:
-        console.print(table)
-        return
-    with console.capture() as captured:
-        console.print(table)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        table.add_row(*row)
+    Console(file=sys.stdout, markup=False, highlight=False, emoji=False).print(table)
+
+
+def _align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Each row as a line, columns as wide as their widest cell. Rich takes longer for this than a listing."""
+    widths = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (text + " " * (width - _width(text)) for text, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes on a screen: Chinese characters take two each."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def cell(value: object) -> str:
