@@ -21,7 +21,7 @@ from .group import debug_option
 
 if TYPE_CHECKING:
     from ..driver.compute import VsphereCloneNodeDriver
-    from ..lab import Lab
+    from ..lab.record import LabRecord
 
 PASSWORD = "VSPHERE_CLONE_PASSWORD"  # noqa: S105 - the variable's name
 MAX_SECRET_BYTES = 100_000
@@ -103,8 +103,8 @@ def open_driver(connection: Connection) -> VsphereCloneNodeDriver:
 def server_address(connection: Connection) -> tuple[str, int]:
     """The host and port that the connection goes to."""
     if connection.lab:
-        lab = _find_lab(connection.lab)
-        return lab.host, lab.port
+        lab = _get_lab(connection.lab).connection()
+        return str(lab["host"]), int(lab["port"])
     return str(connection.host), connection.port or 443
 
 
@@ -149,21 +149,21 @@ def _target(connection: Connection) -> tuple[str, str, dict[str, Any]]:
 
 def _lab_target(connection: Connection, name: str) -> tuple[str, str, dict[str, Any]]:
     """The same for a lab, which knows all of it; what was typed wins."""
-    lab = _find_lab(name)
+    lab = _get_lab(name).connection()
     target = {
-        "host": lab.host,
-        "port": lab.port,
-        "ca_cert": connection.ca_cert or lab.ca_cert,
-        "ex_datacenter": connection.datacenter or lab.datacenter,
+        "host": lab["host"],
+        "port": lab["port"],
+        "ca_cert": connection.ca_cert or lab["ca_cert"],
+        "ex_datacenter": connection.datacenter or lab["datacenter"],
     }
     typed = read_secret(connection.password_file, PASSWORD) if connection.password_file else None
-    return connection.username or lab.username, typed or lab.password, target
+    return connection.username or lab["username"], typed or lab["password"], target
 
 
-def _find_lab(name: str) -> Lab:
-    from ..lab import Lab
+def _get_lab(name: str) -> LabRecord:
+    from ..lab.record import get_lab  # what is written down is enough: no lab is started or steered here
 
-    return Lab.attach(name)
+    return get_lab(name)
 
 
 def _password(connection: Connection) -> str:

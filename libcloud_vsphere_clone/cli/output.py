@@ -64,15 +64,22 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
 
 def _lay_out(rows: Sequence[Sequence[str]]) -> tuple[list[str], int]:
     """Each row as a line, its columns under each other; and the width of the widest."""
-    from rich.cells import cell_len  # it knows wide characters, and the rest of Rich stays unloaded
-
-    lengths = [[cell_len(text) for text in row] for row in rows]
+    lengths = [[_width(text) for text in row] for row in rows]
     widths = [max(column) for column in zip(*lengths, strict=True)]
     lines = [
         "  ".join(text + " " * (width - own) for text, own, width in zip(row, of_row, widths, strict=True)).rstrip()
         for row, of_row in zip(rows, lengths, strict=True)
     ]
     return lines, sum(widths) + 2 * (len(widths) - 1)
+
+
+def _width(text: str) -> int:
+    """The columns that a text takes on a screen: Chinese characters take two each."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # it knows wide characters; the rest of Rich stays unloaded
+
+    return cell_len(text)
 
 
 def _print_folded(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> None:

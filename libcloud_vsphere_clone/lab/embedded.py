@@ -16,8 +16,8 @@ from .control import CallCounts, LabControl
 from .errors import LabError
 from .faults import Faults
 from .identity import identity_of
-from .process import find_lab, launch, stop
-from .record import LabOptions, LabRecord
+from .process import launch, stop
+from .record import LabOptions, LabRecord, get_lab
 from .winrm import LabWinRM
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ class Lab:
 
         :raises LabError: none of that name runs.
         """
-        record = find_lab(name)
-        if record is None:
-            raise LabError(f"no lab named {name!r} runs; start it with: vsphere-clone lab start --name {name}")
+        record = get_lab(name)
         lab = cls(name=name)
         lab.options = record.options
         lab._adopt(record)

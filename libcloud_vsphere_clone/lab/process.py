@@ -25,7 +25,7 @@ from .errors import LabError
 from .guest_image import GuestImages, ensure_guest_images, remove_guest_images
 from .identity import ProcessIdentity, identity_of
 from .places import cache_directory, locked
-from .record import LabOptions, LabRecord, lab_directory, load_record, recorded_names, save_record
+from .record import LabOptions, LabRecord, find_lab, lab_directory, load_record, recorded_names, save_record
 from .remains import LABEL, remove_remains
 
 log = logging.getLogger(__name__)
@@ -64,12 +64,6 @@ def launch(
         stop(record)
         raise
     return record
-
-
-def find_lab(name: str) -> LabRecord | None:
-    """The lab of that name if it runs, else None."""
-    record = load_record(name)
-    return record if record and record.is_running() else None
 
 
 def list_labs() -> list[LabRecord]:

@@ -122,6 +122,23 @@ def load_record(name: str) -> LabRecord | None:
         return None
 
 
+def find_lab(name: str) -> LabRecord | None:
+    """The lab of that name if it runs, else None."""
+    record = load_record(name)
+    return record if record and record.is_running() else None
+
+
+def get_lab(name: str) -> LabRecord:
+    """The lab of that name.
+
+    :raises LabError: none of that name runs.
+    """
+    record = find_lab(name)
+    if record is None:
+        raise LabError(f"no lab named {name!r} runs; start it with: vsphere-clone lab start --name {name}")
+    return record
+
+
 def recorded_names() -> list[str]:
     """The names of all labs that left a folder, running or dead."""
     return sorted(path.name for path in labs_directory().iterdir() if path.is_dir() and NAME.fullmatch(path.name))

@@ -12,8 +12,8 @@ import pytest
 
 from libcloud_vsphere_clone.lab import Lab, LabError
 from libcloud_vsphere_clone.lab.identity import identity_of
-from libcloud_vsphere_clone.lab.process import clear_cache, clear_dead_labs, find_lab, launch, list_labs, stop
-from libcloud_vsphere_clone.lab.record import LabOptions, LabRecord
+from libcloud_vsphere_clone.lab.process import clear_cache, clear_dead_labs, launch, list_labs, stop
+from libcloud_vsphere_clone.lab.record import LabOptions, LabRecord, find_lab
 
 pytestmark = pytest.mark.usefixtures("private_state")
 

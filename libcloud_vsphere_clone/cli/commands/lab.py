@@ -56,7 +56,8 @@ def start(name: str, as_json: bool, **words: Any) -> None:
     What it needs is built first.
     """
     from ...lab import LabError
-    from ...lab.process import find_lab, launch, wait_until_ready
+    from ...lab.process import launch, wait_until_ready
+    from ...lab.record import find_lab
 
     options = _options(**words)
     record = find_lab(name)
@@ -94,7 +95,8 @@ def run(name: str, as_json: bool, **words: Any) -> None:
 @click.option("--all", "every", is_flag=True, help="Stop all labs of this user.")
 def stop_command(name: str, every: bool) -> None:
     """Stop a lab and remove its guests."""
-    from ...lab.process import find_lab, list_labs, stop
+    from ...lab.process import list_labs, stop
+    from ...lab.record import find_lab
 
     named = find_lab(name)
     records = list_labs() if every else [named] if named else []

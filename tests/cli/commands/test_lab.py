@@ -15,7 +15,8 @@ from click.testing import CliRunner, Result
 from libcloud_vsphere_clone.cli import main
 from libcloud_vsphere_clone.lab import Lab
 from libcloud_vsphere_clone.lab.identity import identity_of
-from libcloud_vsphere_clone.lab.process import find_lab, list_labs, stop
+from libcloud_vsphere_clone.lab.process import list_labs, stop
+from libcloud_vsphere_clone.lab.record import find_lab
 
 KEYS = {
     "host",
