@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,9 +12,14 @@ from typing import Any
 from libcloud_vsphere_clone import Lab
 
 from .measure import Contestant, Row, Stage, Step, compare, open_stage
+from .processes import command, median_ratio, time_processes
 
 READS = {"RetrievePropertiesEx"}
 FOLDER = "load"
+WIRE = "raw wire (floor)"
+COMMANDS_AT = 1000
+"""VMs with which the command is measured."""
+
 AFTER_CHANGES = "ours, after 1 % changed"
 MOST_FOR_GOVC_FIND = 300
 """VMs whose paths govc is given one by one: it looks up each of them, in a dozen round trips."""
@@ -27,7 +33,11 @@ def measure_listings(sizes: tuple[int, ...], rounds: int, govc: str | None, *, p
     with Lab(guests=False) as warm:
         for size in sizes:
             with Lab(vms=size, guests=False) as lab, open_stage(lab, warm) as stage:
-                yield from _measure_listing(stage, size, rounds, govc, patient)
+                rows = _measure_listing(stage, size, rounds, govc, patient)
+                yield from rows
+                if size == COMMANDS_AT:
+                    wire_s = next(row.seconds for row in rows if row.what == WIRE and not row.latency_ms)
+                    yield from _measure_commands(lab, size, max(5, rounds), wire_s or 0.0)
 
 
 def measure_lookups(size: int, rounds: int, govc: str | None) -> Iterator[Row]:
@@ -57,8 +67,26 @@ def _measure_listing(stage: Stage, size: int, rounds: int, govc: str | None, pat
         return compare(stage, "listing", size, contestants, rounds=rounds)
 
 
+def _measure_commands(lab: Lab, size: int, rounds: int, wire_s: float) -> list[Row]:
+    """Rows for the command's listings, as whole processes.
+
+    :param wire_s: what the nodes' rows alone take, which ``images`` does not read.
+    """
+    words = {"images": ["images"], "nodes": ["nodes"], "nodes --json": ["nodes", "--json"]}
+    commands = {f"vsphere-clone {name}": command(*each, f"--lab={lab.name}") for name, each in words.items()}
+    seconds = time_processes(commands, rounds)
+    images, table, as_json = seconds.values()
+    floor = [each + wire_s for each in images]
+    more_s = statistics.median(mine - other for mine, other in zip(table, as_json, strict=True))
+    rows = [
+        Row("listing", what, size, seconds=statistics.median(own), ratio=median_ratio(own, floor), rounds=rounds)
+        for what, own in seconds.items()
+    ]
+    return [*rows, Row("listing", "vsphere-clone nodes, more than its JSON", size, seconds=more_s, rounds=rounds)]
+
+
 def _wire(requests: list[dict[str, Any]]) -> Contestant:
-    step = Step("fetch", "raw wire (floor)")
+    step = Step("fetch", WIRE)
     return Contestant("raw", (step,), {"requests": requests}, is_floor=True, warm=False)
 
 

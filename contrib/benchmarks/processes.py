@@ -1,0 +1,74 @@
+"""Whole processes side by side: in each round each runs once, so that what slows the machine slows all."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from .children import ROOT
+
+PEAK = "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
+FLOOR = "import libcloud.compute.base"
+OURS = "import sys; from libcloud_vsphere_clone.cli import main; sys.exit(main())"
+"""What the script is that an installer makes of the entry point."""
+
+Command = tuple[str, ...]
+"""An interpreter, a program for its ``-c``, and the program's arguments."""
+
+
+def command(*arguments: str) -> Command:
+    """``vsphere-clone`` with these arguments."""
+    return (sys.executable, OURS, *arguments)
+
+
+def time_processes(commands: Mapping[str, Command], rounds: int) -> dict[str, list[float]]:
+    """The seconds of each command in each round."""
+    seconds: dict[str, list[float]] = {what: [] for what in commands}
+    with TemporaryDirectory() as folder:
+        for number in range(rounds + 1):
+            for what, each in commands.items():
+                took_s = _run(each, folder)[0]
+                if number:  # the first one writes .pyc files
+                    seconds[what].append(took_s)
+    return seconds
+
+
+def peak_bytes(python: str, program: str) -> int:
+    """The memory of a program at its peak."""
+    with TemporaryDirectory() as folder:
+        _run((python, program), folder)  # compiling takes memory, too
+        return int(_run((python, f"{program}\n{PEAK}"), folder)[1]) * 1024
+
+
+def median_ratio(own: Sequence[float], floor: Sequence[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(mine / other for mine, other in zip(own, floor, strict=True))
+
+
+def _run(each: Command, folder: str) -> tuple[float, str]:
+    python, program, *arguments = each
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [python, "-c", program, *arguments],
+        cwd=folder,
+        env=_environment(python, folder),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return time.perf_counter() - begin, done.stdout
+
+
+def _environment(python: str, folder: str) -> dict[str, str]:
+    """That of this process, with .pyc files as an installer leaves them, for others' modules and ours alike."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(Path(folder, "pyc"))
+    if python == sys.executable:
+        environment["PYTHONPATH"] = str(ROOT)
+    return environment
