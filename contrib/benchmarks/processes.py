@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .children import ROOT
 
+COMPILED = ROOT / "build" / "pycache"
 PEAK = "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
 FLOOR = "import libcloud.compute.base"
 OURS = "import sys; from libcloud_vsphere_clone.cli import main; sys.exit(main())"
@@ -57,7 +57,7 @@ def _run(each: Command, folder: str) -> tuple[float, str]:
     done = subprocess.run(
         [python, "-c", program, *arguments],
         cwd=folder,
-        env=_environment(python, folder),
+        env=_environment(python),
         capture_output=True,
         text=True,
         check=True,
@@ -65,10 +65,10 @@ def _run(each: Command, folder: str) -> tuple[float, str]:
     return time.perf_counter() - begin, done.stdout
 
 
-def _environment(python: str, folder: str) -> dict[str, str]:
+def _environment(python: str) -> dict[str, str]:
     """That of this process, with .pyc files as an installer leaves them, for others' modules and ours alike."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPYCACHEPREFIX"] = str(Path(folder, "pyc"))
+    environment["PYTHONPYCACHEPREFIX"] = str(COMPILED)
     if python == sys.executable:
         environment["PYTHONPATH"] = str(ROOT)
     return environment

@@ -36,7 +36,7 @@ def measure_start_up(rounds: int) -> Iterator[Row]:
         GET: (sys.executable, _get("vsphere_clone")),
         "get_driver('vsphere'), the built-in": (sys.executable, _get("vsphere")),
     }
-    rows = _with_memory(_compare(imports, max(5, rounds // 3)), imports)
+    rows = _with_memory(_compare(imports, max(9, rounds // 3)), imports)
     yield from rows
     yield _memory_ratio(rows)
     with Lab(guests=False) as lab:
@@ -44,7 +44,7 @@ def measure_start_up(rounds: int) -> Iterator[Row]:
             f"{FLOOR}, beside a command (floor)": (sys.executable, FLOOR),
             "vsphere-clone images": command("images", f"--lab={lab.name}"),
         }
-        yield from _compare(commands, max(5, rounds // 3))
+        yield from _compare(commands, max(9, rounds // 3))
 
 
 def _get(name: str) -> str:
