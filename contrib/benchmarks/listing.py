@@ -16,10 +16,8 @@ from .processes import command, median_ratio, time_processes
 
 READS = {"RetrievePropertiesEx"}
 FOLDER = "load"
-WIRE = "raw wire (floor)"
 COMMANDS_AT = 1000
 """VMs with which the command is measured."""
-
 AFTER_CHANGES = "ours, after 1 % changed"
 MOST_FOR_GOVC_FIND = 300
 """VMs whose paths govc is given one by one: it looks up each of them, in a dozen round trips."""
@@ -33,11 +31,9 @@ def measure_listings(sizes: tuple[int, ...], rounds: int, govc: str | None, *, p
     with Lab(guests=False) as warm:
         for size in sizes:
             with Lab(vms=size, guests=False) as lab, open_stage(lab, warm) as stage:
-                rows = _measure_listing(stage, size, rounds, govc, patient)
-                yield from rows
+                yield from _measure_listing(stage, size, rounds, govc, patient)
                 if size == COMMANDS_AT:
-                    wire_s = next(row.seconds for row in rows if row.what == WIRE and not row.latency_ms)
-                    yield from _measure_commands(lab, size, max(5, rounds), wire_s or 0.0)
+                    yield from _measure_commands(stage, size, max(7, rounds))
 
 
 def measure_lookups(size: int, rounds: int, govc: str | None) -> Iterator[Row]:
@@ -67,16 +63,22 @@ def _measure_listing(stage: Stage, size: int, rounds: int, govc: str | None, pat
         return compare(stage, "listing", size, contestants, rounds=rounds)
 
 
-def _measure_commands(lab: Lab, size: int, rounds: int, wire_s: float) -> list[Row]:
-    """Rows for the command's listings, as whole processes.
-
-    :param wire_s: what the nodes' rows alone take, which ``images`` does not read.
-    """
+def _measure_commands(stage: Stage, size: int, rounds: int) -> list[Row]:
+    """Rows for the command's listings, as whole processes: their floor is ``images``, and the nodes' bare rows."""
     words = {"images": ["images"], "nodes": ["nodes"], "nodes --json": ["nodes", "--json"]}
-    commands = {f"vsphere-clone {name}": command(*each, f"--lab={lab.name}") for name, each in words.items()}
-    seconds = time_processes(commands, rounds)
-    images, table, as_json = seconds.values()
-    floor = [each + wire_s for each in images]
+    commands = {f"vsphere-clone {name}": command(*each, f"--lab={stage.lab.name}") for name, each in words.items()}
+    with (
+        stage.recorded("ours", "list_cold", READS) as requests,
+        stage.worker("raw", requests=requests) as child,
+    ):
+
+        def fetch() -> float:
+            child.ask(prepare="fetch")
+            return float(child.ask(run="fetch")["seconds"])
+
+        seconds = time_processes(commands, rounds, {"raw wire, beside commands": fetch})
+    images, table, as_json, wire = seconds.values()
+    floor = [one + other for one, other in zip(images, wire, strict=True)]
     more_s = statistics.median(mine - other for mine, other in zip(table, as_json, strict=True))
     rows = [
         Row("listing", what, size, seconds=statistics.median(own), ratio=median_ratio(own, floor), rounds=rounds)
@@ -86,7 +88,7 @@ def _measure_commands(lab: Lab, size: int, rounds: int, wire_s: float) -> list[R
 
 
 def _wire(requests: list[dict[str, Any]]) -> Contestant:
-    step = Step("fetch", WIRE)
+    step = Step("fetch", "raw wire (floor)")
     return Contestant("raw", (step,), {"requests": requests}, is_floor=True, warm=False)
 
 

@@ -7,7 +7,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from tempfile import TemporaryDirectory
 
 from .children import ROOT
@@ -27,13 +28,19 @@ def command(*arguments: str) -> Command:
     return (sys.executable, OURS, *arguments)
 
 
-def time_processes(commands: Mapping[str, Command], rounds: int) -> dict[str, list[float]]:
-    """The seconds of each command in each round."""
-    seconds: dict[str, list[float]] = {what: [] for what in commands}
+def time_processes(
+    commands: Mapping[str, Command], rounds: int, beside: Mapping[str, Callable[[], float]] | None = None
+) -> dict[str, list[float]]:
+    """The seconds of each command in each round.
+
+    :param beside: what else has its turn in each round, and gives its own seconds.
+    """
     with TemporaryDirectory() as folder:
+        turns = {what: partial(_time, each, folder) for what, each in commands.items()} | dict(beside or {})
+        seconds: dict[str, list[float]] = {what: [] for what in turns}
         for number in range(rounds + 1):
-            for what, each in commands.items():
-                took_s = _run(each, folder)[0]
+            for what, turn in turns.items():
+                took_s = turn()
                 if number:  # the first one writes .pyc files
                     seconds[what].append(took_s)
     return seconds
@@ -42,8 +49,8 @@ def time_processes(commands: Mapping[str, Command], rounds: int) -> dict[str, li
 def peak_bytes(python: str, program: str) -> int:
     """The memory of a program at its peak."""
     with TemporaryDirectory() as folder:
-        _run((python, program), folder)  # compiling takes memory, too
-        return int(_run((python, f"{program}\n{PEAK}"), folder)[1]) * 1024
+        _time((python, program), folder)  # compiling takes memory, too
+        return int(_run((python, f"{program}\n{PEAK}"), folder)) * 1024
 
 
 def median_ratio(own: Sequence[float], floor: Sequence[float]) -> float:
@@ -51,9 +58,15 @@ def median_ratio(own: Sequence[float], floor: Sequence[float]) -> float:
     return statistics.median(mine / other for mine, other in zip(own, floor, strict=True))
 
 
-def _run(each: Command, folder: str) -> tuple[float, str]:
-    python, program, *arguments = each
+def _time(each: Command, folder: str) -> float:
     begin = time.perf_counter()
+    _run(each, folder)
+    return time.perf_counter() - begin
+
+
+def _run(each: Command, folder: str) -> str:
+    """What it prints."""
+    python, program, *arguments = each
     done = subprocess.run(
         [python, "-c", program, *arguments],
         cwd=folder,
@@ -62,7 +75,7 @@ def _run(each: Command, folder: str) -> tuple[float, str]:
         text=True,
         check=True,
     )
-    return time.perf_counter() - begin, done.stdout
+    return done.stdout
 
 
 def _environment(python: str) -> dict[str, str]:
