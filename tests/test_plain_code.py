@@ -40,7 +40,6 @@ NOT_YET: dict[str, set[str]] = {
         "cli.commands.copy.copy: build_login(**)",
         "cli.commands.lab.run: _options(**)",
         "cli.commands.lab.start: _options(**)",
-        "cli.commands.nodes._watch: driver.ex_watch_nodes(**)",
         "cli.commands.run.run: build_login(**)",
         "cli.commands.ssh.ssh: build_login(**)",
         "cli.connection._build_connection: Connection(**)",

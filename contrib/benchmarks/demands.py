@@ -40,7 +40,20 @@ def _others(row: Row) -> float | None:
     return None if row.round_trips is None or row.writes is None else row.round_trips - row.writes
 
 
+_OVER_LIBCLOUD = "time over import libcloud.compute.base"
+
 DEMANDS = (
+    Demand("start-up", "get_driver('vsphere_clone')", _OVER_LIBCLOUD, 1.3, lambda row: row.ratio),
+    Demand(
+        "start-up",
+        "memory of get_driver('vsphere_clone')",
+        "over import libcloud.compute.base",
+        1.3,
+        lambda row: row.ratio,
+    ),
+    Demand("start-up", "vsphere-clone images", _OVER_LIBCLOUD, 1.6, lambda row: row.ratio),
+    Demand("listing", "vsphere-clone nodes --json", "time over images and the wire", 1.3, lambda row: row.ratio),
+    Demand("listing", "vsphere-clone nodes, more than its JSON", "seconds", 0.1, lambda row: row.seconds),
     Demand("listing", "ours, cold", "time over the raw wire", 1.4, lambda row: row.ratio),
     Demand("listing", "ours, cold", "round trips", 3, lambda row: row.round_trips),
     Demand("listing", "ours, cold", "bytes of memory per VM", 6000, lambda row: _each(row.peak_bytes, row)),

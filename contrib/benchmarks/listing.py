@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 from libcloud_vsphere_clone import Lab
 
 from .measure import Contestant, Row, Stage, Step, compare, open_stage
+from .processes import command, median_ratio, time_processes
 
 READS = {"RetrievePropertiesEx"}
 FOLDER = "load"
+COMMANDS_AT = 1000
+"""VMs with which the command is measured."""
 AFTER_CHANGES = "ours, after 1 % changed"
 MOST_FOR_GOVC_FIND = 300
 """VMs whose paths govc is given one by one: it looks up each of them, in a dozen round trips."""
@@ -28,6 +32,8 @@ def measure_listings(sizes: tuple[int, ...], rounds: int, govc: str | None, *, p
         for size in sizes:
             with Lab(vms=size, guests=False) as lab, open_stage(lab, warm) as stage:
                 yield from _measure_listing(stage, size, rounds, govc, patient)
+                if size == COMMANDS_AT:
+                    yield from _measure_commands(stage, size, max(7, rounds))
 
 
 def measure_lookups(size: int, rounds: int, govc: str | None) -> Iterator[Row]:
@@ -55,6 +61,30 @@ def _measure_listing(stage: Stage, size: int, rounds: int, govc: str | None, pat
         both = Contestant("ours", (Step("list_both", "ours, cold and second call"),))
         contestants = [_wire(requests), Contestant("ours", ours), both, *_peers(requests, size, govc, patient)]
         return compare(stage, "listing", size, contestants, rounds=rounds)
+
+
+def _measure_commands(stage: Stage, size: int, rounds: int) -> list[Row]:
+    """Rows for the command's listings, as whole processes: their floor is ``images``, and the nodes' bare rows."""
+    words = {"images": ["images"], "nodes": ["nodes"], "nodes --json": ["nodes", "--json"]}
+    commands = {f"vsphere-clone {name}": command(*each, f"--lab={stage.lab.name}") for name, each in words.items()}
+    with (
+        stage.recorded("ours", "list_cold", READS) as requests,
+        stage.worker("raw", requests=requests) as child,
+    ):
+
+        def fetch() -> float:
+            child.ask(prepare="fetch")
+            return float(child.ask(run="fetch")["seconds"])
+
+        seconds = time_processes(commands, rounds, {"raw wire, beside commands": fetch})
+    images, table, as_json, wire = seconds.values()
+    floor = [one + other for one, other in zip(images, wire, strict=True)]
+    more_s = statistics.median(mine - other for mine, other in zip(table, as_json, strict=True))
+    rows = [
+        Row("listing", what, size, seconds=statistics.median(own), ratio=median_ratio(own, floor), rounds=rounds)
+        for what, own in seconds.items()
+    ]
+    return [*rows, Row("listing", "vsphere-clone nodes, more than its JSON", size, seconds=more_s, rounds=rounds)]
 
 
 def _wire(requests: list[dict[str, Any]]) -> Contestant:

@@ -1,44 +1,50 @@
-"""What the project costs a program that does not use it, and one that begins to."""
+"""What the project costs a program that does not use it, one that begins to, and a command."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+from libcloud_vsphere_clone import Lab
 
 from .children import ROOT
 from .measure import Row
+from .processes import FLOOR, Command, command, median_ratio, peak_bytes, time_processes
 
 BOOT_FILES = ("vsphere_clone.pth", "vsphere_clone.start", "_vsphere_clone_boot.py")
-PEAK = "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
-
-Command = tuple[str, str]
-"""An interpreter and what it runs."""
+GET = "get_driver('vsphere_clone')"
 
 
 def measure_start_up(rounds: int) -> Iterator[Row]:
-    """Rows for interpreters with and without the plugin, and for what a script imports first."""
+    """Rows for interpreters with and without the plugin, for what a script imports first, and for a command."""
     with tempfile.TemporaryDirectory() as folder:
         bare, plugged = _make(Path(folder, "bare")), _make(Path(folder, "plugged"), BOOT_FILES)
         pairs: dict[str, Command] = {
             "python -c pass, without the plugin (floor)": (bare, "pass"),
             "python -c pass, with the plugin": (plugged, "pass"),
         }
-        yield from _compare(pairs, rounds, folder)
-        imports: dict[str, Command] = {
-            "import libcloud.compute.base (floor)": (sys.executable, "import libcloud.compute.base"),
-            "import libcloud_vsphere_clone": (sys.executable, "import libcloud_vsphere_clone"),
-            "get_driver('vsphere_clone')": (sys.executable, _get("vsphere_clone")),
-            "get_driver('vsphere'), the built-in": (sys.executable, _get("vsphere")),
+        yield from _with_memory(_compare(pairs, rounds), pairs)
+    imports: dict[str, Command] = {
+        f"{FLOOR} (floor)": (sys.executable, FLOOR),
+        "import libcloud_vsphere_clone": (sys.executable, "import libcloud_vsphere_clone"),
+        GET: (sys.executable, _get("vsphere_clone")),
+        "get_driver('vsphere'), the built-in": (sys.executable, _get("vsphere")),
+    }
+    rows = _with_memory(_compare(imports, max(9, rounds // 3)), imports)
+    yield from rows
+    yield _memory_ratio(rows)
+    with Lab(guests=False) as lab:
+        commands: dict[str, Command] = {
+            f"{FLOOR}, beside a command (floor)": (sys.executable, FLOOR),
+            "vsphere-clone images": command("images", f"--lab={lab.name}"),
         }
-        yield from _compare(imports, max(3, rounds // 3), folder)
+        yield from _compare(commands, max(9, rounds // 3))
 
 
 def _get(name: str) -> str:
@@ -54,28 +60,20 @@ def _make(folder: Path, files: tuple[str, ...] = ()) -> str:
     return str(folder / "bin" / "python")
 
 
-def _compare(commands: dict[str, Command], rounds: int, folder: str) -> list[Row]:
-    seconds: dict[str, list[float]] = {what: [] for what in commands}
-    for number in range(rounds + 1):
-        for what, command in commands.items():
-            took_s = _run(command, folder)[0]
-            if number:  # the first one writes .pyc files
-                seconds[what].append(took_s)
+def _compare(commands: dict[str, Command], rounds: int) -> list[Row]:
+    """A row for each command; the first is the floor."""
+    seconds = time_processes(commands, rounds)
     floor = next(iter(seconds.values()))
-    rows = []
-    for what, (python, program) in commands.items():
-        ratio = statistics.median(own / other for own, other in zip(seconds[what], floor, strict=True))
-        peak_kib = int(_run((python, f"{program}\n{PEAK}"), folder)[1])
-        median = statistics.median(seconds[what])
-        rows.append(Row("start-up", what, 1, seconds=median, ratio=ratio, peak_bytes=peak_kib * 1024, rounds=rounds))
-    return rows
+    return [
+        Row("start-up", what, 1, seconds=statistics.median(own), ratio=median_ratio(own, floor), rounds=rounds)
+        for what, own in seconds.items()
+    ]
 
 
-def _run(command: Command, folder: str) -> tuple[float, str]:
-    python, program = command
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)} if python == sys.executable else dict(os.environ)
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [python, "-c", program], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
-    return time.perf_counter() - begin, done.stdout
+def _with_memory(rows: list[Row], commands: dict[str, Command]) -> list[Row]:
+    return [replace(row, peak_bytes=peak_bytes(*commands[row.what])) for row in rows]
+
+
+def _memory_ratio(rows: list[Row]) -> Row:
+    peaks = {row.what: row.peak_bytes or 0 for row in rows}
+    return Row("start-up", f"memory of {GET}", 1, ratio=peaks[GET] / peaks[f"{FLOOR} (floor)"])

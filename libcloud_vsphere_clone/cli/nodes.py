@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +66,8 @@ def hardware(machine: dict[str, Any]) -> str:
 
 def is_id(text: str) -> bool:
     """Whether it is an id of a node or an image, and not a name."""
+    import uuid  # a listing has no use for it
+
     try:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -55,6 +54,8 @@ def build_requests(
     """
     shared = options[0]
     size_id, hardware = _build_hardware(sizes, size, shared)
+    import uuid  # takes as long as several of our modules, and a listing makes no node
+
     login: Login | None = to_login(auth, shared.username)
     return [
         NodeRequest(

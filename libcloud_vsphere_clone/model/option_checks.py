@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from zoneinfo import available_timezones
 
 from ..errors import InvalidRequestError
 from ..option_names import option
@@ -153,6 +152,8 @@ def _check_time_zone(name: object) -> None:
 
 @cache
 def _time_zones() -> frozenset[str]:
+    from zoneinfo import available_timezones  # takes as long as several of our modules
+
     return frozenset(available_timezones())
 
 

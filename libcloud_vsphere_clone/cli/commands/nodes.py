@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import closing
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,8 +15,6 @@ from ..output import cell, json_option, print_json, print_json_line
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
-
-    from ...driver.compute import VsphereCloneNodeDriver
 
 
 @click.command()
@@ -42,7 +41,8 @@ def nodes(
         raise click.UsageError("--watch-timeout is for --watch")
     with connected(connection) as driver:
         if watch:
-            _watch(driver, as_json, timeout_s=watch_timeout, ex_group=group, ex_filter=pattern)
+            changes = driver.ex_watch_nodes(timeout_s=watch_timeout, ex_group=group, ex_filter=pattern)
+            _watch(changes, as_json)
             return
         found = [node_facts(node) for node in driver.list_nodes(ex_group=group, ex_filter=pattern)]
     found.sort(key=lambda node: (node["group"] or "", node["name"]))
@@ -52,10 +52,10 @@ def nodes(
         print_nodes(found)
 
 
-def _watch(driver: VsphereCloneNodeDriver, as_json: bool, **words: Any) -> None:
+def _watch(changes: Generator[tuple[str, Node], None, None], as_json: bool) -> None:
     """Prints changes until the time is over or Ctrl-C; both are a good end."""
     try:
-        with closing(driver.ex_watch_nodes(**words)) as changes:
+        with closing(changes):
             for event, node in changes:
                 _print_change(event, node, as_json)
     except KeyboardInterrupt:
