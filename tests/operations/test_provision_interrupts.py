@@ -27,7 +27,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(bare_lab: Lab, direct: Direct, inte
 
 @pytest.mark.usefixtures("unharmed")
 def test_ctrl_c_after_the_clone_leaves_nothing_either(bare_lab: Lab, direct: Direct, interrupted: Interrupted) -> None:
-    reads_before = 3  # of the image by its name two, for the plan one; the next reads the new node
+    reads_before = 5  # of the image by its name two, for a placement and the plan one each, of the task; then the node
     bare_lab.faults.add("RetrievePropertiesEx", when="stall", delay_ms=2000, every=reads_before + 1)
     bare_lab.reset_calls()
     process = interrupted(MAKE_ONE, [[]])
