@@ -1,4 +1,4 @@
-"""How messages name options: marked where they are written, spelled for those who read them. (pure)
+"""How messages name options: marked where they are written, spelled for their readers. (pure)
 
 What is below the driver knows the fields of a new node and no option of the driver. It writes ``option("hostname=")``
 into a message. The error's text spells that ``ex_hostname=``, for callers in Python; the command spells it

@@ -30,11 +30,8 @@ CHECKED_HERE = {
 }
 
 NOT_YET: dict[str, set[str]] = {
-    # rule: what another branch mends
-    "accesses": {
-        "cli.commands.type.type: client.type",
-        "cli.commands.type.type: client.type_keys",
-    },
+    # rule: what does not keep it yet; these lists may only become shorter
+    "accesses": set(),
     "arguments": {"cli.deploy_group._deploy: _kept(deploy=) <- Script"},
     "keywords": {
         "cli.commands.copy.copy: build_login(**)",
@@ -42,7 +39,7 @@ NOT_YET: dict[str, set[str]] = {
         "cli.commands.lab.start: _options(**)",
         "cli.commands.run.run: build_login(**)",
         "cli.commands.ssh.ssh: build_login(**)",
-        "cli.connection._build_connection: Connection(**)",
+        "cli.connection._build_connection: DriverConnection(**)",
         "cli.deploy_group._create: self._kept(**)",
         "cli.deploy_group._deploy: self._kept(**)",
         "cli.deploy_node._create: self._driver.create_node(**)",
@@ -51,8 +48,8 @@ NOT_YET: dict[str, set[str]] = {
         "lab.embedded.start_winrm: LabWinRM.start(**)",
     },
     "locals": set(),
-    "patches": {"cli/commands/test_destroy.py", "cli/commands/test_doctor.py"},
-    "class names": {"Connection", "Login"},
+    "patches": set(),
+    "class names": set(),
 }
 
 

@@ -31,7 +31,7 @@ SECRET_FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
 @dataclass(frozen=True)
-class Connection:
+class DriverConnection:
     """The vCenter that the options name."""
 
     host: str | None = None
@@ -55,11 +55,11 @@ class Connection:
 
 
 def connection_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of a connection; it is called with a Connection as its first argument."""
+    """Gives a command the options of a connection; it is called with a DriverConnection as its first argument."""
 
     @functools.wraps(command)
     def with_connection(**words: Any) -> None:
-        given = {field.name: words.pop(field.name) for field in fields(Connection)}
+        given = {field.name: words.pop(field.name) for field in fields(DriverConnection)}
         command(_build_connection(given), **words)
 
     decorated: Callable[..., None] = with_connection
@@ -69,7 +69,7 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def connected(connection: Connection) -> Iterator[VsphereCloneNodeDriver]:
+def connected(connection: DriverConnection) -> Iterator[VsphereCloneNodeDriver]:
     """A driver that is connected inside the block.
 
     :raises click.UsageError: it is not said what to connect to, or as whom.
@@ -82,7 +82,7 @@ def connected(connection: Connection) -> Iterator[VsphereCloneNodeDriver]:
         driver.close()
 
 
-def open_driver(connection: Connection) -> VsphereCloneNodeDriver:
+def open_driver(connection: DriverConnection) -> VsphereCloneNodeDriver:
     """A driver, connected; the caller closes it."""
     username, password, target = _target(connection)
     from ..driver.compute import VsphereCloneNodeDriver
@@ -100,7 +100,7 @@ def open_driver(connection: Connection) -> VsphereCloneNodeDriver:
         )
 
 
-def server_address(connection: Connection) -> tuple[str, int]:
+def server_address(connection: DriverConnection) -> tuple[str, int]:
     """The host and port that the connection goes to."""
     if connection.lab:
         lab = _get_lab(connection.lab).connection()
@@ -130,7 +130,7 @@ def read_secret(file: str | None, variable: str) -> str | None:
     return secret.rstrip("\r\n")
 
 
-def _target(connection: Connection) -> tuple[str, str, dict[str, Any]]:
+def _target(connection: DriverConnection) -> tuple[str, str, dict[str, Any]]:
     """User name, password, and the driver's words for where to connect."""
     if connection.lab:
         return _lab_target(connection, connection.lab)
@@ -147,7 +147,7 @@ def _target(connection: Connection) -> tuple[str, str, dict[str, Any]]:
     return connection.username, _password(connection), target
 
 
-def _lab_target(connection: Connection, name: str) -> tuple[str, str, dict[str, Any]]:
+def _lab_target(connection: DriverConnection, name: str) -> tuple[str, str, dict[str, Any]]:
     """The same for a lab, which knows all of it; what was typed wins."""
     lab = _get_lab(name).connection()
     target = {
@@ -166,7 +166,7 @@ def _get_lab(name: str) -> LabRecord:
     return get_lab(name)
 
 
-def _password(connection: Connection) -> str:
+def _password(connection: DriverConnection) -> str:
     password = read_secret(connection.password_file, PASSWORD)
     if password is None and sys.stdin.isatty():
         asked = f"Password of {connection.username} at {connection.host}"
@@ -176,7 +176,7 @@ def _password(connection: Connection) -> str:
     return password
 
 
-def _build_connection(given: dict[str, Any]) -> Connection:
+def _build_connection(given: dict[str, Any]) -> DriverConnection:
     """The connection that options and variables mean: of a lab and a host, the one that was typed.
 
     Variables say how to reach some vCenter of yours, so with a lab only what was typed counts.
@@ -191,11 +191,11 @@ def _build_connection(given: dict[str, Any]) -> Connection:
         given["lab"] = given["lab"] if "lab" in typed else None
     if given["lab"]:
         given = {name: value for name, value in given.items() if name in typed | {"lab"}}
-    return Connection(**given)
+    return DriverConnection(**given)
 
 
 @contextmanager
-def _verification(connection: Connection) -> Iterator[None]:
+def _verification(connection: DriverConnection) -> Iterator[None]:
     """Libcloud's own switch, off for as long as the driver reads it; the warning is ours to word."""
     if not connection.insecure:
         yield
@@ -235,13 +235,13 @@ _OPTIONS = (
     _option(
         "--timeout",
         "Seconds to wait for an answer.",
-        default=Connection.timeout,
+        default=DriverConnection.timeout,
         type=click.FloatRange(1),
         show_default=True,
         metavar="SECONDS",
     ),
     _option("--datacenter", "Needed where several have the images folder."),
-    _option("--images-folder", "Where the images are.", default=Connection.images_folder, show_default=True),
+    _option("--images-folder", "Where the images are.", default=DriverConnection.images_folder, show_default=True),
     _option("--nodes-folder", "Where the groups' folders are.  [default: beside the images folder]"),
     _option("--allow-unmanaged", "Nodes that this driver did not make, too.", is_flag=True),
     _option(

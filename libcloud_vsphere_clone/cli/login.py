@@ -41,7 +41,7 @@ BOOT_TIMEOUT = click.option(
 
 
 @dataclass(frozen=True)
-class Login:
+class GuestLogin:
     """Whom to log in as, and with what."""
 
     username: str = "root"
@@ -93,14 +93,14 @@ def with_options(*options: Any) -> Decorator:
 
 def build_login(
     *, ssh_username: str, ssh_key: str | None, ssh_key_password_file: str | None, ssh_password_file: str | None
-) -> Login:
+) -> GuestLogin:
     """The log-in that LOGIN_OPTIONS mean.
 
     :raises click.UsageError: they exclude each other, or a secret cannot be read.
     """
     if ssh_key and ssh_password_file:
         raise click.UsageError("--ssh-key and --ssh-password-file exclude each other")
-    return Login(
+    return GuestLogin(
         username=ssh_username,
         key=ssh_key,
         key_password=read_secret(ssh_key_password_file, KEY_PASSWORD) if ssh_key else None,

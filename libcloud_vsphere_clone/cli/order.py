@@ -10,7 +10,7 @@ from ..errors import AmbiguousNameError, NotFoundError
 from ..model.options import NodeOptions
 from ..model.sizes import build_sizes, find_size
 from ..option_names import PREFIX
-from .login import Login
+from .login import GuestLogin
 from .nodes import is_id
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Order:
     size: str | None = None
     locations: Sequence[str] = ()
     script: str | None = field(default=None, repr=False)
-    login: Login = field(default_factory=Login)
+    login: GuestLogin = field(default_factory=GuestLogin)
     wait: bool = True
     boot_timeout_s: float = 300
     destroy_on_failure: bool = False

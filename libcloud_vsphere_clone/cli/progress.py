@@ -93,7 +93,7 @@ class Interrupts:
         self._narrator = narrator
 
     def receive(self, number: int, _: FrameType | None) -> None:
-        """Raise KeyboardInterrupt in the main thread; whoever made something removes it on its way."""
+        """Raise KeyboardInterrupt in the main thread; what was made is removed on its way."""
         self.count += 1
         self.exit_status = 128 + number
         if self.count == 1 and self._first:
@@ -107,7 +107,7 @@ class Interrupts:
 
 
 def _is_handled(present: BaseException | None) -> bool:
-    """Whether an interrupt is on its way up, or somebody cleans up after one."""
+    """Whether an interrupt is on its way up, or something cleans up after one."""
     while present is not None and not isinstance(present, KeyboardInterrupt):
         present = present.__context__
     return present is not None

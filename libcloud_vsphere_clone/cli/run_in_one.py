@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .connection import Connection
-from .login import Login
+from .connection import DriverConnection
+from .login import GuestLogin
 from .output import print_json
 from .results import NO_STATUS, is_without_status, to_exit_status
 from .session import opened
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def run_in_one(
-    connection: Connection,
+    connection: DriverConnection,
     name: str,
     group: str | None,
     transport: str | None,
-    login: Login,
+    login: GuestLogin,
     boot_timeout_s: float,
     text: str,
     *,

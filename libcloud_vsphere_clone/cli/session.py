@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..sessions.transports import TRANSPORTS
-from .connection import Connection, connected
-from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, Login, with_options
+from .connection import DriverConnection, connected
+from .login import BOOT_TIMEOUT, LOGIN_OPTIONS, GuestLogin, with_options
 from .nodes import find_node
 from .progress import Narrator, interruptible, narrated
 
@@ -36,7 +36,12 @@ def session_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def opened(
-    connection: Connection, name: str, group: str | None, transport: str | None, login: Login, boot_timeout_s: float
+    connection: DriverConnection,
+    name: str,
+    group: str | None,
+    transport: str | None,
+    login: GuestLogin,
+    boot_timeout_s: float,
 ) -> Iterator[tuple[Node, BaseSSHClient]]:
     """The node of this name or id and a session into it, for the block. Ctrl-C ends both.
 
@@ -58,7 +63,7 @@ def _open(
     name: str,
     group: str | None,
     transport: str | None,
-    login: Login,
+    login: GuestLogin,
     boot_timeout_s: float,
 ) -> tuple[Node, BaseSSHClient]:
     with narrated() as narrator:  # its live line is gone before the node says anything

@@ -53,7 +53,7 @@ class ImageVerbs(BaseVerbs):
         transport: str | None = None,
         resource_pool: str | None = None,
     ) -> NodeImage:
-        """The image, which now tells how its guests are customized, who logs in, and how to get into them.
+        """The image, which now tells how its guests are customized, the user that logs in, and how to get into them.
 
         It is written into the image's extraConfig. Of a template vCenter lets only the name and the notes be changed:
         it becomes a VM for that moment, and no clone of it can begin then. Each word left out stays as it is; ``""``

@@ -117,7 +117,7 @@ def list_foreign_disks(row: Row) -> list[dict[str, Any]]:
     """The disks that the clone did not bring: volumes that someone attached later.
 
     A disk counts as the clone's own only when its device key is in the mark and its file is in the VM's directory:
-    taking one for foreign leaves a file behind, taking one for own deletes somebody's data.
+    taking one for foreign leaves a file behind, taking one for own deletes data of others.
     """
     own_keys = marks.read_mark(row, marks.DISKS)
     home = _directory(row.get("config.files.vmPathName", ""))

@@ -44,7 +44,7 @@ class PoolingStub(SoapStubAdapter):  # type: ignore[misc]  # pyVmomi is untyped
                 conn.close()
 
     def DropConnections(self) -> None:  # noqa: N802
-        """Close all that nobody uses."""
+        """Close all that are not in use."""
         with self.lock:
             dropped, self.pool = self.pool, []
         for connection, _ in dropped:

@@ -38,7 +38,7 @@ OLDEST_VERSION = "vim.version.version9"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where vCenter is and who we are there.
+    """Where vCenter is, and the user that logs in there.
 
     :param trust: None speaks plain http.
     :param timeout_s: seconds to wait for any answer.

@@ -3,7 +3,7 @@
 Takes method calls, gives replies. What it adds sits below every managed object, so no caller can forget it:
 
 - A session that ended is renewed once, however many threads notice (single flight by generation number).
-- The session is what Login gave: pyVmomi takes the cookie of any reply, and vCenter sends one to whoever has none.
+- The session is what Login gave: pyVmomi takes the cookie of any reply, and vCenter sends one to callers without.
 - After a connection error only reads are sent again: a lost reply may hide a clone that was started.
 - A refused password is not tried again: it may lock the account.
 - A fault that this pyVmomi cannot read keeps its text.

@@ -21,7 +21,7 @@ def task_gone(action: str) -> TaskError:
 
 
 def task_blocked(action: str, question: Any) -> TaskError:
-    """The error of a task whose VM asks something: a question that nobody answers neither fails nor ends."""
+    """The error of a task whose VM asks something: without an answer it neither fails nor ends."""
     text = question.get("text", "") if isinstance(question, dict) else question
     return TaskError(f"could not {action}: the VM asks {text!r} and waits; answer it in vCenter", action=action)
 

@@ -1,8 +1,8 @@
 """Files over HTTP, to and from the URLs that vCenter gives out for one transfer each.
 
 Takes a session, a URL and a stream; gives the bytes moved. The server may be vCenter itself or the ESXi host that has
-the VM: trusted are who the session trusts, and a host with the certificate that a trusted vCenter says it has. Nothing
-is held in memory as a whole.
+the VM: trusted are the servers that the session trusts, and a host with the certificate that a trusted vCenter says it
+has. Nothing is held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _check(response: http.client.HTTPResponse, place: _Place) -> http.client.HTT
 
 @contextmanager
 def _reported(session: Session, place: _Place) -> Iterator[None]:
-    """A message never has the URL: whoever has it may take the file."""
+    """A message never has the URL: with it anyone may take the file."""
     action = f"transfer a file of the guest by {place.host} port {place.port}"
     try:
         with translated(action):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..output import json_option, print_json, print_table
 
 SHOWN = ("customization", "customization_reason", "login", "transport")
@@ -19,7 +19,7 @@ SHOWN = ("customization", "customization_reason", "login", "transport")
 @connection_options
 @json_option
 def configure_image(
-    connection: Connection,
+    connection: DriverConnection,
     image: str,
     customize: str | None,
     login: str | None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..connection import Connection, connection_options
+from ..connection import DriverConnection, connection_options
 from ..login import build_login
 from ..session import opened, session_options
 
@@ -28,7 +28,7 @@ REMOTE = re.compile(r"(?P<node>[^/\\:]{2,}):(?P<path>.+)", re.DOTALL)
 @session_options
 @connection_options
 def copy(
-    connection: Connection,
+    connection: DriverConnection,
     source: str,
     target: str,
     group: str | None,

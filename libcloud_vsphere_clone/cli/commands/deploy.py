@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..customize import CUSTOMIZE_OPTIONS, PLACE_OPTIONS, build_options, positive
 from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, build_login, read_script, with_options
 from ..output import json_option
@@ -48,7 +48,7 @@ OPTIONS = (
 @connection_options
 @json_option
 def deploy(
-    connection: Connection,
+    connection: DriverConnection,
     name: str | None,
     count: int | None,
     max_in_flight: int | None,
@@ -81,7 +81,7 @@ def deploy(
     raise click.exceptions.Exit(exit_status)
 
 
-def _deploy_one(connection: Connection, order: Order, name: str, as_json: bool) -> int:
+def _deploy_one(connection: DriverConnection, order: Order, name: str, as_json: bool) -> int:
     from ..deploy_node import Deploy, show
 
     with connected(connection) as driver, narrated() as narrator:
@@ -90,7 +90,7 @@ def _deploy_one(connection: Connection, order: Order, name: str, as_json: bool) 
     return outcome.exit_status
 
 
-def _deploy_many(connection: Connection, order: Order, count: int, max_in_flight: int, as_json: bool) -> int:
+def _deploy_many(connection: DriverConnection, order: Order, count: int, max_in_flight: int, as_json: bool) -> int:
     from ..board import boarded
     from ..deploy_group import DeployGroup
     from ..results import exit_status_of, show_results

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..error_messages import describe_error
 from ..nodes import find_node
 from ..output import json_option, print_json
@@ -32,7 +32,7 @@ NAMED = 8
 @connection_options
 @json_option
 def destroy(
-    connection: Connection,
+    connection: DriverConnection,
     nodes: Sequence[str],
     group: str | None,
     whole_group: bool,

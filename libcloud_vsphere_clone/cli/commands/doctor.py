@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..connection import Connection, connection_options, open_driver, server_address
+from ..connection import DriverConnection, connection_options, open_driver, server_address
 from ..error_messages import describe_error
 from ..output import cell, json_option, print_json
 
@@ -46,7 +46,7 @@ class Check:
 @click.command()
 @connection_options
 @json_option
-def doctor(connection: Connection, as_json: bool) -> None:
+def doctor(connection: DriverConnection, as_json: bool) -> None:
     """Check what a clone needs, and say what to do.
 
     From the connection to a place for a clone of each image, and what the lab needs. Nothing is changed. Privileges
@@ -64,7 +64,7 @@ def doctor(connection: Connection, as_json: bool) -> None:
     raise click.exceptions.Exit(0 if good else 1)
 
 
-def _checks(connection: Connection) -> Iterator[Check]:
+def _checks(connection: DriverConnection) -> Iterator[Check]:
     if not connection.is_named:
         yield Check("connection", SKIPPED, "no vCenter is named", "give --host, or --lab for a lab that runs here")
         yield from _skipped((*CONNECT_CHECKS[1:], "images folder", "placement"))
@@ -73,7 +73,7 @@ def _checks(connection: Connection) -> Iterator[Check]:
     yield _check_engine(needed=connection.host is None)
 
 
-def _server_checks(connection: Connection) -> Iterator[Check]:
+def _server_checks(connection: DriverConnection) -> Iterator[Check]:
     from ...errors import VsphereError
     from ...lab import LabError
 
@@ -89,7 +89,7 @@ def _server_checks(connection: Connection) -> Iterator[Check]:
         yield from _image_checks(driver, connection)
 
 
-def _failed_connect(connection: Connection, failure: Exception) -> Iterator[Check]:
+def _failed_connect(connection: DriverConnection, failure: Exception) -> Iterator[Check]:
     """The four checks, when one of them failed: those before it are passed, those after it not made."""
     from ...errors import InvalidRequestError
 
@@ -128,7 +128,7 @@ def _failed_check(failure: Exception) -> str:
             return "connection"
 
 
-def _connect_detail(name: str, connection: Connection, driver: VsphereCloneNodeDriver) -> str:
+def _connect_detail(name: str, connection: DriverConnection, driver: VsphereCloneNodeDriver) -> str:
     if name == "TLS":
         return "not verified, as --insecure says" if connection.insecure else "the certificate is trusted"
     host, port = server_address(connection)
@@ -139,7 +139,7 @@ def _connect_detail(name: str, connection: Connection, driver: VsphereCloneNodeD
     }[name]
 
 
-def _image_checks(driver: VsphereCloneNodeDriver, connection: Connection) -> Iterator[Check]:
+def _image_checks(driver: VsphereCloneNodeDriver, connection: DriverConnection) -> Iterator[Check]:
     from ...errors import VsphereError
 
     folder, remedy = connection.images_folder, REMEDIES["images folder"]
@@ -187,7 +187,7 @@ def _skipped(names: tuple[str, ...]) -> Iterator[Check]:
         yield Check(name, SKIPPED, "an earlier check has to pass first")
 
 
-def _read_thumbprint(connection: Connection) -> str | None:
+def _read_thumbprint(connection: DriverConnection) -> str | None:
     """The SHA-256 of the certificate that the server shows; nothing is sent to it."""
     import hashlib
     import ssl

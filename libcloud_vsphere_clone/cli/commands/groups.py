@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..output import json_option, print_json, print_table
 
 
 @click.command()
 @connection_options
 @json_option
-def groups(connection: Connection, as_json: bool) -> None:
+def groups(connection: DriverConnection, as_json: bool) -> None:
     """List the groups, with their nodes counted."""
     with connected(connection) as driver:
         found = [{"id": group.id, "name": group.name, **group.extra} for group in driver.ex_list_groups()]

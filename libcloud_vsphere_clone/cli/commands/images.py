@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..nodes import hardware
 from ..output import json_option, print_json, print_table
 
@@ -12,7 +12,7 @@ from ..output import json_option, print_json, print_table
 @click.command()
 @connection_options
 @json_option
-def images(connection: Connection, as_json: bool) -> None:
+def images(connection: DriverConnection, as_json: bool) -> None:
     """List the images: what is in the images folder."""
     with connected(connection) as driver:
         found = [{"id": image.id, "name": image.name, **image.extra} for image in driver.list_images()]

@@ -1,7 +1,7 @@
 """``vsphere-clone lab``: start, stop, status, run, clean.
 
 Takes options, gives what ``libcloud_vsphere_clone.lab`` did, as text for people or JSON for programs. JSON of a lab has
-its password: it guards nothing but this machine's own simulator, and who starts a lab has to connect to it.
+its password: it guards nothing but this machine's own simulator, and the user that starts a lab has to connect to it.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _options(port: int, vms: int, esxi: bool, no_guests: bool, api_version: str 
 
 @contextmanager
 def _told(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function that tells people what is being done; who wants JSON wants nothing else."""
+    """A function that tells people what is being done; with JSON there is nothing else."""
     if quiet:
         yield lambda _: None
     else:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..output import json_option, print_json, print_table
 
 
 @click.command()
 @connection_options
 @json_option
-def locations(connection: Connection, as_json: bool) -> None:
+def locations(connection: DriverConnection, as_json: bool) -> None:
     """List the clusters and stand-alone hosts."""
     with connected(connection) as driver:
         found = [{"id": place.id, "name": place.name, **place.extra} for place in driver.list_locations()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..nodes import node_facts, print_nodes
 from ..output import cell, json_option, print_json, print_json_line
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @connection_options
 @json_option
 def nodes(
-    connection: Connection,
+    connection: DriverConnection,
     group: str | None,
     pattern: str | None,
     watch: bool,

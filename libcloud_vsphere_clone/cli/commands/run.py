@@ -9,10 +9,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ..board import Board, boarded
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..error_messages import describe_error
 from ..lines import NodeLines
-from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, Login, build_login, read_script, with_options
+from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, SCRIPT_OPTIONS, GuestLogin, build_login, read_script, with_options
 from ..nodes import node_facts
 from ..output import json_option
 from ..progress import interruptible
@@ -44,7 +44,7 @@ class CommandWithWords(click.Command):
 @connection_options
 @json_option
 def run(
-    connection: Connection,
+    connection: DriverConnection,
     node: str | None,
     group: str | None,
     script: IO[bytes] | None,
@@ -91,7 +91,7 @@ def _run(
     driver: VsphereCloneNodeDriver,
     group: str,
     text: str,
-    login: Login,
+    login: GuestLogin,
     boot_timeout_s: float,
     transport: str | None,
     board: Board,

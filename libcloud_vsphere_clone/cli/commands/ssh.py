@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..connection import Connection, connection_options
+from ..connection import DriverConnection, connection_options
 from ..login import BOOT_TIMEOUT, LOGIN_OPTIONS, build_login, with_options
 from ..session import GROUP, opened
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @with_options(GROUP, *LOGIN_OPTIONS, BOOT_TIMEOUT)
 @connection_options
 def ssh(
-    connection: Connection,
+    connection: DriverConnection,
     node: str,
     arguments: Sequence[str],
     group: str | None,

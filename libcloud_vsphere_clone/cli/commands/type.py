@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from ..connection import Connection, connected, connection_options
+from ..connection import DriverConnection, connected, connection_options
 from ..nodes import find_node
 from ..progress import Narrator, interruptible, narrated
 
 if TYPE_CHECKING:
     from libcloud.compute.base import Node
+
+    from ...sessions.keyboard.client import KeyboardClient
 
 MAX_CHARACTERS = 1_000_000
 
@@ -25,7 +27,9 @@ MAX_CHARACTERS = 1_000_000
 @click.option("--layout", default="us", show_default=True, help="The guest's keyboard: us, de or fr.")
 @click.option("--plain", is_flag=True, help="Type the text as it is: <enter> is seven characters.")
 @connection_options
-def type(connection: Connection, node: str, texts: Sequence[str], group: str | None, layout: str, plain: bool) -> None:
+def type(
+    connection: DriverConnection, node: str, texts: Sequence[str], group: str | None, layout: str, plain: bool
+) -> None:
     """Type on a node's console, such as 'root<enter>'.
 
     Keys are named as in Packer's boot_command: '<leftCtrlOn>c<leftCtrlOff>', '<wait5s>'. Several texts are typed one
@@ -37,7 +41,7 @@ def type(connection: Connection, node: str, texts: Sequence[str], group: str | N
     text = read_texts(texts)
     with connected(connection) as driver, narrated() as narrator:
         found = find_node(driver, node, group)
-        client: Any = driver.ex_open_session(found, Keyboard(layout=layout))
+        client = cast("KeyboardClient", driver.ex_open_session(found, Keyboard(layout=layout)))
         # Of what came from standard input no character is to be seen again.
         _type(client.type if plain else client.type_keys, text, narrator, found, secret="-" in texts)
 

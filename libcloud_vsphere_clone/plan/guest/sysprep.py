@@ -1,6 +1,6 @@
 """Windows made a machine of its own: the setup of a guest in, a CustomizationSysprep out. (pure)
 
-Passwords stand in it in clear, as the API wants them from those who have not vCenter's key; they travel inside TLS and
+Passwords stand in it in clear, as the API wants them from callers without vCenter's key; they travel inside TLS and
 nothing here shows them. Checked field by field against the API reference; no Windows was run with it.
 Source: CustomizationSysprep, CustomizationGuiUnattended, CustomizationUserData, CustomizationIdentification,
 CustomizationLicenseFilePrintData, CustomizationGuiRunOnce (vSphere Web Services API).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 from click.testing import Result
@@ -17,7 +18,7 @@ Make = Callable[..., str]
 @pytest.fixture
 def on_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is somebody to ask."""
-    monkeypatch.setattr("libcloud_vsphere_clone.cli.commands.destroy._is_terminal", lambda: True)
+    monkeypatch.setattr(import_module("libcloud_vsphere_clone.cli.commands.destroy"), "_is_terminal", lambda: True)
 
 
 @pytest.fixture

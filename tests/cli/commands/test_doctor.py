@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from libcloud_vsphere_clone.cli.commands.doctor import CONNECT_CHECKS
 from libcloud_vsphere_clone.lab import Lab, LabError
+from libcloud_vsphere_clone.lab import engine as lab_engine
 from libcloud_vsphere_clone.lab.engine import Engine
 from tests.direct import Direct
 
@@ -31,7 +32,7 @@ SECRET = {"VSPHERE_CLONE_PASSWORD": "not-the-password-0815"}
 @pytest.fixture(autouse=True)
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fake: whether this machine has a container engine is no matter of these tests."""
-    monkeypatch.setattr("libcloud_vsphere_clone.lab.engine.find_engine", lambda: Engine("podman", "/bin/podman"))
+    monkeypatch.setattr(lab_engine, "find_engine", lambda: Engine("podman", "/bin/podman"))
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def no_engine(engine: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise LabError("no container engine runs here")
 
-    monkeypatch.setattr("libcloud_vsphere_clone.lab.engine.find_engine", refuse)
+    monkeypatch.setattr(lab_engine, "find_engine", refuse)
 
 
 @pytest.fixture
