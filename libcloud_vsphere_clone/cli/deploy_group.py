@@ -91,21 +91,21 @@ class DeployGroup:
         )
         deploy = self._driver.ex_deploy_nodes_in_group
         how = {**self._order.deploy_words, "ex_on_stage": self._told_stage}
-        return self._kept(deploy, deploy=script, **how, **words)
+        return self._kept(lambda: deploy(deploy=script, **how, **words))
 
     def _create(self, words: dict[str, Any]) -> Mapping[str, Exception]:
         """The error of each node that was not made, or got no address."""
         create = self._driver.ex_create_nodes_in_group
-        errors = self._kept(create, **self._order.login.create_words(), **words)
+        errors = self._kept(lambda: create(**self._order.login.create_words(), **words))
         if not self._made or not self._order.waits_for_addresses:
             return errors
         self._board.tell(f"waiting for the addresses of {len(self._made)} nodes")
         return {**errors, **self._wait()}
 
-    def _kept(self, verb: Callable[..., list[Node]], **words: Any) -> Mapping[str, Exception]:
-        """What the driver's verb reports as failed; the nodes that it made are kept."""
+    def _kept(self, call: Callable[[], list[Node]]) -> Mapping[str, Exception]:
+        """What a call of the driver reports as failed; the nodes that it made are kept."""
         try:
-            nodes, errors = verb(**words), dict[str, Exception]()
+            nodes, errors = call(), dict[str, Exception]()
         except GroupError as partial:
             nodes, errors = partial.nodes, partial.errors
         self._made.update({node.name: node for node in nodes})

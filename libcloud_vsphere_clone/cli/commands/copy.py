@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -34,7 +34,10 @@ def copy(
     group: str | None,
     transport: str | None,
     boot_timeout: float,
-    **login_words: Any,
+    ssh_username: str,
+    ssh_key: str | None,
+    ssh_key_password_file: str | None,
+    ssh_password_file: str | None,
 ) -> None:
     """Copy a file into a node or out of it.
 
@@ -49,7 +52,12 @@ def copy(
     assert remote is not None  # noqa: S101 - for the type checker
     if to_node:
         _check_source(source, remote["path"])
-    login = build_login(**login_words)
+    login = build_login(
+        ssh_username=ssh_username,
+        ssh_key=ssh_key,
+        ssh_key_password_file=ssh_key_password_file,
+        ssh_password_file=ssh_password_file,
+    )
     with opened(connection, remote["node"], group, transport, login, boot_timeout) as (_, session):
         if to_node:
             path = remote["path"]

@@ -50,7 +50,7 @@ def lab() -> None:
 
 @lab.command()
 @lab_options
-def start(name: str, as_json: bool, **words: Any) -> None:
+def start(name: str, as_json: bool, port: int, vms: int, esxi: bool, no_guests: bool, api_version: str | None) -> None:
     """Start a lab that stays until it is stopped.
 
     What it needs is built first.
@@ -59,7 +59,7 @@ def start(name: str, as_json: bool, **words: Any) -> None:
     from ...lab.process import launch, wait_until_ready
     from ...lab.record import find_lab
 
-    options = _options(**words)
+    options = _options(port, vms, esxi, no_guests, api_version)
     record = find_lab(name)
     if record is None:
         with _told(as_json) as tell:
@@ -73,14 +73,16 @@ def start(name: str, as_json: bool, **words: Any) -> None:
 
 @lab.command()
 @lab_options
-def run(name: str, as_json: bool, **words: Any) -> None:
+def run(name: str, as_json: bool, port: int, vms: int, esxi: bool, no_guests: bool, api_version: str | None) -> None:
     """Run a lab in the foreground; Ctrl-C stops it."""
     from ...lab.identity import identity_of
     from ...lab.process import launch, stop
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _told(as_json) as tell:
-        record = launch(name, _options(**words), owner=identity_of(os.getpid()), on_progress=tell)
+        record = launch(
+            name, _options(port, vms, esxi, no_guests, api_version), owner=identity_of(os.getpid()), on_progress=tell
+        )
     try:
         _show(record, as_json)
         _watch(record)

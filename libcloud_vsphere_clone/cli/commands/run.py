@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -52,14 +52,23 @@ def run(
     transport: str | None,
     boot_timeout: float,
     as_json: bool,
-    **login_words: Any,
+    ssh_username: str,
+    ssh_key: str | None,
+    ssh_key_password_file: str | None,
+    ssh_password_file: str | None,
 ) -> None:
     """Run a command or script in a node, or in a whole group.
 
     Output is passed on as it comes. In one node the exit status is its own. In a group each line of output begins
     with its node's name, and the exit status is the highest of all; it is 1 where the script could not run.
     """
-    text, login = _what_to_run(read_script(script, command)), build_login(**login_words)
+    text = _what_to_run(read_script(script, command))
+    login = build_login(
+        ssh_username=ssh_username,
+        ssh_key=ssh_key,
+        ssh_key_password_file=ssh_key_password_file,
+        ssh_password_file=ssh_password_file,
+    )
     if node is not None:
         raise click.exceptions.Exit(
             run_in_one(connection, node, group, transport, login, boot_timeout, text, as_json=as_json)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,7 +31,10 @@ def ssh(
     arguments: Sequence[str],
     group: str | None,
     boot_timeout: float,
-    **login_words: Any,
+    ssh_username: str,
+    ssh_key: str | None,
+    ssh_key_password_file: str | None,
+    ssh_password_file: str | None,
 ) -> None:
     """Open a shell in a node with the system's ssh.
 
@@ -41,7 +44,12 @@ def ssh(
     program = shutil.which("ssh")
     if program is None:
         raise click.ClickException("there is no ssh on the PATH; install OpenSSH's client")
-    login = build_login(**login_words)
+    login = build_login(
+        ssh_username=ssh_username,
+        ssh_key=ssh_key,
+        ssh_key_password_file=ssh_key_password_file,
+        ssh_password_file=ssh_password_file,
+    )
     with opened(connection, node, group, "ssh", login, boot_timeout) as (_, session):
         command = [program, *_options(session, login.key), *arguments]  # type: ignore[arg-type]
         known = str(session.known_hosts_line())  # type: ignore[attr-defined]
