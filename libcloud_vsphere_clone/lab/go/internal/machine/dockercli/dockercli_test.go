@@ -155,6 +155,27 @@ func TestEventsEndWithTheirClient(t *testing.T) {
 	_ = command.Wait()
 }
 
+func TestARemovedMachineIsReportedNoMore(t *testing.T) {
+	server := &Server{engine: &fakeEngine{calls: make(chan string, 1), watches: make(chan string, 2)}}
+	reported := func() (lines []string) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // the watch reports m-1, and ends
+		_ = server.carryOut(ctx, []string{"events"}, func(line string) { lines = append(lines, line) })
+		<-server.engine.(*fakeEngine).watches
+		<-server.engine.(*fakeEngine).watches
+		return lines
+	}
+	if lines := reported(); len(lines) != 1 || lines[0] != "m-1" {
+		t.Errorf("before: %q", lines)
+	}
+	if err := server.carryOut(context.Background(), []string{"rm", "-v", "-f", "m-1"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if lines := reported(); lines != nil {
+		t.Errorf("after: %q", lines)
+	}
+}
+
 func TestCommandWithoutAServer(t *testing.T) {
 	t.Setenv(FolderVariable, t.TempDir())
 	var stderr bytes.Buffer

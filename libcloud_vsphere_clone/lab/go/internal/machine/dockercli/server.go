@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"vsphere-lab/internal/guard"
 	"vsphere-lab/internal/machine"
@@ -32,7 +33,8 @@ type Engine interface {
 type Server struct {
 	listener net.Listener
 	engine   Engine
-	path     string // PATH as it was before
+	path     string   // PATH as it was before
+	leaving  sync.Map // the ids of machines that are being removed, or have been
 }
 
 // Start makes this process's simulator run the machines of an engine, until it is closed.
@@ -116,7 +118,11 @@ var operations = map[string]func(machine.Machine, context.Context) error{
 
 // carryOut runs a command on its machine, and calls printed for each line of its output.
 func (s *Server) carryOut(ctx context.Context, arguments []string, printed func(line string)) error {
-	subject := s.engine.Machine(arguments[len(arguments)-1])
+	id := arguments[len(arguments)-1]
+	subject := s.engine.Machine(id)
+	if arguments[0] == "rm" {
+		s.leaving.Store(id, true)
+	}
 	if operate, ok := operations[arguments[0]]; ok {
 		return operate(subject, ctx)
 	}
@@ -136,9 +142,18 @@ func (s *Server) carryOut(ctx context.Context, arguments []string, printed func(
 		}
 		return err
 	case "events":
-		return s.engine.Watch(ctx, printed)
+		return s.engine.Watch(ctx, func(id string) { s.report(id, printed) })
 	}
 	return fmt.Errorf("docker %s: the lab does not know this command", strings.Join(arguments, " "))
+}
+
+// report prints the id of a machine that has changed. Of one that the simulator itself has
+// removed it must not hear: it would look for it, find it gone, and destroy its VM while it
+// is being destroyed, in a goroutine whose panic ends the process.
+func (s *Server) report(id string, printed func(line string)) {
+	if _, gone := s.leaving.Load(id); !gone {
+		printed(id)
+	}
 }
 
 // details is a machine's state as the simulator reads it from "docker inspect".
