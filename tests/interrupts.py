@@ -18,11 +18,12 @@ Interrupted = Callable[..., "subprocess.Popen[str]"]
 PROGRAM = """
 import json, os, signal, sys, threading
 from libcloud_vsphere_clone import VsphereCloneNodeDriver
+from libcloud_vsphere_clone.operations import provision  # see below
 
 words, runs = json.loads(sys.argv[1]), json.loads(sys.argv[2])
 with VsphereCloneNodeDriver(**words) as driver:
     image = driver.ex_get_image_by_name("debian-12")
-    driver.ex_find_placement(None, image)  # loads what makes nodes: an interrupted import warns of its open file
+    driver.ex_find_placement(None, image)  # loads what plans: an interrupted import warns of its open file
     for moments in runs:
         try:
             for moment in moments:
